@@ -1,0 +1,63 @@
+// Where a server listens or is found, as settings spell it: `127.0.0.1:5000`, `[::1]:5000`, `localhost:5000`, `*:3000`, `:3000`.
+
+using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+
+namespace Letterbox;
+
+/// <summary>A host and a port. <c>*</c> as host is every interface, IPv4 and IPv6; port 0 asks for a free one.</summary>
+public sealed record Address(string Host, int Port)
+{
+    /// <summary>Reads <c>host:port</c>; a host that is IPv6 stands in brackets, an empty one is <c>*</c>.</summary>
+    public static bool TryParse(string text, [NotNullWhen(true)] out Address? address)
+    {
+        address = null;
+        int colon = text.LastIndexOf(':');
+        if (colon < 0) return false;
+        string host = text[..colon];
+        if (!ushort.TryParse(text.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out ushort port))
+            return false;
+        if (host.Length == 0) host = "*";
+        if (host.StartsWith('[') && host.EndsWith(']'))
+        {
+            host = host[1..^1];
+            if (!IPAddress.TryParse(host, out IPAddress? ip) || ip.AddressFamily != AddressFamily.InterNetworkV6) return false;
+        }
+        else if (host != "*" && Uri.CheckHostName(host) is not (UriHostNameType.Dns or UriHostNameType.IPv4))
+        {
+            return false;
+        }
+
+        address = new Address(host, port);
+        return true;
+    }
+
+    /// <summary>The same host with another port.</summary>
+    public Address WithPort(int port) => this with { Port = port };
+
+    /// <summary>
+    /// The end point to bind. A name is looked up; the first address it has is taken.
+    /// </summary>
+    /// <exception cref="SocketException">The name is not known.</exception>
+    public IPEndPoint ToListen()
+    {
+        if (Host == "*") return new IPEndPoint(Socket.OSSupportsIPv6 ? IPAddress.IPv6Any : IPAddress.Any, Port);
+        return IPAddress.TryParse(Host, out IPAddress? ip)
+            ? new IPEndPoint(ip, Port)
+            : new IPEndPoint(Dns.GetHostAddresses(Host)[0], Port);
+    }
+
+    /// <summary>The end point to connect to; every interface is reached through loopback.</summary>
+    public EndPoint ToConnect() =>
+        Host == "*" ? new IPEndPoint(IPAddress.Loopback, Port)
+        : IPAddress.TryParse(Host, out IPAddress? ip) ? new IPEndPoint(ip, Port)
+        : new DnsEndPoint(Host, Port);
+
+    /// <summary>The address as a person types it into a browser; every interface is <c>localhost</c>.</summary>
+    public string ToUrl() => $"http://{(Host == "*" ? this with { Host = "localhost" } : this)}";
+
+    /// <inheritdoc/>
+    public override string ToString() => Host.Contains(':', StringComparison.Ordinal) ? $"[{Host}]:{Port}" : $"{Host}:{Port}";
+}

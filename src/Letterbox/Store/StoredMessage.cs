@@ -1,0 +1,25 @@
+// A message as it is stored, and whoever can list stored messages.
+
+namespace Letterbox.Store;
+
+/// <summary>A stored message: the document of MongoDB, the row of the journal.</summary>
+/// <param name="Id">The key, MongoDB's <c>_id</c>.</param>
+/// <param name="Date">Local time of receipt at the socket server, <c>yyyy-MM-dd HH:mm:ss.ffffff</c>.</param>
+/// <param name="Username">As typed.</param>
+/// <param name="Text">As typed; field <c>message</c> of the document.</param>
+public sealed record StoredMessage(ObjectId Id, string Date, string Username, string Text);
+
+/// <summary>A stored message at its place in the journal.</summary>
+/// <param name="Sequence">Order of arrival in this journal, from 1, never used twice.</param>
+/// <param name="Message">The message.</param>
+public sealed record JournalEntry(long Sequence, StoredMessage Message);
+
+/// <summary>Lists stored messages. Two stores can: the journal and MongoDB. Not thread-safe.</summary>
+public interface IStoredMessages : IDisposable
+{
+    /// <summary>Every stored message, oldest first.</summary>
+    IEnumerable<StoredMessage> ReadAll();
+
+    /// <summary>The messages stored since the last call of this method or of <see cref="ReadAll"/>, oldest first.</summary>
+    IEnumerable<StoredMessage> ReadNew();
+}
