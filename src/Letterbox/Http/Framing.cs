@@ -1,0 +1,109 @@
+// Where the content of a request ends, whether the connection lives on, and the other decisions that field lines of the
+// head take: Host, Content-Length, Transfer-Encoding, Connection, Expect.
+
+namespace Letterbox.Http;
+
+/// <summary>Gathers those field lines one by one, and decides at the end of the head.</summary>
+internal sealed class Framing
+{
+    private bool _host, _contentLength, _transferEncoding, _close, _keepAlive, _expect;
+    private int _chunked, _otherCodings;
+    private bool _chunkedLast;
+    private long _length;
+
+    /// <summary>The content comes in chunks.</summary>
+    public bool Chunked => _transferEncoding;
+
+    /// <summary>Length of the content in bytes, if it does not come in chunks.</summary>
+    public int ContentLength => (int)_length;
+
+    /// <summary>The client waits for a 100 before it sends its content.</summary>
+    public bool ContinueExpected { get; private set; }
+
+    public void Clear()
+    {
+        _host = _contentLength = _transferEncoding = _close = _keepAlive = _expect = _chunkedLast = false;
+        (_chunked, _otherCodings, _length, ContinueExpected) = (0, 0, 0, false);
+    }
+
+    public Rejection Add(ReadOnlySpan<byte> name, ReadOnlySpan<byte> value) => name.Length switch
+    {
+        4 when Grammar.Same(name, "host"u8) => AddHost(value),
+        6 when Grammar.Same(name, "expect"u8) => AddExpect(value),
+        10 when Grammar.Same(name, "connection"u8) => AddConnection(value),
+        14 when Grammar.Same(name, "content-length"u8) => AddContentLength(value),
+        17 when Grammar.Same(name, "transfer-encoding"u8) => AddTransferEncoding(value),
+        _ => Rejection.None,
+    };
+
+    /// <summary>All field lines are in: is the request sound, and how long is its content (RFC 9112 6.3)?</summary>
+    public Rejection Decide(Request request, int contentMax)
+    {
+        bool http11 = request.MinorVersion >= 1;
+        if (http11 && !_host) return Rejection.Host;
+        // The surest sign of smuggling, and an HTTP/1.0 client cannot know the coding (6.1).
+        if (_transferEncoding && (_contentLength || !http11)) return Rejection.TransferEncoding;
+        if (_transferEncoding && (_chunked != 1 || !_chunkedLast)) return Rejection.TransferEncoding;
+        if (_otherCodings > 0) return Rejection.TransferCoding;
+        if (_expect && http11 && !ContinueExpected) return Rejection.Expectation;
+        if (_length > contentMax) return Rejection.ContentTooLarge;
+        // HTTP/1.0 knows no 100, and without content there is nothing to wait for (RFC 9110 10.1.1).
+        ContinueExpected &= http11 && (_transferEncoding || _length > 0);
+        request.KeepAlive = !_close && (http11 || _keepAlive);
+        return Rejection.None;
+    }
+
+    private Rejection AddHost(ReadOnlySpan<byte> value)
+    {
+        if (_host || !Grammar.IsHost(value)) return Rejection.Host;
+        _host = true;
+        return Rejection.None;
+    }
+
+    private Rejection AddExpect(ReadOnlySpan<byte> value)
+    {
+        ContinueExpected = !_expect && Grammar.Same(value, "100-continue"u8);
+        _expect = true;
+        return Rejection.None;
+    }
+
+    private Rejection AddConnection(ReadOnlySpan<byte> value)
+    {
+        while (Grammar.NextElement(ref value, out ReadOnlySpan<byte> option))
+        {
+            _close |= Grammar.Same(option, "close"u8);
+            _keepAlive |= Grammar.Same(option, "keep-alive"u8);
+        }
+
+        return Rejection.None;
+    }
+
+    // Content-Length = 1*DIGIT        RFC 9110 8.6; a list of equal numbers may be refused (RFC 9112 6.3), and is.
+    private Rejection AddContentLength(ReadOnlySpan<byte> value)
+    {
+        if (_contentLength || value.IsEmpty || value.ContainsAnyExceptInRange((byte)'0', (byte)'9')) return Rejection.ContentLength;
+        _contentLength = true;
+        foreach (byte digit in value)
+        {
+            // Far beyond any limit, far below overflow: further digits change nothing.
+            if (_length < int.MaxValue) _length = (_length * 10) + (digit - '0');
+        }
+
+        return Rejection.None;
+    }
+
+    // Transfer-Encoding = #transfer-coding        RFC 9112 6.1; parameters, which chunked has none of, make another coding.
+    private Rejection AddTransferEncoding(ReadOnlySpan<byte> value)
+    {
+        _transferEncoding = true;
+        if (value.IsEmpty) _chunkedLast = false;
+        while (Grammar.NextElement(ref value, out ReadOnlySpan<byte> coding))
+        {
+            _chunkedLast = Grammar.Same(coding, "chunked"u8);
+            if (_chunkedLast) _chunked++;
+            else _otherCodings++;
+        }
+
+        return Rejection.None;
+    }
+}

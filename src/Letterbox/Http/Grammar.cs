@@ -1,0 +1,75 @@
+// The character classes of HTTP, named as the RFCs name them.
+
+using System.Buffers;
+
+namespace Letterbox.Http;
+
+internal static class Grammar
+{
+    // tchar (RFC 9110 5.6.2): what methods, field names and tokens are made of.
+    private static readonly SearchValues<byte> s_tchar = SearchValues.Create(
+        "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"u8);
+
+    // Everything but control characters, space, '#' and what is above '~' (RFC 9112 3.2; a fragment is never sent).
+    private static readonly SearchValues<byte> s_target = SearchValues.Create(
+        [.. Enumerable.Range('!', '~' - '!' + 1).Where(static c => c != '#').Select(static c => (byte)c)]);
+
+    // field-value (RFC 9110 5.5): VCHAR, obs-text, SP and HTAB.
+    private static readonly SearchValues<byte> s_fieldValue = SearchValues.Create(
+        [(byte)'\t', .. Enumerable.Range(' ', 256 - ' ').Where(static c => c != 127).Select(static c => (byte)c)]);
+
+    // reg-name (RFC 3986 3.2.2): unreserved, pct-encoded and sub-delims.
+    private static readonly SearchValues<byte> s_host = SearchValues.Create(
+        "-._~%!$&'()*+,;=0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"u8);
+
+    private static readonly SearchValues<byte> s_ipLiteral = SearchValues.Create("0123456789abcdefABCDEF:."u8);
+
+    public static bool IsToken(ReadOnlySpan<byte> bytes) => !bytes.IsEmpty && !bytes.ContainsAnyExcept(s_tchar);
+
+    public static bool IsTarget(ReadOnlySpan<byte> bytes) => !bytes.IsEmpty && !bytes.ContainsAnyExcept(s_target);
+
+    public static bool IsFieldValue(ReadOnlySpan<byte> bytes) => !bytes.ContainsAnyExcept(s_fieldValue);
+
+    /// <summary>Length of the token at the start; 0 if there is none.</summary>
+    public static int TokenLength(ReadOnlySpan<byte> bytes) =>
+        bytes.IndexOfAnyExcept(s_tchar) is >= 0 and var end ? end : bytes.Length;
+
+    /// <summary>Without the white space (OWS, RFC 9110 5.6.3) around it.</summary>
+    public static ReadOnlySpan<byte> Trim(ReadOnlySpan<byte> bytes) => bytes.Trim(" \t"u8);
+
+    /// <summary>uri-host [ ":" port ] (RFC 9110 4.2.1, 7.2); an empty host names nobody and is refused.</summary>
+    public static bool IsHost(ReadOnlySpan<byte> bytes)
+    {
+        int end;
+        if (bytes.StartsWith("["u8))
+        {
+            end = bytes.IndexOf((byte)']') + 1;
+            if (end < 4 || bytes[1..(end - 1)].ContainsAnyExcept(s_ipLiteral)) return false;
+        }
+        else
+        {
+            end = bytes.IndexOf((byte)':') is >= 0 and var colon ? colon : bytes.Length;
+            if (end == 0 || bytes[..end].ContainsAnyExcept(s_host)) return false;
+        }
+
+        ReadOnlySpan<byte> port = bytes[end..];
+        return port.IsEmpty || (port[0] == ':' && port.Length <= 6 && !port[1..].ContainsAnyExceptInRange((byte)'0', (byte)'9'));
+    }
+
+    /// <summary>Equal but for the case of ASCII letters, as field names and most tokens compare.</summary>
+    public static bool Same(ReadOnlySpan<byte> left, ReadOnlySpan<byte> right) => System.Text.Ascii.EqualsIgnoreCase(left, right);
+
+    /// <summary>
+    /// Takes the next element off a comma-separated list (RFC 9110 5.6.1). Quoted strings are not understood: no list that
+    /// is read here holds any.
+    /// </summary>
+    public static bool NextElement(ref ReadOnlySpan<byte> list, out ReadOnlySpan<byte> element)
+    {
+        element = default;
+        if (list.IsEmpty) return false;
+        int comma = list.IndexOf((byte)',');
+        element = Trim(comma < 0 ? list : list[..comma]);
+        list = comma < 0 ? default : list[(comma + 1)..];
+        return true;
+    }
+}

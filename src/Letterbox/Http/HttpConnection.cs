@@ -1,0 +1,351 @@
+// One connection: bytes in from the socket, requests to the handler, answers out. The only place of the engine that waits.
+//
+//   state            leaves it when                           to               the client is too slow (see HttpLimits)
+//   Idle             the first byte of a request comes        ReadingHead      closed without a word
+//   ReadingHead      the head is complete                     ReadingContent   408, closed
+//   ReadingContent   the request is complete                  Responding       408, closed
+//   Responding       the answer is sent                       Idle, Lingering  closed (it does not read)
+//   Lingering        the client has closed, or time is up     Closed           closed
+//   any but the last: the request is refused                  Lingering
+//
+// Answers to pipelined requests go out together: the output is sent when the input runs dry, never before (RFC 9112 9.3.2).
+// An idle connection holds no buffer: it waits for readability, and rents when there is something to read.
+
+using System.Buffers;
+using System.Net.Sockets;
+
+namespace Letterbox.Http;
+
+/// <summary>Serves one connection from accept to close. One loop owns it; only <see cref="Expire"/> comes from elsewhere.</summary>
+internal sealed class HttpConnection
+{
+    internal enum State
+    {
+        Idle,
+        ReadingHead,
+        ReadingContent,
+        Responding,
+        Lingering,
+        Closed,
+    }
+
+    private const int InputSize = 16 * 1024;
+    private const int WouldBlock = -1;
+
+    // A connection that always has more to read lets others have the thread now and then.
+    private const int TurnsMax = 64;
+
+    // Values of _deadline besides points in time.
+    private const long NotWaiting = long.MaxValue;
+    private const long Expired = -1;
+
+    private readonly HttpServer _server;
+    private readonly HttpLimits _limits;
+    private readonly Socket _socket;
+    private readonly OutputBuffer _output;
+    private RequestReader? _reader;
+    private byte[] _input = [];
+    private int _start, _end; // the bytes that are not consumed
+    private volatile State _state;
+    private long _deadline = NotWaiting;
+    private long _phaseStarted;
+    private bool _continued;
+
+    public HttpConnection(HttpServer server, Socket socket)
+    {
+        (_server, _limits, _socket) = (server, server.Limits, socket);
+        _output = new OutputBuffer(socket);
+        socket.Blocking = false;
+    }
+
+    /// <summary>Serves until the connection ends, whoever ends it. Throws nothing that belongs to a network.</summary>
+    public async Task RunAsync()
+    {
+        try
+        {
+            int turns = 0;
+            do
+            {
+                int received = ReceiveNow();
+                while (received == WouldBlock)
+                {
+                    turns = 0;
+                    if (!BeginWaitForInput()) return;
+                    await _socket.ReceiveAsync(Memory<byte>.Empty, SocketFlags.None);
+                    if (!EndWait()) return;
+                    received = ReceiveNow();
+                }
+
+                if (received <= 0) return; // the client is done; a request cut short is never handed on
+                if (++turns % TurnsMax == 0) await Task.Yield();
+            }
+            while (await AnswerAsync());
+
+            await LingerAsync();
+        }
+        catch (SocketException)
+        {
+            // The peer reset the connection, or a deadline closed it: an ordinary end.
+        }
+        catch (ObjectDisposedException)
+        {
+            // A deadline closed it.
+        }
+        finally
+        {
+            _state = State.Closed;
+            ReleaseInput();
+            _output.Release();
+            _socket.Dispose();
+        }
+    }
+
+    /// <summary>Closes the connection if it waits for the client beyond its deadline. Called by the sweep.</summary>
+    public void Expire(long now)
+    {
+        long deadline = Volatile.Read(ref _deadline);
+        if (now >= deadline) Claim(deadline);
+    }
+
+    /// <summary>Closes the connection if no request is in hand. Called when the server stops.</summary>
+    public void ExpireIdle()
+    {
+        long deadline = Volatile.Read(ref _deadline);
+        if (_state == State.Idle && deadline != NotWaiting) Claim(deadline);
+    }
+
+    // The waiting loop and the sweep settle by one exchange who has the connection.
+    private void Claim(long deadline)
+    {
+        if (deadline == Expired || Interlocked.CompareExchange(ref _deadline, Expired, deadline) != deadline) return;
+        if (_state is State.ReadingHead or State.ReadingContent) _output.SendLast(_server.Refuse(Rejection.Timeout, null), _server.DateLine);
+        _socket.Dispose();
+    }
+
+    private bool BeginWaitForInput()
+    {
+        long now = _server.Time.GetTimestamp();
+        if (_start == _end && _reader is null) _state = State.Idle;
+        if (_state == State.Idle)
+        {
+            if (_server.Stopping) return false;
+            ReleaseInput();
+            Volatile.Write(ref _deadline, _server.After(now, _limits.IdleTimeout));
+            return true;
+        }
+
+        TimeSpan patience = _limits.HeadTimeout;
+        if (_state == State.ReadingContent)
+        {
+            int received = _end - _start;
+            patience = _limits.ContentGrace + TimeSpan.FromSeconds((double)received / _limits.ContentBytesPerSecondMin);
+        }
+
+        Volatile.Write(ref _deadline, _server.After(_phaseStarted, patience));
+        return true;
+    }
+
+    private bool EndWait() => Interlocked.Exchange(ref _deadline, NotWaiting) != Expired;
+
+    // Reads what is there without waiting: 0 at the end of the stream or on a reset.
+    private int ReceiveNow()
+    {
+        if (_input.Length == 0) _input = ArrayPool<byte>.Shared.Rent(InputSize);
+        else if (_end == _input.Length) MakeRoom();
+        int count = _socket.Receive(_input.AsSpan(_end), SocketFlags.None, out SocketError error);
+        if (error == SocketError.WouldBlock) return WouldBlock;
+        if (error != SocketError.Success) return 0;
+        _end += count;
+        return count;
+    }
+
+    private void MakeRoom()
+    {
+        int size = _end - _start <= _input.Length / 2 ? _input.Length : 2 * _input.Length;
+        if (_reader is { } reader) size = Math.Max(size, Math.Min(reader.BytesExpected, _limits.RequestBytesMax));
+        byte[] larger = ArrayPool<byte>.Shared.Rent(size);
+        _input.AsSpan(_start, _end - _start).CopyTo(larger);
+        ArrayPool<byte>.Shared.Return(_input);
+        (_input, _start, _end) = (larger, 0, _end - _start);
+    }
+
+    // Answers every request that is complete, then sends. False: the connection is to be closed.
+    private async ValueTask<bool> AnswerAsync()
+    {
+        while (_end > _start)
+        {
+            if (_reader is null) BeginRequest();
+            ReadStatus status = _reader!.Read(_input, _start, ref _end);
+            if (status == ReadStatus.NeedMore)
+            {
+                await NeedMoreAsync();
+                break;
+            }
+
+            if (status == ReadStatus.Rejected)
+            {
+                _state = State.Responding;
+                Request? head = _reader.HeadComplete ? _reader.Request : null;
+                await WriteAsync(_server.Refuse(_reader.Rejection, head), head, close: true);
+                await SendAsync();
+                return false;
+            }
+
+            _state = State.Responding;
+            Request request = _reader.Request;
+            Response response = await HandleAsync(request);
+            bool close = !request.KeepAlive || _server.Stopping;
+            await WriteAsync(response, request, close);
+            EndRequest();
+            if (close)
+            {
+                await SendAsync();
+                return false;
+            }
+        }
+
+        return await SendAsync();
+    }
+
+    private void BeginRequest()
+    {
+        _reader = _server.RentReader();
+        _state = State.ReadingHead;
+        _phaseStarted = _server.Time.GetTimestamp();
+        _continued = false;
+    }
+
+    private void EndRequest()
+    {
+        _start += _reader!.Consumed;
+        if (_start == _end) _start = _end = 0;
+        ReleaseReader();
+    }
+
+    private async ValueTask NeedMoreAsync()
+    {
+        if (_state == State.ReadingHead && _reader!.HeadComplete)
+        {
+            _state = State.ReadingContent;
+            _phaseStarted = _server.Time.GetTimestamp();
+        }
+
+        if (_reader!.ContinueExpected && !_continued)
+        {
+            _continued = true;
+            await RoomAsync(64);
+            _output.Write("HTTP/1.1 100 Continue\r\n\r\n"u8);
+        }
+    }
+
+    // Not async itself: a page that is ready costs no state machine.
+    private ValueTask<Response> HandleAsync(Request request)
+    {
+        try
+        {
+            ValueTask<Response> answer = _server.Handler(request);
+            return answer.IsCompletedSuccessfully ? answer : HandleSlowlyAsync(answer);
+        }
+        catch (Exception e)
+        {
+            return new ValueTask<Response>(_server.Fault(e));
+        }
+    }
+
+    private async ValueTask<Response> HandleSlowlyAsync(ValueTask<Response> answer)
+    {
+        // What is answered already need not wait for what is not.
+        await SendAsync();
+        try
+        {
+            return await answer;
+        }
+        catch (Exception e)
+        {
+            return _server.Fault(e);
+        }
+    }
+
+    private async ValueTask WriteAsync(Response response, Request? request, bool close)
+    {
+        ReadOnlyMemory<byte> content = request is { Method: Method.Head } ? default : response.Content;
+        await RoomAsync(response.Head.Length + OutputBuffer.LinesMax);
+        _output.WriteHead(response, _server.DateLine, close, request is { MinorVersion: 0, KeepAlive: true });
+        if (content.Length <= OutputBuffer.Size / 2)
+        {
+            await RoomAsync(content.Length);
+            _output.Write(content.Span);
+            return;
+        }
+
+        // Too much to be worth copying: straight from where it stands.
+        if (await SendAsync()) await SendAsync(content);
+    }
+
+    private async ValueTask RoomAsync(int count)
+    {
+        if (!_output.HasRoom(count)) await SendAsync();
+    }
+
+    private async ValueTask<bool> SendAsync()
+    {
+        bool sent = await SendAsync(_output.Written);
+        _output.Clear();
+        return sent;
+    }
+
+    // False: the client is gone. One send is enough nearly always; what the kernel would not take goes slice by slice.
+    private async ValueTask<bool> SendAsync(ReadOnlyMemory<byte> bytes)
+    {
+        if (_output.Broken) return false;
+        while (!bytes.IsEmpty)
+        {
+            int sent = _output.SendNow(bytes.Span);
+            if (sent < 0) return false;
+            bytes = bytes[sent..];
+            if (bytes.IsEmpty) break;
+            ReadOnlyMemory<byte> slice = bytes[..Math.Min(bytes.Length, _limits.SendSliceMax)];
+            Volatile.Write(ref _deadline, _server.After(_server.Time.GetTimestamp(), _limits.SendTimeout));
+            int taken = await _socket.SendAsync(slice, SocketFlags.None);
+            if (!EndWait()) return false;
+            bytes = bytes[taken..];
+        }
+
+        return true;
+    }
+
+    // Closing with unread input resets the connection, and the reset can overtake the answer: so say that nothing more will
+    // come, and listen until the client closes too (RFC 9112 9.6).
+    private async ValueTask LingerAsync()
+    {
+        bool inputLeft = _reader is not null || _end > _start || _socket.Available > 0;
+        if (_output.Broken || !inputLeft) return;
+        _state = State.Lingering;
+        _socket.Shutdown(SocketShutdown.Send);
+        long deadline = _server.After(_server.Time.GetTimestamp(), _limits.LingerTimeout);
+        for (int heard = 0; heard < _limits.LingerBytesMax;)
+        {
+            (_start, _end) = (0, 0);
+            Volatile.Write(ref _deadline, deadline);
+            int count = await _socket.ReceiveAsync(_input.AsMemory(), SocketFlags.None);
+            if (!EndWait() || count == 0) return;
+            heard += count;
+        }
+    }
+
+    private void ReleaseInput()
+    {
+        ReleaseReader();
+        (_start, _end) = (0, 0);
+        if (_input.Length == 0) return;
+        ArrayPool<byte>.Shared.Return(_input);
+        _input = [];
+    }
+
+    private void ReleaseReader()
+    {
+        if (_reader is null) return;
+        _server.ReturnReader(_reader);
+        _reader = null;
+    }
+}

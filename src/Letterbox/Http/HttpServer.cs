@@ -1,0 +1,116 @@
+// What the connections of one server share: the handler, the limits, the clock with its Date line, and the sweep that ends
+// whoever keeps us waiting. It accepts nothing itself: whoever listens hands the sockets in.
+
+using System.Collections.Concurrent;
+using System.Net.Sockets;
+using System.Text;
+
+namespace Letterbox.Http;
+
+/// <summary>
+/// Answers one request. Called once the request is complete, content included; on many threads at once, for one connection
+/// never twice at a time. It must not block: other connections wait on its thread.
+/// </summary>
+public delegate ValueTask<Response> Handler(Request request);
+
+/// <summary>Makes the answer to a request that the engine refuses; the request is there if its head could be read.</summary>
+public delegate Response Refusal(Rejection reason, Request? request);
+
+/// <summary>The HTTP/1.1 server, without a listener. Thread-safe.</summary>
+public sealed class HttpServer : IDisposable
+{
+    private readonly ConcurrentQueue<RequestReader> _readers = new();
+    private readonly HashSet<HttpConnection> _connections = [];
+    private readonly Refusal _refusal;
+    private readonly Func<Exception, Response> _fault;
+    private readonly ITimer _sweep;
+    private volatile byte[] _dateLine;
+    private volatile bool _stopping;
+
+    /// <summary>Makes the server; it is ready at once.</summary>
+    /// <param name="limits">Every bound.</param>
+    /// <param name="time">The clock of the deadlines and of Date.</param>
+    /// <param name="handler">Answers requests.</param>
+    /// <param name="refusal">Answers what is refused.</param>
+    /// <param name="fault">Told of an exception that a handler let go; answers with a 500.</param>
+    public HttpServer(HttpLimits limits, TimeProvider time, Handler handler, Refusal refusal, Func<Exception, Response> fault)
+    {
+        (Limits, Time, Handler, _refusal, _fault) = (limits.Checked(), time, handler, refusal, fault);
+        _dateLine = MakeDateLine();
+        _sweep = time.CreateTimer(static server => ((HttpServer)server!).Sweep(), this, limits.SweepInterval, limits.SweepInterval);
+    }
+
+    internal HttpLimits Limits { get; }
+
+    internal TimeProvider Time { get; }
+
+    internal Handler Handler { get; }
+
+    internal ReadOnlySpan<byte> DateLine => _dateLine;
+
+    internal bool Stopping => _stopping;
+
+    /// <summary>Serves one connection to its end, and closes it.</summary>
+    public async Task ServeAsync(Socket socket)
+    {
+        var connection = new HttpConnection(this, socket);
+        lock (_connections) _connections.Add(connection);
+        try
+        {
+            await connection.RunAsync();
+        }
+        finally
+        {
+            lock (_connections) _connections.Remove(connection);
+        }
+    }
+
+    /// <summary>Turns one connection away with a 503, without waiting for it, and closes it.</summary>
+    public void TurnAway(Socket socket)
+    {
+        socket.Blocking = false;
+        var output = new OutputBuffer(socket);
+        output.SendLast(_refusal(Rejection.Overload, null), _dateLine);
+        output.Release();
+        socket.Dispose();
+    }
+
+    /// <summary>From now on every answer is the last one on its connection; connections without a request end at once.</summary>
+    public void Stop()
+    {
+        _stopping = true;
+        foreach (HttpConnection connection in Snapshot()) connection.ExpireIdle();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _sweep.Dispose();
+
+    internal Response Refuse(Rejection reason, Request? request) => _refusal(reason, request);
+
+    internal Response Fault(Exception exception) => _fault(exception);
+
+    /// <summary>The timestamp that lies so much later.</summary>
+    internal long After(long timestamp, TimeSpan span) => timestamp + (long)(span.TotalSeconds * Time.TimestampFrequency);
+
+    internal RequestReader RentReader() => _readers.TryDequeue(out RequestReader? reader) ? reader : new RequestReader(Limits);
+
+    internal void ReturnReader(RequestReader reader)
+    {
+        reader.Reset();
+        _readers.Enqueue(reader);
+    }
+
+    private void Sweep()
+    {
+        _dateLine = MakeDateLine();
+        long now = Time.GetTimestamp();
+        foreach (HttpConnection connection in Snapshot()) connection.Expire(now);
+    }
+
+    private HttpConnection[] Snapshot()
+    {
+        lock (_connections) return [.. _connections];
+    }
+
+    private byte[] MakeDateLine() => Encoding.ASCII.GetBytes($"Date: {HttpDate.Format(Time.GetUtcNow())}\r\n");
+}

@@ -1,0 +1,86 @@
+// The bytes on their way out of one connection: gathered here, handed to the kernel in one send.
+
+using System.Buffers;
+using System.Net.Sockets;
+
+namespace Letterbox.Http;
+
+/// <summary>Rents its memory when the first byte is written and gives it back when it is empty again. Not thread-safe.</summary>
+internal sealed class OutputBuffer(Socket socket)
+{
+    /// <summary>Bytes that are gathered before they are sent.</summary>
+    public const int Size = 16 * 1024;
+
+    /// <summary>Room that is needed beside a response's own head: Date, Connection, the empty line.</summary>
+    public const int LinesMax = 80;
+
+    private byte[] _bytes = [];
+    private int _length;
+
+    /// <summary>The client can no longer be reached.</summary>
+    public bool Broken { get; private set; }
+
+    /// <summary>What has been written and not yet cleared.</summary>
+    public ReadOnlyMemory<byte> Written => _bytes.AsMemory(0, _length);
+
+    /// <summary>So many bytes can be written; always so when the buffer is empty and the count within reason.</summary>
+    public bool HasRoom(int count) => _length == 0 || _length + count <= _bytes.Length;
+
+    /// <summary>Appends the bytes; <see cref="HasRoom"/> was asked.</summary>
+    public void Write(ReadOnlySpan<byte> bytes)
+    {
+        if (_bytes.Length - _length < bytes.Length) Grow(bytes.Length);
+        bytes.CopyTo(_bytes.AsSpan(_length));
+        _length += bytes.Length;
+    }
+
+    /// <summary>Appends a head with its lines of the moment (RFC 9110 6.6.1, RFC 9112 9.6) and the empty line.</summary>
+    public void WriteHead(Response response, ReadOnlySpan<byte> dateLine, bool close, bool keepAlive)
+    {
+        Write(response.Head.Span);
+        Write(dateLine);
+        if (close) Write("Connection: close\r\n\r\n"u8);
+        else if (keepAlive) Write("Connection: keep-alive\r\n\r\n"u8);
+        else Write("\r\n"u8);
+    }
+
+    /// <summary>Hands bytes to the kernel without waiting. Returns how many it took, or -1 when the client is gone.</summary>
+    public int SendNow(ReadOnlySpan<byte> bytes)
+    {
+        int sent = socket.Send(bytes, SocketFlags.None, out SocketError error);
+        if (error == SocketError.Success) return sent;
+        if (error == SocketError.WouldBlock) return 0;
+        Broken = true;
+        return -1;
+    }
+
+    /// <summary>Sends a last answer as far as the kernel takes it at once, from outside the connection's loop.</summary>
+    public void SendLast(Response response, ReadOnlySpan<byte> dateLine)
+    {
+        Write(response.Head.Span);
+        Write(dateLine);
+        Write("Connection: close\r\n\r\n"u8);
+        Write(response.Content.Span);
+        SendNow(_bytes.AsSpan(0, _length));
+    }
+
+    /// <summary>Forgets what was written, and gives the memory back.</summary>
+    public void Clear() => Release();
+
+    /// <summary>Gives the memory back.</summary>
+    public void Release()
+    {
+        _length = 0;
+        if (_bytes.Length == 0) return;
+        ArrayPool<byte>.Shared.Return(_bytes);
+        _bytes = [];
+    }
+
+    private void Grow(int count)
+    {
+        byte[] larger = ArrayPool<byte>.Shared.Rent(Math.Max(Size, _length + count));
+        _bytes.AsSpan(0, _length).CopyTo(larger);
+        if (_bytes.Length > 0) ArrayPool<byte>.Shared.Return(_bytes);
+        _bytes = larger;
+    }
+}

@@ -1,0 +1,174 @@
+// Reads one request out of bytes as they arrive. No I/O: the connection brings the bytes, this says Complete, NeedMore or
+// Rejected, and the answer depends on the bytes alone, never on how they were cut.
+//
+//   HTTP-message = start-line CRLF *( field-line CRLF ) CRLF [ message-body ]        RFC 9112 2.1
+//
+// Strict wherever the RFC lets a server be strict, because two readers that disagree on where a request ends can be played
+// against each other (request smuggling): CRLF only, no folding, no white space before colons, one framing or none.
+
+namespace Letterbox.Http;
+
+/// <summary>What a look at the bytes came to.</summary>
+public enum ReadStatus
+{
+    /// <summary>Nothing is wrong so far, and more is to come.</summary>
+    NeedMore,
+
+    /// <summary>A whole request is there, content and all.</summary>
+    Complete,
+
+    /// <summary>Refused; see <see cref="RequestReader.Rejection"/>.</summary>
+    Rejected,
+}
+
+/// <summary>The reader of one request at a time; used again after <see cref="Reset"/>. Not thread-safe.</summary>
+public sealed class RequestReader(HttpLimits limits)
+{
+    private enum Phase
+    {
+        StartLine,
+        FieldLines,
+        Content,
+        Chunks,
+        Complete,
+    }
+
+    private readonly Framing _framing = new();
+    private readonly ChunkedDecoder _chunks = new(limits);
+    private Phase _phase;
+    private bool _emptyLineSkipped;
+    private int _lineStart; // first byte of the line in the making
+    private int _scanned; // no LF stands before this
+    private int _headEnd;
+
+    /// <summary>The request; complete after <see cref="ReadStatus.Complete"/>, its head after a NeedMore in content.</summary>
+    public Request Request { get; } = new();
+
+    /// <summary>Why the request was refused.</summary>
+    public Rejection Rejection { get; private set; }
+
+    /// <summary>How many bytes of the buffer the request took, after <see cref="ReadStatus.Complete"/>.</summary>
+    public int Consumed { get; private set; }
+
+    /// <summary>The head has been read.</summary>
+    public bool HeadComplete => _phase >= Phase.Content;
+
+    /// <summary>The head has been read and asks for a 100 (Continue) before the content is sent (RFC 9110 10.1.1).</summary>
+    public bool ContinueExpected => HeadComplete && _framing.ContinueExpected;
+
+    /// <summary>How many bytes the whole request will take, as far as that is known; for sizing the buffer.</summary>
+    public int BytesExpected => _phase == Phase.Content ? _headEnd + _framing.ContentLength : 0;
+
+    /// <summary>Begins with the next request.</summary>
+    public void Reset()
+    {
+        (_phase, _emptyLineSkipped, _lineStart, _scanned, _headEnd) = (Phase.StartLine, false, 0, 0, 0);
+        (Rejection, Consumed) = (Rejection.None, 0);
+        Request.Clear();
+        _framing.Clear();
+    }
+
+    /// <summary>
+    /// Looks at <c>buffer[start..end]</c>, which begins with the first byte of the request and holds all that has arrived.
+    /// Chunks are decoded where they stand: the bytes move down over the framing, and <paramref name="end"/> with them.
+    /// </summary>
+    public ReadStatus Read(byte[] buffer, int start, ref int end)
+    {
+        Request.Bind(buffer, start);
+        Span<byte> bytes = buffer.AsSpan(start, end - start);
+        if (_phase < Phase.Content && ReadHead(bytes) is not ReadStatus.Complete and var head) return head;
+        if (_phase == Phase.Content)
+        {
+            if (bytes.Length - _headEnd < _framing.ContentLength) return ReadStatus.NeedMore;
+            return Complete(_framing.ContentLength, _headEnd + _framing.ContentLength);
+        }
+
+        int length = bytes.Length;
+        ReadStatus status = _chunks.Read(bytes, ref length);
+        end = start + length;
+        if (status == ReadStatus.Rejected) return Reject(_chunks.Rejection);
+        return status == ReadStatus.NeedMore ? status : Complete(_chunks.DecodedEnd - _headEnd, _chunks.RawEnd);
+    }
+
+    private ReadStatus Complete(int contentLength, int consumed)
+    {
+        Request.SetContent(_headEnd, contentLength);
+        (_phase, Consumed) = (Phase.Complete, consumed);
+        return ReadStatus.Complete;
+    }
+
+    private ReadStatus ReadHead(ReadOnlySpan<byte> bytes)
+    {
+        while (true)
+        {
+            int lineFeed = bytes[_scanned..].IndexOf((byte)'\n');
+            if (lineFeed < 0)
+            {
+                _scanned = bytes.Length;
+                // One byte more than the longest line may be a CR.
+                return CheckLength(bytes.Length - _lineStart - 1) ?? ReadStatus.NeedMore;
+            }
+
+            int lineEnd = _scanned + lineFeed - 1; // where the CR must stand
+            if (lineEnd < _lineStart || bytes[lineEnd] != '\r') return CheckLength(lineEnd + 1 - _lineStart) ?? Reject(Rejection.BareLineFeed);
+            if (CheckLength(lineEnd - _lineStart) is { } tooLong) return tooLong;
+            ReadOnlySpan<byte> line = bytes[_lineStart..lineEnd];
+            int start = _lineStart;
+            _lineStart = _scanned = lineEnd + 2;
+            if (_phase == Phase.StartLine)
+            {
+                // One empty line before a request is forgiven (RFC 9112 2.2), a second is not a request line.
+                if (line.IsEmpty && !_emptyLineSkipped) _emptyLineSkipped = true;
+                else if (RequestLine.Parse(line, start, Request) is not Rejection.None and var fault) return Reject(fault);
+                else _phase = Phase.FieldLines;
+            }
+            else if (line.IsEmpty)
+            {
+                return EndHead();
+            }
+            else if (ReadFieldLine(line, start) is not Rejection.None and var fault)
+            {
+                return Reject(fault);
+            }
+        }
+    }
+
+    private ReadStatus? CheckLength(int lineLength)
+    {
+        if (_phase == Phase.StartLine)
+            return lineLength > limits.RequestLineMax ? Reject(Rejection.RequestLineTooLong) : null;
+        bool tooLarge = lineLength > limits.FieldLineMax || _lineStart + lineLength > limits.HeadMax;
+        return tooLarge ? Reject(Rejection.FieldsTooLarge) : null;
+    }
+
+    // field-line = field-name ":" OWS field-value OWS        RFC 9112 5
+    private Rejection ReadFieldLine(ReadOnlySpan<byte> line, int start)
+    {
+        if (line[0] is (byte)' ' or (byte)'\t') return Rejection.ObsoleteFold;
+        int colon = line.IndexOf((byte)':');
+        // White space between name and colon is no token: refused, as 5.1 demands.
+        if (colon < 0 || !Grammar.IsToken(line[..colon])) return Rejection.FieldName;
+        ReadOnlySpan<byte> afterColon = line[(colon + 1)..];
+        if (!Grammar.IsFieldValue(afterColon)) return Rejection.FieldValue;
+        ReadOnlySpan<byte> value = Grammar.Trim(afterColon);
+        if (Request.FieldCount == limits.FieldsMax) return Rejection.FieldsTooLarge;
+        int leading = afterColon.Length - afterColon.TrimStart(" \t"u8).Length;
+        Request.AddField(start, colon, start + colon + 1 + (value.IsEmpty ? 0 : leading), value.Length);
+        return _framing.Add(line[..colon], value);
+    }
+
+    private ReadStatus EndHead()
+    {
+        _headEnd = _lineStart;
+        if (_framing.Decide(Request, limits.ContentMax) is not Rejection.None and var fault) return Reject(fault);
+        _phase = _framing.Chunked ? Phase.Chunks : Phase.Content;
+        if (_framing.Chunked) _chunks.Start(_headEnd);
+        return ReadStatus.Complete;
+    }
+
+    private ReadStatus Reject(Rejection reason)
+    {
+        Rejection = reason;
+        return ReadStatus.Rejected;
+    }
+}
