@@ -1,0 +1,159 @@
+// What this server serves: from method and path to the answer.
+//
+//   GET  /  /index.html                 the index page           GET  /healthz   the process is alive
+//   GET  /message  /message.html        the form                 GET  /readyz    messages can be taken, or why not
+//   POST /message  /message.html        a message (FormPost)     GET  any file   of the site folder
+//   GET  /thanks?id=<receipt>           the thank-you page       OPTIONS *       what the server can do
+//
+// HEAD goes wherever GET goes; the engine leaves the content away (RFC 9110 9.3.2).
+
+using System.Text;
+using Letterbox.Http;
+using Microsoft.Extensions.Logging;
+
+namespace Letterbox.Site;
+
+/// <summary>The site. Thread-safe; its <see cref="AnswerAsync"/> is the engine's handler.</summary>
+public sealed class LetterboxSite : IDisposable
+{
+    private static readonly (string, string) s_allowGet = ("Allow", "GET, HEAD, OPTIONS");
+    private static readonly (string, string) s_allowPost = ("Allow", "GET, HEAD, POST, OPTIONS");
+    private static readonly Response s_options = Response.Create(204, [s_allowGet]);
+    private static readonly Response s_optionsPost = Response.Create(204, [s_allowPost]);
+    private static readonly Response s_alive = PlainText(200, "ok\n");
+
+    private readonly string? _folder;
+    private readonly TimeProvider _time;
+    private readonly Deliver _deliver;
+    private readonly Func<IReadOnlyList<string>> _notReady;
+    private readonly ILogger _log;
+    private readonly ITimer? _watch;
+    private int _fingerprint;
+    private volatile SiteFiles _files;
+    private volatile Pages _pages;
+
+    /// <summary>Loads the pages.</summary>
+    /// <param name="folder">A folder of one's own to lay over the built-in pages, or <c>null</c>.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="deliver">Takes the messages.</param>
+    /// <param name="notReady">The reasons why messages cannot be taken now; none: they can.</param>
+    /// <param name="log">Faults go here.</param>
+    /// <exception cref="IOException">A page cannot be read.</exception>
+    public LetterboxSite(
+        string? folder, TimeProvider time, Deliver deliver, Func<IReadOnlyList<string>> notReady, ILogger log)
+    {
+        (_folder, _time, _deliver, _notReady, _log) = (folder, time, deliver, notReady, log);
+        _files = SiteFiles.Load(folder);
+        _pages = new Pages(_files, time);
+        if (folder is null) return;
+        _fingerprint = SiteFiles.Fingerprint(folder);
+        TimeSpan second = TimeSpan.FromSeconds(1);
+        _watch = time.CreateTimer(static site => ((LetterboxSite)site!).Reload(), this, second, second);
+    }
+
+    /// <summary>Answers one request; never throws for anything a client can send.</summary>
+    public ValueTask<Response> AnswerAsync(Request request)
+    {
+        Span<char> text = stackalloc char[PathDecoder.PathMax];
+        if (!PathDecoder.TryDecode(request.Path, text, out int length)) length = 0;
+        ReadOnlySpan<char> path = text[..length];
+        bool form = path is "/message" or "/message.html";
+        return request.Method switch
+        {
+            Method.Get or Method.Head => new(Get(request, path, form)),
+            Method.Post when form => FormPost.AnswerAsync(request, _pages, _deliver, _time),
+            Method.Unknown => new(Error(501, "This server does not know the method of the request.", request)),
+            Method.Options when request.Path.SequenceEqual("*"u8) => new(s_optionsPost),
+            _ when !form && !Exists(path) && request.Method != Method.Connect => new(NotFound(request)),
+            Method.Options => new(form ? s_optionsPost : s_options),
+            _ => new(Error(405, "This address does not take requests of that method.", request, form ? s_allowPost : s_allowGet)),
+        };
+    }
+
+    /// <summary>The answer to a request that the engine refused.</summary>
+    public Response Refuse(Rejection reason, Request? request)
+    {
+        (int status, _, string text) = Rejections.Of(reason);
+        return _pages.Error(status, text, request is not null && WantsJson(request));
+    }
+
+    /// <summary>The answer when a fault of ours came up; it is logged here.</summary>
+    public Response Fault(Exception exception)
+    {
+        _log.LogError(exception, "a request ended by a fault");
+        return _pages.Error(500, "Something went wrong on our side. Please try again.", json: false);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _watch?.Dispose();
+
+    /// <summary>The client asked for JSON: it accepts it and does not accept HTML by name (RFC 9110 12.5.1).</summary>
+    internal static bool WantsJson(Request request)
+    {
+        bool json = false;
+        for (int at = -1; request.NextField("accept"u8, ref at);)
+        {
+            if (request.FieldValue(at).IndexOf("text/html"u8) >= 0) return false;
+            json |= request.FieldValue(at).IndexOf("application/json"u8) >= 0
+                || request.FieldValue(at).IndexOf("application/problem+json"u8) >= 0;
+        }
+
+        return json;
+    }
+
+    private static Response PlainText(int status, string text) =>
+        Response.Create(
+            status, [("Content-Type", "text/plain; charset=utf-8"), ResponseFields.NoStore, ResponseFields.NoSniff],
+            Encoding.UTF8.GetBytes(text));
+
+    private Response Get(Request request, ReadOnlySpan<char> path, bool form)
+    {
+        if (_files.Find(path) is { } asset) return asset.Answer(request);
+        if (form) return _pages.Form();
+        return path switch
+        {
+            "/healthz" => s_alive,
+            "/readyz" => Ready(),
+            "/thanks" => Thanks(request),
+            _ => NotFound(request),
+        };
+    }
+
+    private bool Exists(ReadOnlySpan<char> path) =>
+        _files.Find(path) is not null || path is "/healthz" or "/readyz" or "/thanks";
+
+    private Response Ready()
+    {
+        IReadOnlyList<string> reasons = _notReady();
+        return reasons.Count == 0 ? PlainText(200, "ready\n") : PlainText(503, string.Join('\n', reasons) + '\n');
+    }
+
+    private Response Thanks(Request request)
+    {
+        ReadOnlySpan<byte> query = request.Query;
+        string receipt = query.StartsWith("id="u8) ? Encoding.UTF8.GetString(query[3..]) : "";
+        return ObjectId.TryParse(receipt, out ObjectId id) ? _pages.Thanks(id.ToString(), WantsJson(request)) : NotFound(request);
+    }
+
+    private Response NotFound(Request request) => Error(404, "There is no page at this address.", request);
+
+    private Response Error(int status, string detail, Request request, params ReadOnlySpan<(string, string)> fields) =>
+        _pages.Error(status, detail, WantsJson(request), fields);
+
+    private void Reload()
+    {
+        try
+        {
+            int fingerprint = SiteFiles.Fingerprint(_folder!);
+            if (fingerprint == _fingerprint) return;
+            SiteFiles files = SiteFiles.Load(_folder);
+            (_files, _pages, _fingerprint) = (files, new Pages(files, _time), fingerprint);
+            _log.LogInformation("read the site folder again: it has changed");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Half-way through somebody's copying, most likely: the pages stay as they were, the next second tries again.
+            _log.LogWarning("cannot read the site folder now: {Reason}", e.Message);
+        }
+    }
+}

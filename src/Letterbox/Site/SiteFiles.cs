@@ -1,0 +1,110 @@
+// The files that are served: the built-in pages, and a folder of one's own laid over them.
+//
+// All of it is read into memory, once, so that a request never waits for a disk and a path never meets a file system: it is
+// looked up in a dictionary of what exists. A folder is looked at again every second, and read again when it has changed.
+
+using System.Collections.Frozen;
+using System.Reflection;
+using System.Text;
+
+namespace Letterbox.Site;
+
+/// <summary>Every file by its path, at one moment. Immutable.</summary>
+internal sealed class SiteFiles
+{
+    /// <summary>Most bytes a folder of one's own may hold: it is a site, not a store of downloads.</summary>
+    public const long FolderBytesMax = 128L * 1024 * 1024;
+
+    private const string Prefix = "pages/";
+    private readonly FrozenDictionary<string, Asset> _assets;
+    private readonly FrozenDictionary<string, Asset>.AlternateLookup<ReadOnlySpan<char>> _byPath;
+
+    private SiteFiles(Dictionary<string, (byte[] Content, DateTimeOffset Changed, bool Own)> files)
+    {
+        Form = TakeTemplate(files, "/message.html");
+        Thanks = TakeTemplate(files, "/thanks.html");
+        Error = TakeTemplate(files, "/error.html");
+        var assets = new Dictionary<string, Asset>(StringComparer.Ordinal);
+        foreach ((string path, var file) in files)
+        {
+            var asset = new Asset(file.Content, MediaTypes.Of(path), file.Changed, Policy(file.Own));
+            assets[path] = asset;
+            if (path.EndsWith("/index.html", StringComparison.Ordinal)) assets[path[..^"index.html".Length]] = asset;
+        }
+
+        _assets = assets.ToFrozenDictionary(StringComparer.Ordinal);
+        _byPath = _assets.GetAlternateLookup<ReadOnlySpan<char>>();
+    }
+
+    /// <summary>The form.</summary>
+    public (Template Page, (string, string) Policy) Form { get; }
+
+    /// <summary>The thank-you page.</summary>
+    public (Template Page, (string, string) Policy) Thanks { get; }
+
+    /// <summary>The page for everything that goes wrong.</summary>
+    public (Template Page, (string, string) Policy) Error { get; }
+
+    /// <summary>The file at this path, if there is one.</summary>
+    public Asset? Find(ReadOnlySpan<char> path) => _byPath.TryGetValue(path, out Asset? asset) ? asset : null;
+
+    /// <summary>Reads the built-in pages, and <paramref name="folder"/> over them.</summary>
+    /// <exception cref="IOException">A file cannot be read, or the folder is too large.</exception>
+    /// <exception cref="UnauthorizedAccessException">A file may not be read.</exception>
+    public static SiteFiles Load(string? folder)
+    {
+        var files = new Dictionary<string, (byte[], DateTimeOffset, bool)>(StringComparer.Ordinal);
+        Assembly program = typeof(SiteFiles).Assembly;
+        var built = new DateTimeOffset(File.GetLastWriteTimeUtc(program.Location is { Length: > 0 } at ? at : Environment.ProcessPath!));
+        foreach (string name in program.GetManifestResourceNames())
+        {
+            if (!name.StartsWith(Prefix, StringComparison.Ordinal)) continue;
+            using Stream stream = program.GetManifestResourceStream(name)!;
+            byte[] content = new byte[stream.Length];
+            stream.ReadExactly(content);
+            files['/' + name[Prefix.Length..].Replace('\\', '/')] = (content, built, false);
+        }
+
+        long total = 0;
+        foreach (FileInfo file in folder is null ? [] : List(folder))
+        {
+            total += file.Length;
+            if (total > FolderBytesMax)
+                throw new IOException($"the folder {folder} holds more than {FolderBytesMax >> 20} MiB, which is all that is kept in memory");
+            files[UrlPath(folder!, file)] = (File.ReadAllBytes(file.FullName), new DateTimeOffset(file.LastWriteTimeUtc), true);
+        }
+
+        return new SiteFiles(files);
+    }
+
+    /// <summary>Changes when a file of the folder comes, goes or changes.</summary>
+    public static int Fingerprint(string folder)
+    {
+        var hash = default(HashCode);
+        foreach (FileInfo file in List(folder).OrderBy(static f => f.FullName, StringComparer.Ordinal))
+        {
+            hash.Add(file.FullName, StringComparer.Ordinal);
+            hash.Add(file.Length);
+            hash.Add(file.LastWriteTimeUtc);
+        }
+
+        return hash.ToHashCode();
+    }
+
+    // Names that begin with a dot (.git, .env) are nobody's business, but for the one that the web agreed on (RFC 8615).
+    private static IEnumerable<FileInfo> List(string folder) =>
+        new DirectoryInfo(folder).EnumerateFiles("*", SearchOption.AllDirectories)
+            .Where(file => UrlPath(folder, file).Split('/').All(static part => !part.StartsWith('.') || part == ".well-known"));
+
+    private static string UrlPath(string folder, FileInfo file) =>
+        '/' + Path.GetRelativePath(folder, file.FullName).Replace(Path.DirectorySeparatorChar, '/');
+
+    private static (Template, (string, string)) TakeTemplate(Dictionary<string, (byte[] Content, DateTimeOffset, bool Own)> files, string path)
+    {
+        var (content, _, own) = files[path];
+        files.Remove(path);
+        return (new Template(Encoding.UTF8.GetString(content)), Policy(own));
+    }
+
+    private static (string, string) Policy(bool own) => own ? ResponseFields.OwnPolicy : ResponseFields.StrictPolicy;
+}
