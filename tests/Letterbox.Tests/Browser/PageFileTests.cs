@@ -1,5 +1,5 @@
-// The page files as they lie in the executable, without a browser: what the server fills in, what the content security
-// policy forbids, what they refer to, and whether the colours can be read.
+// The page files as they lie in the executable, without a browser: what the server fills in, what the content
+// security policy forbids, what they refer to, and whether the colours can be read.
 
 using System.Buffers.Binary;
 using System.Globalization;
@@ -14,12 +14,13 @@ public sealed partial class PageFileTests
 
     [Theory]
     [InlineData("index.html")]
-    [InlineData("message.html", "id", "username", "message", "problem", "username-problem", "message-problem")]
+    [InlineData(
+        "message.html", "id", "username", "message", "problem", "username-problem", "message-problem")]
     [InlineData("thanks.html", "receipt")]
     [InlineData("error.html", "status", "title", "detail")]
-    public void A_page_has_each_of_its_placeholders_once_and_no_other(string page, params string[] placeholders) =>
+    public void A_page_has_each_of_its_placeholders_once_and_no_other(string page, params string[] names) =>
         Assert.Equal(
-            placeholders.Order(),
+            names.Order(),
             Placeholder.Matches(Read(page)).Select(static match => match.Groups[1].Value).Order());
 
     [Theory]
@@ -47,8 +48,7 @@ public sealed partial class PageFileTests
     {
         string[] targets = [.. Reference.Matches(Read(file)).Select(static match => match.Groups[1].Value)];
         Assert.NotEmpty(targets);
-        Assert.All(targets, static target => Assert.True(
-            s_routes.Contains(target) || (target.StartsWith('/') && Exists(target[1..])), $"{target} is not there"));
+        Assert.All(targets, static target => Assert.True(IsServed(target), $"{target} is not there"));
     }
 
     [Theory]
@@ -62,7 +62,8 @@ public sealed partial class PageFileTests
         Assert.StartsWith("<!DOCTYPE html>", html, StringComparison.Ordinal);
         Assert.Contains("<html lang=\"en\">", html, StringComparison.Ordinal);
         Assert.Contains("<meta charset=\"utf-8\">", html, StringComparison.Ordinal);
-        Assert.Contains("<meta name=\"color-scheme\" content=\"light dark\">", html, StringComparison.Ordinal);
+        Assert.Contains(
+            "<meta name=\"color-scheme\" content=\"light dark\">", html, StringComparison.Ordinal);
         Assert.Matches("<meta name=\"description\" content=\"[^\"]+\">", html);
         Assert.Matches("<title>[^<]+</title>", html);
         Assert.Single(Regex.Matches(html, "<h1>"));
@@ -97,9 +98,9 @@ public sealed partial class PageFileTests
     [Fact]
     public void A_problem_that_is_empty_leaves_its_paragraph_empty()
     {
-        MatchCollection problems = Regex.Matches(Read("message.html"), "<p class=\"problem\"[^>]*>([^<]*)</p>");
-        Assert.Equal(3, problems.Count);
-        Assert.All(problems, static problem => Assert.Matches("^\\{\\{[a-z-]+\\}\\}$", problem.Groups[1].Value));
+        string html = Read("message.html");
+        Assert.Equal(3, Regex.Count(html, "class=\"problem\""));
+        Assert.Equal(3, Regex.Count(html, "<p class=\"problem\"[^>]*>\\{\\{[a-z-]+\\}\\}</p>"));
     }
 
     [Theory]
@@ -141,7 +142,7 @@ public sealed partial class PageFileTests
         Assert.Equal(logo[16..20], logo[20..24]);
         Assert.InRange(logo.Length, 1, 20 * 1024);
 
-        // ICO: reserved, type 1, number of images; then 16 bytes an image, its width first, its length and offset last.
+        // ICO: reserved, type 1, number of images; then 16 bytes an image, from width to length and offset.
         byte[] icon = ReadBytes("favicon.ico");
         Assert.Equal<byte>([0, 0, 1, 0, 2, 0], icon[..6]);
         Assert.Equal<byte>([16, 32], [icon[6], icon[22]]);
@@ -166,8 +167,9 @@ public sealed partial class PageFileTests
     [GeneratedRegex("""<(?:input|textarea|select|button)[^>]*\sname="([^"]*)""")]
     private static partial Regex FieldName { get; }
 
-    private static bool Exists(string file) =>
-        typeof(Message).Assembly.GetManifestResourceInfo($"pages/{file}") is not null;
+    private static bool IsServed(string target) =>
+        s_routes.Contains(target)
+        || typeof(Message).Assembly.GetManifestResourceInfo($"pages/{target.TrimStart('/')}") is not null;
 
     private static byte[] ReadBytes(string file)
     {
@@ -186,7 +188,9 @@ public sealed partial class PageFileTests
         Match colour = Regex.Match(css, $"--{property}: #([0-9a-f]{{6}});");
         Assert.True(colour.Success, $"--{property} has no colour");
         int rgb = int.Parse(colour.Groups[1].ValueSpan, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
-        return (0.2126 * Linear(rgb >> 16)) + (0.7152 * Linear((rgb >> 8) & 0xFF)) + (0.0722 * Linear(rgb & 0xFF));
+        return (0.2126 * Linear(rgb >> 16))
+            + (0.7152 * Linear((rgb >> 8) & 0xFF))
+            + (0.0722 * Linear(rgb & 0xFF));
 
         static double Linear(int channel)
         {

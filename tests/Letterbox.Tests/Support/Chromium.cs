@@ -5,8 +5,8 @@ using Microsoft.Playwright;
 namespace Letterbox.Tests.Support;
 
 /// <summary>
-/// A headless Chromium that Playwright drives. Starting fails loudly where there is none: a browser test that is
-/// skipped tells nothing. Nothing is downloaded; the browser is the one that the system has.
+/// A headless Chromium that Playwright drives. Starting fails loudly where there is none: a browser test that
+/// is skipped tells nothing. Nothing is downloaded; the browser is the one that the system has.
 /// </summary>
 public sealed class Chromium : IAsyncLifetime
 {
@@ -16,8 +16,8 @@ public sealed class Chromium : IAsyncLifetime
     private static readonly string[] s_quiet =
     [
         // Root, which is what a container or a CI machine often runs as, has no sandbox.
-        "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-        "--disable-component-update", "--disable-sync",
+        "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+        "--disable-background-networking", "--disable-component-update", "--disable-sync",
     ];
 
     private IPlaywright? _playwright;
@@ -26,7 +26,7 @@ public sealed class Chromium : IAsyncLifetime
     /// <inheritdoc/>
     public async ValueTask InitializeAsync()
     {
-        Assert.True(File.Exists(Path), $"the browser tests need Chromium at {Path}: apt-get install chromium");
+        Assert.True(File.Exists(Path), $"no Chromium at {Path}, apt-get install chromium");
         _playwright = await Playwright.CreateAsync();
         _browser = await _playwright.Chromium.LaunchAsync(
             new BrowserTypeLaunchOptions { ExecutablePath = Path, Headless = true, Args = s_quiet });
