@@ -31,8 +31,8 @@ internal sealed class Asset
         byte[]? gzip = null, brotli = null;
         if (MediaTypes.IsCompressible(mediaType))
         {
-            gzip = Smaller(content, static s => new GZipStream(s, CompressionLevel.SmallestSize));
-            brotli = Smaller(content, static s => new BrotliStream(s, CompressionLevel.SmallestSize));
+            gzip = Smaller(content, static s => new GZipStream(s, CompressionLevel.SmallestSize, leaveOpen: true));
+            brotli = Smaller(content, static s => new BrotliStream(s, CompressionLevel.SmallestSize, leaveOpen: true));
         }
 
         // A strong validator names bytes, so each coding has its own (RFC 9110 8.8.3.3).

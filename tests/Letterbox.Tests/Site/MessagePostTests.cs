@@ -1,0 +1,176 @@
+// POST /message: every encoding, every receipt, every way to get it wrong.
+
+using System.Net;
+using System.Text.Json;
+using Letterbox.Tests.Support;
+
+namespace Letterbox.Tests.Site;
+
+public sealed class MessagePostTests : IAsyncDisposable
+{
+    private const string Id = "65f0c0ffee0123456789abcd";
+    private const string Json = "application/json";
+    private readonly SiteHost _site = new();
+
+    public ValueTask DisposeAsync() => _site.DisposeAsync();
+
+    public static TheoryData<string> Texts =>
+    [
+        "First message", "a&b=c+d%20e", "100% \"quoted\" 'single' <b>", "line\r\nbreak\nand\rmore", "Привіт, світе", "📬\u0000end",
+        "--boundary", string.Concat(Enumerable.Repeat("𐍈", 4000)), string.Concat(Enumerable.Repeat("\r\n", 4000)),
+    ];
+
+    [Theory, MemberData(nameof(Texts))]
+    public async Task A_urlencoded_form_arrives_as_typed(string text)
+    {
+        using var response = await _site.PostAsync($"id={Id}&username=krabaton&message={Uri.EscapeDataString(text)}");
+        AssertStored(response, text);
+    }
+
+    [Theory, MemberData(nameof(Texts))]
+    public async Task A_multipart_form_arrives_as_typed(string text)
+    {
+        string body = string.Concat(
+            Part("id", Id), Part("username", "krabaton"), Part("message", text), Part("button", "x"), "--boundary!--\r\n");
+        using var response = await _site.PostAsync(body, "multipart/form-data; charset=utf-8; boundary=\"boundary!\"");
+        AssertStored(response, text);
+    }
+
+    [Theory, MemberData(nameof(Texts))]
+    public async Task Json_arrives_as_typed(string text)
+    {
+        string body = JsonSerializer.Serialize(new { message = text, username = "krabaton", id = Id, extra = new[] { 1 } });
+        using var response = await _site.PostAsync(body, "application/json; charset=utf-8");
+        AssertStored(response, text);
+    }
+
+    [Fact]
+    public async Task A_form_without_a_media_type_or_a_key_is_taken_and_given_a_key()
+    {
+        using var response = await _site.PostAsync("username=a&message=b", mediaType: null);
+        Assert.Equal(HttpStatusCode.SeeOther, response.StatusCode);
+        Message message = Assert.Single(_site.Delivered);
+        Assert.Equal($"/thanks?id={message.Id}", response.Headers.Location!.ToString());
+    }
+
+    [Fact]
+    public async Task Message_html_takes_posts_too()
+    {
+        using var response = await _site.Client.PostAsync("/message.html", new FormUrlEncodedContent([new("username", "a"), new("message", "b")]));
+        Assert.Equal(HttpStatusCode.SeeOther, response.StatusCode);
+    }
+
+    [Theory]
+    [InlineData("message=b", "username is missing")]
+    [InlineData("username=&message=b", "username is empty")]
+    [InlineData("username=a", "message is missing")]
+    [InlineData("username=a&message=b&message=c", "message is given twice")]
+    [InlineData("username=a&message=%FF", "message is not valid UTF-8")]
+    [InlineData("username=a&message=b&id=xyz", "id is not 24 hex digits")]
+    [InlineData("", "username is missing")]
+    public async Task What_is_wrong_with_a_form_is_said(string form, string reason)
+    {
+        using var page = await _site.PostAsync(form);
+        Assert.Equal(HttpStatusCode.UnprocessableEntity, page.StatusCode);
+        Assert.Contains(reason, await page.Content.ReadAsStringAsync(), StringComparison.OrdinalIgnoreCase);
+        using var problem = await _site.PostAsync(form, accept: Json);
+        Assert.Equal("application/problem+json", problem.Content.Headers.ContentType!.MediaType);
+        Assert.Contains(reason, await problem.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+        Assert.Empty(_site.Delivered);
+    }
+
+    [Fact]
+    public async Task A_name_or_message_that_is_too_long_comes_back_filled_in_with_the_reason_at_its_field()
+    {
+        string name = new('n', 65);
+        using var response = await _site.PostAsync($"id={Id}&username={name}&message=%3Cscript%3E%22");
+        string page = await response.Content.ReadAsStringAsync();
+        Assert.Equal(HttpStatusCode.UnprocessableEntity, response.StatusCode);
+        Assert.Matches("id=\"username-problem\">Username has 65 letters, 64 is the most\\.<", page);
+        Assert.Matches("id=\"message-problem\"></p>", page);
+        Assert.Contains($"value=\"{name}\"", page, StringComparison.Ordinal);
+        Assert.Contains("&lt;script&gt;&quot;</textarea>", page, StringComparison.Ordinal);
+        // The refused key is not used again: nothing stands in the way of the next try.
+        Assert.DoesNotContain(Id, page, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_refusal_of_the_store_is_a_422_under_a_fresh_key()
+    {
+        _site.Store = static _ => Receipt.Refused("id is already taken by a different message");
+        using var response = await _site.PostAsync($"id={Id}&username=a&message=b");
+        string page = await response.Content.ReadAsStringAsync();
+        Assert.Equal(HttpStatusCode.UnprocessableEntity, response.StatusCode);
+        Assert.Contains("already taken", page, StringComparison.Ordinal);
+        Assert.DoesNotContain(Id, page, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_store_that_cannot_answer_now_is_a_503_with_the_form_filled_in_under_the_same_key()
+    {
+        _site.Store = static _ => Receipt.Later("the socket server cannot be reached");
+        using var response = await _site.PostAsync($"id={Id}&username=a%26b&message=line%0D%0Atwo");
+        string page = await response.Content.ReadAsStringAsync();
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, response.StatusCode);
+        Assert.NotNull(response.Headers.RetryAfter);
+        Assert.Contains($"value=\"{Id}\"", page, StringComparison.Ordinal);
+        Assert.Contains("value=\"a&amp;b\"", page, StringComparison.Ordinal);
+        Assert.Contains("line\r\ntwo</textarea>", page, StringComparison.Ordinal);
+        using var problem = await _site.PostAsync($"id={Id}&username=a&message=b", accept: Json);
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, problem.StatusCode);
+        Assert.NotNull(problem.Headers.RetryAfter);
+    }
+
+    [Fact]
+    public async Task A_client_that_asked_for_json_gets_its_receipt_as_json()
+    {
+        using var response = await _site.PostAsync($"{{\"username\":\"a\",\"message\":\"b\",\"id\":\"{Id}\"}}", Json, accept: Json);
+        Assert.Equal(HttpStatusCode.SeeOther, response.StatusCode);
+        Assert.Equal($"{{\"id\":\"{Id}\"}}", await response.Content.ReadAsStringAsync());
+    }
+
+    [Theory]
+    [InlineData("text/plain", "username=a&message=b", HttpStatusCode.UnsupportedMediaType)]
+    [InlineData("application/json", "{\"username\":\"a\",\"message\":", HttpStatusCode.UnprocessableEntity)]
+    [InlineData("application/json", "{\"username\":\"a\",\"message\":\"\\ud800\"}", HttpStatusCode.UnprocessableEntity)]
+    [InlineData("application/json", "{\"username\":\"a\",\"message\":5}", HttpStatusCode.UnprocessableEntity)]
+    [InlineData("application/json", "[]", HttpStatusCode.UnprocessableEntity)]
+    [InlineData("application/json", "", HttpStatusCode.UnprocessableEntity)]
+    [InlineData("multipart/form-data", "--x\r\n", HttpStatusCode.UnprocessableEntity)]
+    [InlineData("multipart/form-data; boundary=x", "--x", HttpStatusCode.UnprocessableEntity)]
+    [InlineData("multipart/form-data; boundary=x", "--x\r\nfoo\r\n\r\nbar", HttpStatusCode.UnprocessableEntity)]
+    [InlineData("multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=\"message\"; filename=\"a\"\r\n\r\nb\r\n--x--", HttpStatusCode.UnprocessableEntity)]
+    public async Task Broken_content_is_refused_and_nothing_is_stored(string mediaType, string content, HttpStatusCode status)
+    {
+        using var response = await _site.PostAsync(content, mediaType);
+        Assert.Equal(status, response.StatusCode);
+        Assert.Empty(_site.Delivered);
+    }
+
+    [Fact]
+    public async Task The_form_has_a_fresh_key_each_time_and_is_kept_by_no_cache()
+    {
+        using var first = await _site.Client.GetAsync("/message");
+        using var second = await _site.Client.GetAsync("/message.html");
+        string[] keys = [Key(await first.Content.ReadAsStringAsync()), Key(await second.Content.ReadAsStringAsync())];
+        Assert.NotEqual(keys[0], keys[1]);
+        Assert.True(first.Headers.CacheControl!.NoStore);
+    }
+
+    private static string Key(string page)
+    {
+        int at = page.IndexOf("name=\"id\" value=\"", StringComparison.Ordinal) + "name=\"id\" value=\"".Length;
+        return page.Substring(at, 24);
+    }
+
+    private static string Part(string name, string value) =>
+        $"--boundary!\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n";
+
+    private void AssertStored(HttpResponseMessage response, string text)
+    {
+        Assert.Equal(HttpStatusCode.SeeOther, response.StatusCode);
+        Assert.Equal($"/thanks?id={Id}", response.Headers.Location!.ToString());
+        Message message = Assert.Single(_site.Delivered);
+        Assert.Equal((Id, "krabaton", text), (message.Id.ToString(), message.Username, message.Text));
+    }
+}

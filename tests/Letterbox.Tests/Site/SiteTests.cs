@@ -1,0 +1,111 @@
+// The pages and files: routing, errors, and a folder of one's own.
+
+using System.Net;
+using Letterbox.Tests.Support;
+
+namespace Letterbox.Tests.Site;
+
+public sealed class SiteTests
+{
+    private const string Receipt = "65f0c0ffee0123456789abcd";
+
+    [Theory]
+    [InlineData("/", "text/html")]
+    [InlineData("/index.html", "text/html")]
+    [InlineData("/message", "text/html")]
+    [InlineData("/message.html", "text/html")]
+    [InlineData("/thanks?id=" + Receipt, "text/html")]
+    [InlineData("/style.css", "text/css")]
+    [InlineData("/logo.png", "image/png")]
+    [InlineData("/favicon.ico", "image/x-icon")]
+    [InlineData("/healthz", "text/plain")]
+    [InlineData("/readyz", "text/plain")]
+    public async Task Every_address_of_the_site_answers(string path, string mediaType)
+    {
+        await using var site = new SiteHost();
+        using var response = await site.Client.GetAsync(path);
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        Assert.Equal(mediaType, response.Content.Headers.ContentType!.MediaType);
+        Assert.NotEmpty(await response.Content.ReadAsByteArrayAsync());
+        Assert.Equal("nosniff", Assert.Single(response.Headers.GetValues("X-Content-Type-Options")));
+        if (mediaType == "text/html") Assert.StartsWith("default-src 'none'", Assert.Single(response.Headers.GetValues("Content-Security-Policy")), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("/no/such/page")]
+    [InlineData("/error.html")]
+    [InlineData("/thanks.html")]
+    [InlineData("/thanks")]
+    [InlineData("/thanks?id=nonsense")]
+    [InlineData("/style.css/")]
+    [InlineData("/%2e%2e/letterbox.dll")]
+    public async Task An_unknown_address_gets_the_error_page_and_404(string path)
+    {
+        await using var site = new SiteHost();
+        var (status, page) = await site.GetAsync(path);
+        Assert.Equal(HttpStatusCode.NotFound, status);
+        Assert.Contains("404", page, StringComparison.Ordinal);
+        Assert.DoesNotContain("{{", page, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_client_that_asks_for_json_gets_errors_as_problems()
+    {
+        await using var site = new SiteHost();
+        site.Client.DefaultRequestHeaders.Add("Accept", "application/json");
+        using var response = await site.Client.GetAsync("/nowhere");
+        Assert.Equal("application/problem+json", response.Content.Headers.ContentType!.MediaType);
+    }
+
+    [Theory]
+    [InlineData("DELETE", "/message", HttpStatusCode.MethodNotAllowed, "GET, HEAD, POST, OPTIONS")]
+    [InlineData("POST", "/", HttpStatusCode.MethodNotAllowed, "GET, HEAD, OPTIONS")]
+    [InlineData("PUT", "/style.css", HttpStatusCode.MethodNotAllowed, "GET, HEAD, OPTIONS")]
+    [InlineData("POST", "/nowhere", HttpStatusCode.NotFound, null)]
+    [InlineData("BREW", "/", HttpStatusCode.NotImplemented, null)]
+    [InlineData("OPTIONS", "/message", HttpStatusCode.NoContent, "GET, HEAD, POST, OPTIONS")]
+    public async Task Methods_are_answered_as_the_rfc_asks(string method, string path, HttpStatusCode status, string? allow)
+    {
+        await using var site = new SiteHost();
+        using var response = await site.Client.SendAsync(new HttpRequestMessage(new HttpMethod(method), path));
+        Assert.Equal(status, response.StatusCode);
+        Assert.Equal(allow, response.Content.Headers.Allow.Count == 0 ? null : string.Join(", ", response.Content.Headers.Allow));
+    }
+
+    [Fact]
+    public async Task Readiness_says_why_not()
+    {
+        await using var site = new SiteHost();
+        site.NotReady = ["the socket server cannot be reached", "the moon is full"];
+        var (status, text) = await site.GetAsync("/readyz");
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, status);
+        Assert.Equal("the socket server cannot be reached\nthe moon is full\n", text);
+        Assert.Equal(HttpStatusCode.OK, (await site.GetAsync("/healthz")).Status);
+    }
+
+    [Fact]
+    public async Task A_folder_of_ones_own_lies_over_the_built_in_pages_and_is_read_again_when_it_changes()
+    {
+        using var folder = new TemporaryFolder();
+        folder.Write("index.html", "my own index");
+        folder.Write("sub/index.html", "deeper");
+        folder.Write("sub/data with space.json", "{}");
+        folder.Write(".env", "secret");
+        folder.Write(".well-known/security.txt", "contact");
+        folder.Write("error.html", "own error {{status}}");
+        var time = new ManualTime();
+        await using var site = new SiteHost(folder.Path, time);
+        Assert.Equal("my own index", (await site.GetAsync("/")).Content);
+        Assert.Equal("deeper", (await site.GetAsync("/sub/")).Content);
+        Assert.Equal("{}", (await site.GetAsync("/sub/data%20with%20space.json")).Content);
+        Assert.Equal("contact", (await site.GetAsync("/.well-known/security.txt")).Content);
+        Assert.Equal((HttpStatusCode.NotFound, "own error 404"), await site.GetAsync("/.env"));
+        Assert.Equal(HttpStatusCode.OK, (await site.GetAsync("/message")).Status);
+
+        folder.Write("index.html", "my new index");
+        folder.Write("new.txt", "new");
+        time.Advance(TimeSpan.FromSeconds(1));
+        Assert.Equal("my new index", (await site.GetAsync("/")).Content);
+        Assert.Equal("new", (await site.GetAsync("/new.txt")).Content);
+    }
+}
