@@ -8,11 +8,13 @@ namespace Letterbox.Http;
 /// <summary>Rents its memory when the first byte is written and gives it back when it is empty again. Not thread-safe.</summary>
 internal sealed class OutputBuffer(Socket socket)
 {
-    /// <summary>Bytes that are gathered before they are sent.</summary>
-    public const int Size = 16 * 1024;
+    /// <summary>Most bytes that are gathered before they are sent: a pipeline of pages goes out in one send.</summary>
+    public const int Size = 64 * 1024;
 
     /// <summary>Room that is needed beside a response's own head: Date, Connection, the empty line.</summary>
     public const int LinesMax = 80;
+
+    private const int InitialSize = 16 * 1024;
 
     private byte[] _bytes = [];
     private int _length;
@@ -24,7 +26,7 @@ internal sealed class OutputBuffer(Socket socket)
     public ReadOnlyMemory<byte> Written => _bytes.AsMemory(0, _length);
 
     /// <summary>So many bytes can be written; always so when the buffer is empty and the count within reason.</summary>
-    public bool HasRoom(int count) => _length == 0 || _length + count <= _bytes.Length;
+    public bool HasRoom(int count) => _length == 0 || _length + count <= Size;
 
     /// <summary>Appends the bytes; <see cref="HasRoom"/> was asked.</summary>
     public void Write(ReadOnlySpan<byte> bytes)
@@ -78,7 +80,7 @@ internal sealed class OutputBuffer(Socket socket)
 
     private void Grow(int count)
     {
-        byte[] larger = ArrayPool<byte>.Shared.Rent(Math.Max(Size, _length + count));
+        byte[] larger = ArrayPool<byte>.Shared.Rent(Math.Max(2 * _bytes.Length, Math.Max(InitialSize, _length + count)));
         _bytes.AsSpan(0, _length).CopyTo(larger);
         if (_bytes.Length > 0) ArrayPool<byte>.Shared.Return(_bytes);
         _bytes = larger;

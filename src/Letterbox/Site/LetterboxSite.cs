@@ -135,7 +135,7 @@ public sealed class LetterboxSite : IDisposable
         return ObjectId.TryParse(receipt, out ObjectId id) ? _pages.Thanks(id.ToString(), WantsJson(request)) : NotFound(request);
     }
 
-    private Response NotFound(Request request) => Error(404, "There is no page at this address.", request);
+    private Response NotFound(Request request) => _pages.NotFound(WantsJson(request));
 
     private Response Error(int status, string detail, Request request, params ReadOnlySpan<(string, string)> fields) =>
         _pages.Error(status, detail, WantsJson(request), fields);

@@ -8,22 +8,38 @@ using Letterbox.Http;
 namespace Letterbox.Site;
 
 /// <summary>Renders pages. Thread-safe.</summary>
-internal sealed class Pages(SiteFiles files, TimeProvider time)
+internal sealed class Pages
 {
     private const string Html = "text/html; charset=utf-8";
 
     /// <summary>How long a client is asked to wait before it tries again, in seconds.</summary>
     private const string RetryAfterSeconds = "5";
 
+    private readonly SiteFiles _files;
+    private readonly TimeProvider _time;
+    private readonly Response _notFoundPage;
+    private readonly Response _notFoundProblem;
+
+    /// <summary>Makes the pages of these files.</summary>
+    public Pages(SiteFiles files, TimeProvider time)
+    {
+        (_files, _time) = (files, time);
+        _notFoundPage = Error(404, "There is no page at this address.", json: false);
+        _notFoundProblem = Error(404, "There is no page at this address.", json: true);
+    }
+
+    /// <summary>404; the one error that is asked for all day, so it is made once.</summary>
+    public Response NotFound(bool json) => json ? _notFoundProblem : _notFoundPage;
+
     /// <summary>The empty form, under a fresh key: the first hop of a message is the page it is written on.</summary>
-    public Response Form() => Form(200, ObjectId.New(time).ToString(), default, null);
+    public Response Form() => Form(200, ObjectId.New(_time).ToString(), default, null);
 
     /// <summary>
     /// 422: the form as it was sent, with the reason at its field. Under a fresh key: nothing is stored under the old one,
     /// and if that was the trouble, it is gone.
     /// </summary>
     public Response Unprocessable(in MessageFields fields, FieldFault fault) =>
-        Form(422, ObjectId.New(time).ToString(), fields, fault);
+        Form(422, ObjectId.New(_time).ToString(), fields, fault);
 
     /// <summary>503: the form as it was sent, under its own key, so that sending it again cannot double it.</summary>
     public Response Unavailable(in MessageFields fields, ObjectId id, string reason) =>
@@ -31,7 +47,7 @@ internal sealed class Pages(SiteFiles files, TimeProvider time)
 
     /// <summary>The thank-you page for a receipt.</summary>
     public Response Thanks(string receipt, bool json) =>
-        json ? Json(200, [], new { id = receipt }) : Page(200, files.Thanks, [], ("receipt", receipt));
+        json ? Json(200, [], new { id = receipt }) : Page(200, _files.Thanks, [], ("receipt", receipt));
 
     /// <summary>303: the message is stored; on to the thank-you page, so that a reload posts nothing (RFC 9110 15.4.4).</summary>
     public static Response Stored(ObjectId id, bool json)
@@ -48,7 +64,7 @@ internal sealed class Pages(SiteFiles files, TimeProvider time)
         (string, string)[] lines = status == 503 ? [.. fields, ("Retry-After", RetryAfterSeconds)] : fields.ToArray();
         string title = Response.Reason(status);
         if (json) return Problem(status, detail, "", lines);
-        return Page(status, files.Error, lines, ("status", status.ToString(CultureInfo.InvariantCulture)), ("title", title), ("detail", detail));
+        return Page(status, _files.Error, lines, ("status", status.ToString(CultureInfo.InvariantCulture)), ("title", title), ("detail", detail));
     }
 
     /// <summary>A problem as JSON; <paramref name="field"/> names the field of the message that is at fault, if one is.</summary>
@@ -74,7 +90,7 @@ internal sealed class Pages(SiteFiles files, TimeProvider time)
             ? "Your message is not stored yet. Please mend what is marked below."
             : Sentence(fault.Reason);
         return Page(
-            status, files.Form, lines,
+            status, _files.Form, lines,
             ("id", id), ("username", fields.Username ?? ""), ("message", fields.Text ?? ""),
             ("problem", summary), ("username-problem", Reason("username")), ("message-problem", Reason("message")));
     }
