@@ -1,6 +1,158 @@
 // The one main program: the command line, the role by verb, the exit status.
 
-using Letterbox;
+using System.CommandLine;
+using System.CommandLine.Help;
+using System.Net.Sockets;
+using Letterbox.Store;
+using Letterbox.Supervision;
+using Microsoft.Extensions.Logging;
 
-Console.WriteLine("letterbox");
-return ExitStatus.Ok;
+namespace Letterbox;
+
+/// <summary>Starts whatever the command line asks for.</summary>
+public static class Program
+{
+    // The settings that are options, at every verb.
+    private static readonly Dictionary<string, Option<string>> s_options = Setting.All
+        .Where(setting => setting.Option is not null)
+        .ToDictionary(
+            setting => setting.Variable,
+            setting => new Option<string>(setting.Option!)
+            {
+                Description = setting.Meaning,
+                HelpName = "value",
+                Recursive = true,
+            });
+
+    private static async Task<int> Main(string[] args)
+    {
+        // A leading @ is text that somebody sends, not a file of more arguments.
+        ParseResult line = CommandLine().Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
+        if (line.Errors.Count > 0)
+        {
+            foreach (var error in line.Errors) Complain(error.Message);
+            return Complain("see letterbox --help", ExitStatus.Usage);
+        }
+
+        try
+        {
+            // Stopping is the business of StopSignal, faults of ours end the process with their trace.
+            return await line.InvokeAsync(
+                new InvocationConfiguration { ProcessTerminationTimeout = null, EnableDefaultExceptionHandler = false });
+        }
+        catch (SettingsException e)
+        {
+            return Complain(e.Message, ExitStatus.Usage);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return Complain(e.Message);
+        }
+    }
+
+    private static RootCommand CommandLine()
+    {
+        var root = new RootCommand("A web page on which people leave a message, and the machinery that never loses one.");
+        foreach (Option<string> option in s_options.Values) root.Add(option);
+        root.SetAction((line, _) => SuperviseAsync(Read(line)));
+
+        var web = new Command("web", "Only the HTTP server.");
+        web.SetAction((line, _) => WebAsync(Read(line)));
+        root.Add(web);
+
+        var store = new Command("store", "Only the socket server and the store.");
+        store.SetAction((line, _) => StoreAsync(Read(line)));
+        root.Add(store);
+
+        root.Add(MessagesCommand());
+        root.Add(SendCommand.Create(Read));
+
+        var health = new Command("health", "Asks the running HTTP server whether it is well; exit status 0 if so.");
+        health.SetAction((line, _) => HealthAsync(Read(line)));
+        root.Add(health);
+
+        foreach (HelpOption help in root.Options.OfType<HelpOption>()) help.Action = new FullHelp((HelpAction)help.Action!);
+        return root;
+    }
+
+    private static Command MessagesCommand()
+    {
+        var follow = new Option<bool>("--follow") { Description = "Go on with new messages until Ctrl-C." };
+        var format = new Option<string>("--format")
+        {
+            Description = "How to write them; json is one object a line.",
+            DefaultValueFactory = _ => "table",
+        };
+        format.AcceptOnlyFromAmong("table", "json", "csv");
+        var messages = new Command("messages", "Lists what is stored, oldest first.") { follow, format };
+        messages.SetAction((line, _) =>
+            ListAsync(Read(line), line.GetRequiredValue(format), line.GetValue(follow)));
+        return messages;
+    }
+
+    private static Settings Read(ParseResult line)
+    {
+        string? Option(string variable) =>
+            s_options.TryGetValue(variable, out Option<string>? option) ? line.GetValue(option) : null;
+
+        return Settings.Read(
+            variable => Option(variable) ?? Environment.GetEnvironmentVariable(variable),
+            variable => Option(variable) is null ? variable : s_options[variable].Name);
+    }
+
+    private static async Task<int> SuperviseAsync(Settings settings)
+    {
+        using ILoggerFactory logs = Logs.Open(settings.Log);
+        using StopSignal stop = StopSignal.Listen();
+        return await Supervisor.RunAsync(settings, logs, Console.Out, stop);
+    }
+
+    private static Task<int> WebAsync(Settings settings)
+    {
+        // What follows a socket's readiness runs where the readiness is seen, without a hop to the thread pool. Nothing
+        // that the web process does there blocks. Sockets read this once, before the first of them is made.
+        const string inline = "DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS";
+        if (Environment.GetEnvironmentVariable(inline) is null) Environment.SetEnvironmentVariable(inline, "1");
+        return ServeAsync("web", settings, settings.Http, WebProcess.RunAsync);
+    }
+
+    private static Task<int> StoreAsync(Settings settings) =>
+        ServeAsync("store", settings, settings.Socket, StoreProcess.RunAsync);
+
+    private static async Task<int> ServeAsync(
+        string role, Settings settings, Address at, Func<Settings, ILoggerFactory, CancellationToken, Task<int>> run)
+    {
+        using ILoggerFactory logs = Logs.Open(settings.Log);
+        using StopSignal stop = StopSignal.Listen();
+        try
+        {
+            return await run(settings, logs, stop.Token);
+        }
+        catch (SocketException e)
+        {
+            // Once it serves, what fails on a socket is handled there: this is the address.
+            return Complain($"{role} cannot listen on {at}: {e.Message}");
+        }
+    }
+
+    private static async Task<int> ListAsync(Settings settings, string format, bool follow)
+    {
+        using StopSignal stop = StopSignal.Listen();
+        // Gathered, unless somebody waits for each line.
+        await using var output = new StreamWriter(Console.OpenStandardOutput(), bufferSize: 64 * 1024) { AutoFlush = follow };
+        return await Listing.RunAsync(settings, format, follow, output, stop.Token);
+    }
+
+    private static async Task<int> HealthAsync(Settings settings)
+    {
+        if (await HealthCheck.AskAsync(settings.Http) is { } fault) return Complain(fault);
+        Console.WriteLine("healthy");
+        return ExitStatus.Ok;
+    }
+
+    private static int Complain(string text, int status = ExitStatus.Failed)
+    {
+        Console.Error.WriteLine($"letterbox: {text}");
+        return status;
+    }
+}

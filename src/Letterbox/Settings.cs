@@ -1,6 +1,8 @@
-// Every setting there is, read once at start, checked, and passed down unchanged. An option beats its environment variable.
+// Every setting there is, read once at start, checked, and passed down unchanged. An option beats its variable.
 
+using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
+using Microsoft.Extensions.Logging;
 
 namespace Letterbox;
 
@@ -10,6 +12,8 @@ public sealed class SettingsException(string message) : Exception(message);
 /// <summary>What this process was told. Immutable.</summary>
 public sealed record Settings
 {
+    private delegate bool Parse<T>(string text, [MaybeNullWhen(false)] out T value);
+
     /// <summary>Address of the HTTP server.</summary>
     public Address Http { get; init; } = new("*", 3000);
 
@@ -17,7 +21,7 @@ public sealed record Settings
     public Address Socket { get; init; } = new("127.0.0.1", 5000);
 
     /// <summary>Folder of the journal.</summary>
-    public string Data { get; init; } = "data";
+    public string Data { get; init; } = "./data";
 
     /// <summary>Folder with one's own pages; <c>null</c>: the pages that are built in.</summary>
     public string? Site { get; init; }
@@ -34,74 +38,125 @@ public sealed record Settings
     /// <summary>How long messages that MongoDB has stay in the journal too.</summary>
     public TimeSpan JournalKeep { get; init; } = TimeSpan.FromDays(7);
 
+    /// <summary>Log lines below this level are not written.</summary>
+    public LogLevel Log { get; init; } = LogLevel.Information;
+
     /// <summary>The journal itself.</summary>
     public string JournalPath => Path.Combine(Data, "letterbox.db");
 
-    /// <summary>
-    /// Reads the settings. <paramref name="lookup"/> gives the value of a variable, or <c>null</c> or empty when it is not
-    /// set; it is asked for each name of the table in DESIGN, such as <c>LETTERBOX_HTTP</c>.
-    /// </summary>
-    /// <exception cref="SettingsException">A value is wrong; the text names the variable.</exception>
-    public static Settings Read(Func<string, string?> lookup)
+    /// <summary>Reads the settings.</summary>
+    /// <param name="lookup">
+    /// Gives the value of a variable of <see cref="Setting.All"/>, such as <c>LETTERBOX_HTTP</c>; <c>null</c> or empty when
+    /// it is not set.
+    /// </param>
+    /// <param name="spelled">How the person spelled that variable, for errors: an option's name; by default the variable.</param>
+    /// <exception cref="SettingsException">A value is wrong; the text names the setting.</exception>
+    public static Settings Read(Func<string, string?> lookup, Func<string, string>? spelled = null)
     {
-        string? Get(string name) => lookup(name) is { Length: > 0 } value ? value : null;
-        Address At(string name, Address otherwise) =>
-            Get(name) is not { } text ? otherwise
-            : Address.TryParse(text, out Address? address) ? address
-            : throw new SettingsException($"{name} is \"{text}\": expected host:port, such as {otherwise}");
-
-        var settings = new Settings();
-        return settings with
+        T Get<T>(Setting setting, T otherwise, Parse<T> parse, string expected)
         {
-            Http = At("LETTERBOX_HTTP", settings.Http),
-            Socket = At("LETTERBOX_SOCKET", settings.Socket),
-            Data = Get("LETTERBOX_DATA") ?? settings.Data,
-            Site = Get("LETTERBOX_SITE") is { } site ? ExistingFolder("LETTERBOX_SITE", site) : null,
-            MongoUri = Get("LETTERBOX_MONGODB_URI") is { } uri ? MongoAddress("LETTERBOX_MONGODB_URI", uri) : null,
-            MongoDatabase = Get("LETTERBOX_MONGODB_DATABASE") ?? settings.MongoDatabase,
-            MongoCollection = Get("LETTERBOX_MONGODB_COLLECTION") ?? settings.MongoCollection,
-            JournalKeep = Get("LETTERBOX_JOURNAL_KEEP") is { } keep
-                ? Duration("LETTERBOX_JOURNAL_KEEP", keep)
-                : settings.JournalKeep,
+            if (lookup(setting.Variable) is not { Length: > 0 } text) return otherwise;
+            if (parse(text, out T? value)) return value;
+            string name = spelled is null ? setting.Variable : spelled(setting.Variable);
+            // A connection string holds a password, however badly it is written.
+            string shown = setting == Setting.MongoUri ? "not a connection string" : $"\"{text}\"";
+            throw new SettingsException($"{name} is {shown}: expected {expected}");
+        }
+
+        const string address = "host:port, such as localhost:3000, [::1]:3000 or *:3000";
+        const string duration = "a number and a unit, such as 90s, 30m, 12h or 7d";
+        var settings = new Settings();
+        return new Settings
+        {
+            Http = Get(Setting.Http, settings.Http, Address.TryParse, address),
+            Socket = Get(Setting.Socket, settings.Socket, Address.TryParse, address),
+            Data = Get(Setting.Data, settings.Data, AnyText, ""),
+            Site = Get<string?>(Setting.Site, settings.Site, ExistingFolder, "a folder that exists"),
+            MongoUri = Get<string?>(Setting.MongoUri, null, MongoAddress, "mongodb://host or mongodb+srv://host"),
+            MongoDatabase = Get(Setting.MongoDatabase, settings.MongoDatabase, AnyText, ""),
+            MongoCollection = Get(Setting.MongoCollection, settings.MongoCollection, AnyText, ""),
+            JournalKeep = Get(Setting.JournalKeep, settings.JournalKeep, Duration, duration),
+            Log = Get(Setting.Log, settings.Log, Level, "trace, debug, information, warning, error, critical or none"),
         };
     }
 
+    /// <summary>
+    /// The variables that make another process read these same settings; <c>null</c>: not to be set. Secrets are in it.
+    /// </summary>
+    public IReadOnlyDictionary<string, string?> ToVariables() => new Dictionary<string, string?>
+    {
+        [Setting.Http.Variable] = Http.ToString(),
+        [Setting.Socket.Variable] = Socket.ToString(),
+        [Setting.Data.Variable] = Data,
+        [Setting.Site.Variable] = Site,
+        [Setting.MongoUri.Variable] = MongoUri,
+        [Setting.MongoDatabase.Variable] = MongoDatabase,
+        [Setting.MongoCollection.Variable] = MongoCollection,
+        [Setting.JournalKeep.Variable] = Spell(JournalKeep),
+        [Setting.Log.Variable] = Log.ToString(),
+    };
+
     /// <summary>The settings as lines for a log: one each, secrets left out.</summary>
-    public IEnumerable<string> Describe() =>
-    [
-        $"LETTERBOX_HTTP={Http}",
-        $"LETTERBOX_SOCKET={Socket}",
-        $"LETTERBOX_DATA={Path.GetFullPath(Data)}",
-        $"LETTERBOX_SITE={Site ?? "(built in)"}",
-        $"LETTERBOX_MONGODB_URI={(MongoUri is null ? "(none: the journal is the store)" : WithoutSecrets(MongoUri))}",
-        $"LETTERBOX_MONGODB_DATABASE={MongoDatabase}",
-        $"LETTERBOX_MONGODB_COLLECTION={MongoCollection}",
-        $"LETTERBOX_JOURNAL_KEEP={JournalKeep}",
-    ];
+    public IEnumerable<string> Describe()
+    {
+        Settings shown = this with
+        {
+            Data = Path.GetFullPath(Data),
+            MongoUri = MongoUri is null ? null : WithoutSecrets(MongoUri),
+        };
+        IReadOnlyDictionary<string, string?> values = shown.ToVariables();
+        return Setting.All.Select(setting => $"{setting.Variable}={values[setting.Variable] ?? setting.Default}");
+    }
 
     /// <summary>A connection string fit for a log: scheme and hosts, without user, password and options.</summary>
     public static string WithoutSecrets(string mongoUri)
     {
         int hosts = mongoUri.IndexOf("://", StringComparison.Ordinal) + 3;
-        int end = mongoUri.AsSpan(hosts).IndexOfAny('/', '?') is >= 0 and var at ? hosts + at : mongoUri.Length;
-        int user = mongoUri.LastIndexOf('@', end - 1, end - hosts);
-        return string.Concat(mongoUri.AsSpan(0, hosts), mongoUri.AsSpan(user < 0 ? hosts : user + 1, end - Math.Max(hosts, user + 1)));
+        int length = mongoUri.AsSpan(hosts).IndexOfAny('/', '?');
+        int end = length < 0 ? mongoUri.Length : hosts + length;
+        // An @ further on may be a password with a slash in it, cut in two: then nothing is safe to show.
+        if (mongoUri.IndexOf('@', end) >= 0) return $"{mongoUri[..hosts]}...";
+        int user = mongoUri.LastIndexOf('@');
+        return string.Concat(mongoUri.AsSpan(0, hosts), mongoUri.AsSpan((user < 0 ? hosts : user + 1)..end));
     }
 
-    private static string ExistingFolder(string name, string path) =>
-        Directory.Exists(path) ? path : throw new SettingsException($"{name} is \"{path}\": expected a folder that exists");
-
-    private static string MongoAddress(string name, string uri) =>
-        uri.StartsWith("mongodb://", StringComparison.Ordinal) || uri.StartsWith("mongodb+srv://", StringComparison.Ordinal)
-            ? uri
-            : throw new SettingsException($"{name} is not a MongoDB connection string: expected mongodb://host or mongodb+srv://host");
-
-    private static TimeSpan Duration(string name, string text)
+    private static bool AnyText(string text, out string value)
     {
-        double unit = text[^1] switch { 's' => 1, 'm' => 60, 'h' => 3600, 'd' => 86400, _ => 0 };
-        bool number = double.TryParse(text.AsSpan(0, text.Length - 1), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double count);
-        if (unit == 0 || !number || count * unit > TimeSpan.FromDays(36500).TotalSeconds)
-            throw new SettingsException($"{name} is \"{text}\": expected a number and a unit, such as 7d, 12h, 30m or 90s");
-        return TimeSpan.FromSeconds(count * unit);
+        value = text;
+        return true;
     }
+
+    private static bool ExistingFolder(string text, out string? value)
+    {
+        value = text;
+        return Directory.Exists(text);
+    }
+
+    private static bool MongoAddress(string text, out string? value)
+    {
+        value = text;
+        return text.StartsWith("mongodb://", StringComparison.Ordinal)
+            || text.StartsWith("mongodb+srv://", StringComparison.Ordinal);
+    }
+
+    private static bool Level(string text, out LogLevel value) =>
+        Enum.TryParse(text, ignoreCase: true, out value) && Enum.IsDefined(value) && char.IsAsciiLetter(text[0]);
+
+    private static bool Duration(string text, out TimeSpan value)
+    {
+        value = default;
+        int unit = text[^1] switch { 's' => 1, 'm' => 60, 'h' => 3600, 'd' => 86400, _ => 0 };
+        bool number = decimal.TryParse(
+            text.AsSpan(..^1), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out decimal count);
+        if (unit == 0 || !number || count > 36_500m * 86400 / unit) return false;
+        value = TimeSpan.FromTicks((long)(count * unit * TimeSpan.TicksPerSecond));
+        return true;
+    }
+
+    // The largest unit that gives a whole number, so that what was typed is what is shown.
+    private static string Spell(TimeSpan duration) =>
+        duration.Ticks % TimeSpan.TicksPerDay == 0 ? $"{duration.Ticks / TimeSpan.TicksPerDay}d"
+        : duration.Ticks % TimeSpan.TicksPerHour == 0 ? $"{duration.Ticks / TimeSpan.TicksPerHour}h"
+        : duration.Ticks % TimeSpan.TicksPerMinute == 0 ? $"{duration.Ticks / TimeSpan.TicksPerMinute}m"
+        : $"{(decimal)duration.Ticks / TimeSpan.TicksPerSecond}s";
 }

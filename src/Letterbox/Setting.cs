@@ -1,0 +1,53 @@
+// The settings as people know them: name, option, default, meaning. Help, errors and what the supervisor passes to the
+// processes it starts are all made of this one table.
+
+namespace Letterbox;
+
+/// <summary>One setting.</summary>
+/// <param name="Variable">The environment variable.</param>
+/// <param name="Option">The option that beats it; <c>null</c>: there is none.</param>
+/// <param name="Default">What counts when neither is given; in parentheses where it is no value but a description.</param>
+/// <param name="Meaning">For the help, one line.</param>
+public sealed record Setting(string Variable, string? Option, string Default, string Meaning)
+{
+    /// <summary>Address of the HTTP server.</summary>
+    public static readonly Setting Http = new("LETTERBOX_HTTP", "--http", "*:3000",
+        "address of the HTTP server; *: every interface, port 0: a free one");
+
+    /// <summary>Address of the socket server.</summary>
+    public static readonly Setting Socket = new("LETTERBOX_SOCKET", "--socket", "127.0.0.1:5000",
+        "address of the socket server, TCP and UDP; for web and send: where it is");
+
+    /// <summary>Folder of the journal.</summary>
+    public static readonly Setting Data = new("LETTERBOX_DATA", "--data", "./data",
+        "folder of the journal, letterbox.db");
+
+    /// <summary>Folder with one's own pages.</summary>
+    public static readonly Setting Site = new("LETTERBOX_SITE", "--site", "(built in)",
+        "folder with your own pages instead of the ones built in");
+
+    /// <summary>MongoDB connection string.</summary>
+    public static readonly Setting MongoUri = new("LETTERBOX_MONGODB_URI", "--mongodb-uri",
+        "(none: the journal is the store)",
+        "MongoDB connection string; put one with a password in the variable, not in the option");
+
+    /// <summary>Database in MongoDB.</summary>
+    public static readonly Setting MongoDatabase = new("LETTERBOX_MONGODB_DATABASE", null, "letterbox",
+        "database in MongoDB");
+
+    /// <summary>Collection in MongoDB.</summary>
+    public static readonly Setting MongoCollection = new("LETTERBOX_MONGODB_COLLECTION", null, "messages",
+        "collection in it");
+
+    /// <summary>How long delivered messages stay in the journal.</summary>
+    public static readonly Setting JournalKeep = new("LETTERBOX_JOURNAL_KEEP", null, "7d",
+        "how long messages that MongoDB has stay in the journal: 90s, 30m, 12h, 7d");
+
+    /// <summary>How much is logged.</summary>
+    public static readonly Setting Log = new("LETTERBOX_LOG", null, "information",
+        "least severe log line: trace, debug, information, warning, error, critical, none");
+
+    /// <summary>All of them, in the order of the help.</summary>
+    public static readonly IReadOnlyList<Setting> All =
+        [Http, Socket, Data, Site, MongoUri, MongoDatabase, MongoCollection, JournalKeep, Log];
+}

@@ -1,0 +1,98 @@
+// One run of a role as an operating-system process, held on a leash.
+//
+//   its standard input    a pipe of ours, never written to; closed, it tells the child to stop (see StopSignal)
+//   its standard output   the line "ROLE ready on HOST:PORT" once, then whatever it has to say: handed on
+//   its standard error    ours
+//   its settings          in its environment, where other users cannot read them as they can a command line
+
+using System.ComponentModel;
+using System.Diagnostics;
+
+namespace Letterbox.Supervision;
+
+/// <summary>A running child. Safe on any thread; dispose it when it has ended.</summary>
+public sealed class ChildProcess : IDisposable
+{
+    private readonly Process _process;
+    private readonly TaskCompletionSource<Address> _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private ChildProcess(Process process, string role, TextWriter output)
+    {
+        _process = process;
+        Ended = EndAsync();
+        // Reading a child's output blocks, and the thread pool of a small machine has no thread to spare for that.
+        new Thread(() => HandOn(role, output)) { IsBackground = true, Name = role }.Start();
+    }
+
+    /// <summary>Its process id.</summary>
+    public int Id => _process.Id;
+
+    /// <summary>Where it serves, once it said so. Never completes when the child ends before.</summary>
+    public Task<Address> Ready => _ready.Task;
+
+    /// <summary>Its exit status, once it has ended; 128 + n for signal n.</summary>
+    public Task<int> Ended { get; }
+
+    /// <summary>Starts a role.</summary>
+    /// <param name="role">The role as its ready line names it.</param>
+    /// <param name="command">The executable and its arguments.</param>
+    /// <param name="variables">Set in its environment, beside our own; <c>null</c>: removed from it.</param>
+    /// <param name="output">Gets the lines of its standard output, without the ready line.</param>
+    /// <returns><c>null</c> and the reason when the system cannot start a process now.</returns>
+    public static (ChildProcess? Child, string Reason) Start(
+        string role, IReadOnlyList<string> command, IReadOnlyDictionary<string, string?> variables, TextWriter output)
+    {
+        var start = new ProcessStartInfo(command[0], command.Skip(1))
+        {
+            UseShellExecute = false,
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+        };
+        foreach ((string name, string? value) in variables)
+        {
+            if (value is null) start.Environment.Remove(name);
+            else start.Environment[name] = value;
+        }
+
+        start.Environment[StopSignal.SupervisedVariable] = "1";
+        try
+        {
+            return (new ChildProcess(Process.Start(start)!, role, output), "");
+        }
+        catch (Win32Exception e)
+        {
+            return (null, e.Message);
+        }
+    }
+
+    /// <summary>Lets the leash go: the child drains and stops.</summary>
+    public void Release() => _process.StandardInput.Close();
+
+    /// <summary>Ends it at once, if it has not ended yet.</summary>
+    public void Kill() => _process.Kill();
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _process.StandardInput.Dispose();
+        _process.Dispose();
+    }
+
+    private async Task<int> EndAsync()
+    {
+        await _process.WaitForExitAsync();
+        return _process.ExitCode;
+    }
+
+    private void HandOn(string role, TextWriter output)
+    {
+        string readyOn = $"{role} ready on ";
+        using StreamReader lines = _process.StandardOutput;
+        while (lines.ReadLine() is { } line)
+        {
+            bool saysReady = !_ready.Task.IsCompleted && line.StartsWith(readyOn, StringComparison.Ordinal);
+            if (saysReady && Address.TryParse(line[readyOn.Length..], out Address? at)) _ready.TrySetResult(at);
+            else output.WriteLine(line);
+        }
+    }
+}

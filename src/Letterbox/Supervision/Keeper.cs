@@ -1,0 +1,131 @@
+// Keeps one role running: starts it, starts it again when it dies, stops it when told.
+//
+//   state      what happens                          next
+//   Starting   it says that it is ready              Running
+//              it ends                               Waiting, or given up (RestartPolicy)
+//              30 s pass                             killed: it ends
+//   Running    it ends                               Waiting, or given up
+//   Waiting    the delay is over                     Starting, at the address it had
+//   any        stop                                  Stopping: the leash is let go
+//   Stopping   it ends                               stopped
+//              10 s pass, or somebody is impatient   killed: it ends
+
+using System.Diagnostics;
+using Microsoft.Extensions.Logging;
+
+namespace Letterbox.Supervision;
+
+/// <summary>Keeps one role running. One call of <see cref="RunAsync"/> in its life.</summary>
+/// <param name="role">The role, as its ready line and the log name it.</param>
+/// <param name="command">The executable and its arguments.</param>
+/// <param name="listens">The setting that is the address of the role.</param>
+/// <param name="output">Where what the child prints goes.</param>
+/// <param name="log">Deaths and restarts go here.</param>
+public sealed class Keeper(
+    string role, IReadOnlyList<string> command, Setting listens, TextWriter output, ILogger log)
+{
+    private readonly RestartPolicy _policy = new();
+    private readonly TaskCompletionSource<Address> _firstReady = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>How long a child may take until it is ready.</summary>
+    public TimeSpan StartMax { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>How long a child may take to stop.</summary>
+    public TimeSpan StopMax { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>The address of the role once it was ready for the first time; it stays the same from then on.</summary>
+    public Task<Address> FirstReady => _firstReady.Task;
+
+    /// <summary>Runs the role until <paramref name="stop"/>, or until it is given up. Returns the exit status.</summary>
+    /// <param name="variables">The child's settings.</param>
+    /// <param name="stop">The child is to drain and stop.</param>
+    /// <param name="atOnce">The child is to be killed.</param>
+    public async Task<int> RunAsync(
+        IReadOnlyDictionary<string, string?> variables, CancellationToken stop, CancellationToken atOnce)
+    {
+        var settings = new Dictionary<string, string?>(variables);
+        while (true)
+        {
+            // A port that the system picked is kept: the other process and every visitor know it by now.
+            if (FirstReady.IsCompletedSuccessfully) settings[listens.Variable] = (await FirstReady).ToString();
+            ChildEnd end = await RunOnceAsync(settings, stop, atOnce);
+            if (stop.IsCancellationRequested) return ExitStatus.Ok;
+
+            RestartDecision decision = _policy.After(end);
+            if (decision.Delay is not { } delay)
+            {
+                log.LogError("{Role} cannot start: it {End}, the reason is above; giving up", role, end);
+                return decision.Status;
+            }
+
+            log.LogWarning("{Role} {End}; it is started again in {Delay} ms", role, end, delay.TotalMilliseconds);
+            await Task.Delay(delay, stop).ContinueWith(static _ => { }, TaskScheduler.Default);
+            if (stop.IsCancellationRequested) return ExitStatus.Ok;
+        }
+    }
+
+    private async Task<ChildEnd> RunOnceAsync(
+        IReadOnlyDictionary<string, string?> settings, CancellationToken stop, CancellationToken atOnce)
+    {
+        var ran = Stopwatch.StartNew();
+        (ChildProcess? started, string reason) = ChildProcess.Start(role, command, settings, output);
+        if (started is not { } child)
+        {
+            log.LogWarning("{Role}: the system starts no process: {Reason}", role, reason);
+            return new ChildEnd(false, ran.Elapsed, CouldNotBeStarted);
+        }
+
+        using (child)
+        using (stop.Register(child.Release))
+        using (atOnce.Register(child.Kill))
+        {
+            bool ready = await IsReadyAsync(child, stop);
+            if (ready) NowRunning(await child.Ready, child.Id);
+            int status = await EndAsync(child, stop);
+            return new ChildEnd(ready, ran.Elapsed, status);
+        }
+    }
+
+    private async Task<bool> IsReadyAsync(ChildProcess child, CancellationToken stop)
+    {
+        using var waiting = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        await Task.WhenAny(child.Ready, child.Ended, Task.Delay(StartMax, waiting.Token));
+        await waiting.CancelAsync();
+        if (child.Ready.IsCompleted) return true;
+        if (!child.Ended.IsCompleted && !stop.IsCancellationRequested)
+        {
+            log.LogWarning("{Role} (process {Id}) is not ready after {Max} s: killed", role, child.Id, StartMax.TotalSeconds);
+            child.Kill();
+        }
+
+        return false;
+    }
+
+    private async Task<int> EndAsync(ChildProcess child, CancellationToken stop)
+    {
+        var stopping = new TaskCompletionSource();
+        using CancellationTokenRegistration registration = stop.Register(stopping.SetResult);
+        await Task.WhenAny(child.Ended, stopping.Task);
+        using var patience = new CancellationTokenSource();
+        await Task.WhenAny(child.Ended, Task.Delay(StopMax, patience.Token));
+        await patience.CancelAsync();
+        if (!child.Ended.IsCompleted)
+        {
+            log.LogWarning("{Role} (process {Id}) did not stop in {Max} s: killed", role, child.Id, StopMax.TotalSeconds);
+            child.Kill();
+        }
+
+        return await child.Ended;
+    }
+
+    private void NowRunning(Address address, int id)
+    {
+        bool first = _firstReady.TrySetResult(address);
+        log.Log(
+            first ? LogLevel.Debug : LogLevel.Information,
+            "{Role} (process {Id}) is ready on {Address}", role, id, address);
+    }
+
+    // As a shell says that it could not run a command.
+    private const int CouldNotBeStarted = 126;
+}

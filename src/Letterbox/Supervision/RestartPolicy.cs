@@ -1,0 +1,61 @@
+// When a child has ended: start it again, after how long, or give up. Pure: no process, no clock.
+//
+//   the run was ready   earlier run was   it ended            decision
+//   no                  never             by itself           give up: it cannot start here (taken port, bad data folder)
+//   no                  any               otherwise           failed start: again after the delay; the tenth in a row: give up
+//   yes                 any               any                 again after the delay; the row of failed starts is over
+//
+// The delay is 100 ms, doubles with each restart up to 5 s, and is 100 ms again after a run that was ready for longer
+// than that: what dies less often costs the machine little.
+
+namespace Letterbox.Supervision;
+
+/// <summary>How one run of a child ended.</summary>
+/// <param name="WasReady">It had said that it is ready.</param>
+/// <param name="Ran">From its start to its end.</param>
+/// <param name="Status">Exit status; 128 + n for signal n.</param>
+public readonly record struct ChildEnd(bool WasReady, TimeSpan Ran, int Status)
+{
+    /// <summary>A signal ended it, its own fault (abort, segmentation fault) or somebody's kill: it did not choose to.</summary>
+    public bool BySignal => Status > 128;
+
+    /// <summary>The end for a log.</summary>
+    public override string ToString() => BySignal ? $"ended by signal {Status - 128}" : $"ended with status {Status}";
+}
+
+/// <summary>What to do.</summary>
+/// <param name="Delay">Start again after this; <c>null</c>: give up.</param>
+/// <param name="Status">Exit status of the supervisor when it gives up.</param>
+public readonly record struct RestartDecision(TimeSpan? Delay, int Status);
+
+/// <summary>Decides for one child. Not thread-safe.</summary>
+public sealed class RestartPolicy
+{
+    /// <summary>Failed starts in a row, after the first, that are too many.</summary>
+    public const int FailedStartsMax = 10;
+
+    /// <summary>The first delay.</summary>
+    public static readonly TimeSpan DelayMin = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>The longest delay, and the shortest run that counts as a good one.</summary>
+    public static readonly TimeSpan DelayMax = TimeSpan.FromSeconds(5);
+
+    private TimeSpan _delay = DelayMin;
+    private bool _everReady;
+    private int _failedStarts;
+
+    /// <summary>Decides after a run.</summary>
+    public RestartDecision After(ChildEnd end)
+    {
+        bool cannotStart = !end.WasReady && !_everReady && !end.BySignal;
+        _everReady |= end.WasReady;
+        _failedStarts = end.WasReady ? 0 : _failedStarts + 1;
+        if (cannotStart || _failedStarts >= FailedStartsMax)
+            return new RestartDecision(null, end.Status == ExitStatus.Usage ? ExitStatus.Usage : ExitStatus.Failed);
+
+        if (end.WasReady && end.Ran > DelayMax) _delay = DelayMin;
+        TimeSpan delay = _delay;
+        _delay = TimeSpan.FromTicks(Math.Min(DelayMax.Ticks, 2 * _delay.Ticks));
+        return new RestartDecision(delay, ExitStatus.Ok);
+    }
+}

@@ -1,0 +1,69 @@
+// The supervisor: two roles in two processes, started in order, kept running, stopped in order.
+//
+//   start   store, then web: whoever can leave a message finds somebody who keeps it
+//   stop    web, then store: whatever web has taken in is still handed over
+//   either one given up: the other is stopped, and the exit status says that it did not work
+
+using Microsoft.Extensions.Logging;
+
+namespace Letterbox.Supervision;
+
+/// <summary>Runs the whole letterbox.</summary>
+public static class Supervisor
+{
+    /// <summary>Runs both roles until <paramref name="signal"/>. Returns the exit status.</summary>
+    /// <param name="settings">For both; the web process does not get what only the store process needs.</param>
+    /// <param name="logs">Deaths and restarts go there.</param>
+    /// <param name="output">Where a person reads where the letterbox is open; what the children print goes there too.</param>
+    /// <param name="signal">When to stop.</param>
+    public static async Task<int> RunAsync(
+        Settings settings, ILoggerFactory logs, TextWriter output, StopSignal signal)
+    {
+        ILogger log = logs.CreateLogger("letterbox");
+        var store = new Keeper("store", OwnCommand("store"), Setting.Socket, output, log);
+        var web = new Keeper("web", OwnCommand("web"), Setting.Http, output, log);
+        using var stopStore = new CancellationTokenSource();
+        using var stopWeb = new CancellationTokenSource();
+        var stopping = new TaskCompletionSource();
+        using CancellationTokenRegistration registration = signal.Token.Register(stopping.SetResult);
+
+        Task<int> storeEnds = store.RunAsync(settings.ToVariables(), stopStore.Token, signal.AtOnce);
+        Task<int> webEnds = Task.FromResult(ExitStatus.Ok);
+        if (await Task.WhenAny(storeEnds, stopping.Task, store.FirstReady) == store.FirstReady)
+        {
+            // Only the store process holds the credentials of the database.
+            Settings forWeb = settings with { Socket = await store.FirstReady, MongoUri = null };
+            webEnds = web.RunAsync(forWeb.ToVariables(), stopWeb.Token, signal.AtOnce);
+            if (await Task.WhenAny(webEnds, storeEnds, stopping.Task, web.FirstReady) == web.FirstReady)
+            {
+                Announce(settings with { Http = await web.FirstReady, Socket = await store.FirstReady }, output);
+                await Task.WhenAny(webEnds, storeEnds, stopping.Task);
+            }
+        }
+
+        await stopWeb.CancelAsync();
+        int webStatus = await webEnds;
+        await stopStore.CancelAsync();
+        int storeStatus = await storeEnds;
+        return Math.Max(webStatus, storeStatus);
+    }
+
+    private static void Announce(Settings settings, TextWriter output)
+    {
+        string journal = Path.GetFullPath(settings.JournalPath);
+        output.WriteLine($"The letterbox is open at {settings.Http.ToUrl()}");
+        output.WriteLine($"Programs leave messages at {settings.Socket}, TCP and UDP");
+        output.WriteLine(settings.MongoUri is null
+            ? $"Messages are kept in {journal}"
+            : $"Messages go to {Settings.WithoutSecrets(settings.MongoUri)} by way of {journal}");
+    }
+
+    // This same program: its executable, or the dotnet host that runs its assembly.
+    private static string[] OwnCommand(string verb)
+    {
+        string host = Environment.ProcessPath!;
+        return Path.GetFileNameWithoutExtension(host) == "dotnet"
+            ? [host, Path.Combine(AppContext.BaseDirectory, "letterbox.dll"), verb]
+            : [host, verb];
+    }
+}
