@@ -23,8 +23,10 @@ public static class Logs
             FormatterName = nameof(OneLine),
             LogToStandardErrorThreshold = LogLevel.Trace,
         };
-        var console = new ConsoleLoggerProvider(new Unchanging<ConsoleLoggerOptions>(options), [new OneLine()]);
-        return new LoggerFactory([console], new LoggerFilterOptions { MinLevel = level });
+        var logs = new LoggerFactory([], new LoggerFilterOptions { MinLevel = level });
+        // Added, not given to the constructor: only what is added is disposed, and so written out, with the factory.
+        logs.AddProvider(new ConsoleLoggerProvider(new Unchanging<ConsoleLoggerOptions>(options), [new OneLine()]));
+        return logs;
     }
 
     private sealed class OneLine() : ConsoleFormatter(nameof(OneLine))

@@ -13,8 +13,12 @@ namespace Letterbox.Supervision;
 /// <summary>A running child. Safe on any thread; dispose it when it has ended.</summary>
 public sealed class ChildProcess : IDisposable
 {
+    // A child's last words come before its end is told; a stranger that holds the pipe too must not hold that up.
+    private static readonly TimeSpan s_lastWordsMax = TimeSpan.FromSeconds(1);
+
     private readonly Process _process;
     private readonly TaskCompletionSource<Address> _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _silent = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private ChildProcess(Process process, string role, TextWriter output)
     {
@@ -81,6 +85,7 @@ public sealed class ChildProcess : IDisposable
     private async Task<int> EndAsync()
     {
         await _process.WaitForExitAsync();
+        await Task.WhenAny(_silent.Task, Task.Delay(s_lastWordsMax));
         return _process.ExitCode;
     }
 
@@ -94,5 +99,7 @@ public sealed class ChildProcess : IDisposable
             if (saysReady && Address.TryParse(line[readyOn.Length..], out Address? at)) _ready.TrySetResult(at);
             else output.WriteLine(line);
         }
+
+        _silent.SetResult();
     }
 }

@@ -49,7 +49,11 @@ public sealed class Keeper(
             // A port that the system picked is kept: the other process and every visitor know it by now.
             if (FirstReady.IsCompletedSuccessfully) settings[listens.Variable] = (await FirstReady).ToString();
             ChildEnd end = await RunOnceAsync(settings, stop, atOnce);
-            if (stop.IsCancellationRequested) return ExitStatus.Ok;
+            if (stop.IsCancellationRequested)
+            {
+                log.LogDebug("{Role} is stopped", role);
+                return ExitStatus.Ok;
+            }
 
             RestartDecision decision = _policy.After(end);
             if (decision.Delay is not { } delay)
@@ -106,6 +110,7 @@ public sealed class Keeper(
         var stopping = new TaskCompletionSource();
         using CancellationTokenRegistration registration = stop.Register(stopping.SetResult);
         await Task.WhenAny(child.Ended, stopping.Task);
+        if (stopping.Task.IsCompleted) log.LogDebug("{Role} (process {Id}) is stopping", role, child.Id);
         using var patience = new CancellationTokenSource();
         await Task.WhenAny(child.Ended, Task.Delay(StopMax, patience.Token));
         await patience.CancelAsync();

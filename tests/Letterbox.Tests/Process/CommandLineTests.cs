@@ -1,0 +1,156 @@
+// What a person types, and what the exit status and standard error make of it.
+
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using Letterbox.Tests.Support;
+
+namespace Letterbox.Tests.Process;
+
+public sealed class CommandLineTests
+{
+    [Fact]
+    public async Task The_help_names_every_setting_verb_and_exit_status()
+    {
+        Finished end = await LetterboxProcess.RunAsync(["--help"]);
+        Assert.Equal(ExitStatus.Ok, end.Status);
+        string[] verbs = ["web", "store", "messages", "send", "health"];
+        foreach (string word in verbs) Assert.Contains($"\n  {word} ", end.Output, StringComparison.Ordinal);
+        foreach (Setting setting in Setting.All)
+        {
+            Assert.Contains(setting.Variable, end.Output, StringComparison.Ordinal);
+            Assert.Contains(setting.Default, end.Output, StringComparison.Ordinal);
+            if (setting.Option is not null) Assert.Contains($"\n  {setting.Option} ", end.Output, StringComparison.Ordinal);
+        }
+
+        Assert.Contains("Exit status:", end.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_help_of_a_verb_is_about_the_verb()
+    {
+        Finished end = await LetterboxProcess.RunAsync(["messages", "--help"]);
+        Assert.Equal(ExitStatus.Ok, end.Status);
+        Assert.Contains("--follow", end.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("Exit status:", end.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_version_is_one_line()
+    {
+        Finished end = await LetterboxProcess.RunAsync(["--version"]);
+        Assert.Equal(ExitStatus.Ok, end.Status);
+        Assert.Matches("^[0-9]+\\.[0-9]+\\.[0-9]+[^\n]*\n$", end.Output);
+    }
+
+    [Theory]
+    [InlineData("publish", "publish")]
+    [InlineData("--colour", "--colour")]
+    [InlineData("web store", "store")]
+    [InlineData("messages --format xml", "xml")]
+    [InlineData("send --message hello", "--username")]
+    [InlineData("--http 3000", "--http")]
+    [InlineData("web --site /no/such/folder", "--site")]
+    [InlineData("--mongodb-uri localhost", "--mongodb-uri")]
+    public async Task A_wrong_command_line_is_named(string line, string named)
+    {
+        Finished end = await LetterboxProcess.RunAsync(line.Split(' '));
+        Assert.Equal(ExitStatus.Usage, end.Status);
+        Assert.Contains(named, end.Error, StringComparison.Ordinal);
+        Assert.Empty(end.Output);
+    }
+
+    [Theory]
+    [InlineData("LETTERBOX_HTTP", "nowhere")]
+    [InlineData("LETTERBOX_JOURNAL_KEEP", "long")]
+    public async Task A_wrong_variable_is_named(string variable, string value)
+    {
+        Finished end = await LetterboxProcess.RunAsync([], new() { [variable] = value });
+        Assert.Equal(ExitStatus.Usage, end.Status);
+        Assert.Contains($"{variable} is \"{value}\"", end.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_option_beats_its_variable()
+    {
+        await using LetterboxProcess letterbox = await LetterboxProcess.StartAsync(
+            ["web", "--http", "127.0.0.1:0"], new() { ["LETTERBOX_HTTP"] = "not an address" });
+        Assert.NotEqual(0, letterbox.Http.Port);
+    }
+
+    [Theory]
+    [InlineData("", "message is empty")]
+    [InlineData("\n", "message is empty")]
+    [InlineData("\xff", "message is not valid UTF-8")]
+    public async Task Send_refuses_what_no_store_would_take(string input, string reason)
+    {
+        Finished end = await LetterboxProcess.RunAsync(
+            ["send", "--username", "ann"], input: Encoding.Latin1.GetBytes(input));
+        Assert.Equal(ExitStatus.Failed, end.Status);
+        Assert.Equal($"NO {reason}\n", end.Error);
+        Assert.Empty(end.Output);
+    }
+
+    [Fact]
+    public async Task Send_reads_no_more_than_a_message_can_have()
+    {
+        Finished end = await LetterboxProcess.RunAsync(
+            ["send", "--username", "ann"], input: new byte[Message.EncodedBytesMax + 1]);
+        Assert.Equal(ExitStatus.Failed, end.Status);
+        Assert.Contains("NO message has more than", end.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("200 OK", "200 OK", 0, "healthy")]
+    [InlineData("500 Oops", "200 OK", 1, "/healthz answers 500")]
+    [InlineData("200 OK", "503 Not now", 1, "/readyz answers 503: the store is away")]
+    [InlineData("302 Found", "200 OK", 1, "/healthz answers 302")]
+    public async Task Health_asks_the_web_process(string healthz, string readyz, int status, string says)
+    {
+        using var server = new TcpListener(IPAddress.Loopback, 0);
+        server.Start();
+        Task<Finished> asks = LetterboxProcess.RunAsync(["health", "--http", $"{server.LocalEndpoint}"]);
+        Task answers = AnswerAsync(server, path => path == "/healthz" ? healthz : readyz);
+        Finished end = await asks;
+        server.Stop();
+        await answers;
+        Assert.Equal(status, end.Status);
+        Assert.Contains(says, end.Output + end.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Health_says_that_nobody_is_there()
+    {
+        var nobody = new TcpListener(IPAddress.Loopback, 0);
+        nobody.Start();
+        string address = $"{nobody.LocalEndpoint}";
+        nobody.Stop();
+        Finished end = await LetterboxProcess.RunAsync(["health", "--http", address]);
+        Assert.Equal(ExitStatus.Failed, end.Status);
+        Assert.Contains($"http://{address}/healthz does not answer", end.Error, StringComparison.Ordinal);
+    }
+
+    private static async Task AnswerAsync(TcpListener server, Func<string, string> statusOf)
+    {
+        try
+        {
+            while (true)
+            {
+                using TcpClient client = await server.AcceptTcpClientAsync();
+                using var lines = new StreamReader(client.GetStream());
+                string path = (await lines.ReadLineAsync())!.Split(' ')[1];
+                while (await lines.ReadLineAsync() is { Length: > 0 })
+                {
+                    // The fields of the request do not matter.
+                }
+
+                await client.GetStream().WriteAsync(Encoding.ASCII.GetBytes(
+                    $"HTTP/1.1 {statusOf(path)}\r\nConnection: close\r\nContent-Length: 18\r\n\r\nthe store is\naway\n"));
+            }
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            // The listener was stopped: the test is over.
+        }
+    }
+}
