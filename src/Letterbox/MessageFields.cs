@@ -1,10 +1,14 @@
-// The fields of a message as they arrive, before any rule is applied: `id`, `username`, `message`, whatever the encoding.
+// The fields of a message as they arrive, before any rule is applied: `id`, `username`, `message`, whatever
+// the encoding.
 //
-// application/x-www-form-urlencoded (WHATWG URL Standard, 5.1):   id=<24 hex>&username=krabaton&message=First+message
-// JSON (RFC 8259):                                  {"id": "<24 hex>", "username": "krabaton", "message": "First message"}
+// application/x-www-form-urlencoded (WHATWG URL Standard, 5.1):
+//    id=<24 hex>&username=krabaton&message=First+message
+// JSON (RFC 8259):
+//    {"id": "<24 hex>", "username": "krabaton", "message": "First message"}
 //
-// Names other than the three are skipped, so that a form may have a button and another program its own extras. A name
-// given twice is refused: two readers could disagree on which one counts. Decoding is pure: no I/O, no state.
+// Names other than the three are skipped, so that a form may have a button and another program its own
+// extras. A name given twice is refused: two readers could disagree on which one counts. Decoding is pure: no
+// I/O, no state.
 
 using System.Buffers;
 using System.Text;
@@ -13,7 +17,9 @@ using System.Text.Unicode;
 
 namespace Letterbox;
 
-/// <summary>The three fields as text; <c>null</c> where one was not given. A value type to be filled by a decoder.</summary>
+/// <summary>
+/// The three fields as text; <c>null</c> where one was not given. A value type to be filled by a decoder.
+/// </summary>
 public struct MessageFields
 {
     private static readonly FieldFault s_notUtf8 = new("", "the message is not valid UTF-8");
@@ -30,8 +36,8 @@ public struct MessageFields
     public string? Text { get; set; }
 
     /// <summary>
-    /// Decodes <c>application/x-www-form-urlencoded</c>. A percent sign that no two hex digits follow stands for itself, as
-    /// the standard has it. Returns <c>null</c>, or what is wrong.
+    /// Decodes <c>application/x-www-form-urlencoded</c>. A percent sign that no two hex digits follow stands
+    /// for itself, as the standard has it. Returns <c>null</c>, or what is wrong.
     /// </summary>
     public static FieldFault? ReadForm(ReadOnlySpan<byte> form, out MessageFields fields)
     {
@@ -48,7 +54,8 @@ public struct MessageFields
                 ReadOnlySpan<byte> name = PercentDecode(equals < 0 ? pair : pair[..equals], scratch);
                 string? known = KnownName(name);
                 if (known is null) continue;
-                ReadOnlySpan<byte> value = PercentDecode(equals < 0 ? default : pair[(equals + 1)..], scratch);
+                ReadOnlySpan<byte> encoded = equals < 0 ? default : pair[(equals + 1)..];
+                ReadOnlySpan<byte> value = PercentDecode(encoded, scratch);
                 if (!Utf8.IsValid(value)) return new FieldFault(known, $"{known} is not valid UTF-8");
                 if (fields.Set(known, Encoding.UTF8.GetString(value)) is { } fault) return fault;
             }
@@ -61,7 +68,9 @@ public struct MessageFields
         }
     }
 
-    /// <summary>Decodes one JSON object; the three fields must be strings. Returns <c>null</c>, or what is wrong.</summary>
+    /// <summary>
+    /// Decodes one JSON object; the three fields must be strings. Returns <c>null</c>, or what is wrong.
+    /// </summary>
     public static FieldFault? ReadJson(ReadOnlySpan<byte> json, out MessageFields fields)
     {
         fields = default;
@@ -80,7 +89,8 @@ public struct MessageFields
                     continue;
                 }
 
-                if (reader.TokenType != JsonTokenType.String) return new FieldFault(known, $"{known} is not a JSON string");
+                if (reader.TokenType != JsonTokenType.String)
+                    return new FieldFault(known, $"{known} is not a JSON string");
                 if (fields.Set(known, reader.GetString()!) is { } fault) return fault;
             }
 
@@ -99,7 +109,8 @@ public struct MessageFields
     }
 
     /// <summary>
-    /// Makes the message of these fields. A missing key is made here: then this is the message's first hop. Returns
+    /// Makes the message of these fields. A missing key is made here: then this is the message's first hop.
+    /// Returns
     /// <c>null</c>, or what is wrong.
     /// </summary>
     public readonly FieldFault? ToMessage(TimeProvider time, out Message? message)
@@ -111,7 +122,9 @@ public struct MessageFields
         return Message.TryCreate(id, Username, Text, out message, out FieldFault? fault) ? null : fault;
     }
 
-    /// <summary>Takes one decoded field in; other names are skipped. Returns <c>null</c>, or what is wrong.</summary>
+    /// <summary>
+    /// Takes one decoded field in; other names are skipped. Returns <c>null</c>, or what is wrong.
+    /// </summary>
     public FieldFault? Set(string name, string value)
     {
         bool twice = false;
@@ -146,10 +159,10 @@ public struct MessageFields
         {
             byte b = encoded[i];
             if (b == (byte)'+') b = (byte)' ';
-            else if (b == (byte)'%' && i + 2 < encoded.Length && HexPair(encoded[i + 1], encoded[i + 2]) is >= 0 and var pair)
+            if (b == (byte)'%' && i + 2 < encoded.Length)
             {
-                b = (byte)pair;
-                i += 2;
+                int pair = HexPair(encoded[i + 1], encoded[i + 2]);
+                if (pair >= 0) (b, i) = ((byte)pair, i + 2);
             }
 
             scratch[length++] = b;

@@ -1,10 +1,241 @@
-// The web process's end of the wire: one pipelined connection to the socket server.
+// The web process's end of the wire: one pipelined connection to the socket server, made again whenever it
+// breaks.
+//
+//    DeliverAsync ──▶ LinkQueue ──▶ WriteAsync: all that waits, in one send ──▶ socket
+//                     LinkQueue ◀── ReadAsync: answers, in order ◀───────────── socket
+//
+// When a link breaks nobody knows what the store took in. Everything unanswered is sent again under the same
+// key, and the store swallows what it has. A store that takes bytes and gives no answers is found out by the
+// deadline: then the link is broken on purpose, so that later messages get a fresh one.
+
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Letterbox.Sockets;
 
-/// <summary>Delivers messages to the socket server. Safe on any thread.</summary>
-public sealed class StoreLink
+/// <summary>Delivers messages to the socket server. Safe on any thread, many calls at once.</summary>
+public sealed class StoreLink : IAsyncDisposable
 {
-    /// <summary>Sends one message over a connection of its own and waits for the answer; a broken link is <see cref="ReceiptKind.Later"/>.</summary>
-    public static Task<Receipt> SendOnceAsync(Address store, Message message, TimeSpan patience) => throw new NotSupportedException();
+    // One send takes no more; the longest message fits.
+    private const int BatchBytesMax = 256 * 1024;
+    private const int AnswersSize = 16 * 1024;
+
+    private readonly Address _store;
+    private readonly LinkLimits _limits;
+    private readonly TimeProvider _time;
+    private readonly ILogger _log;
+    private readonly LinkQueue _queue;
+    private readonly ITimer _sweep;
+    private readonly Task _running;
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly TaskCompletionSource _emptied = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private volatile LinkConnection? _connection;
+    private volatile string? _fault = "not connected yet";
+    private int _closing;
+
+    // Released when the writing loop sleeps and there is work, or the connection broke. Once too often does
+    // no harm.
+    private readonly SemaphoreSlim _work = new(0);
+
+    /// <summary>Begins to connect, and stays connected until it is disposed.</summary>
+    /// <param name="store">Where the socket server is.</param>
+    /// <param name="limits">The bounds.</param>
+    /// <param name="time">The clock of deadlines and pauses.</param>
+    /// <param name="log">Links made and broken go here.</param>
+    public StoreLink(Address store, LinkLimits limits, TimeProvider time, ILogger log)
+    {
+        (_store, _limits, _time, _log) = (store, limits, time, log);
+        _queue = new LinkQueue(limits.QueueMax, limits.Patience, time);
+        TimeSpan never = Timeout.InfiniteTimeSpan;
+        _sweep = time.CreateTimer(static self => ((StoreLink)self!).Sweep(), this, never, never);
+        _running = RunAsync();
+    }
+
+    /// <summary>A connection stands. A store that hangs is found out only when a message is late.</summary>
+    public bool Connected => _connection is not null;
+
+    /// <summary>Why there is no connection, in words; <c>null</c> while there is one.</summary>
+    public string? Fault => _fault;
+
+    /// <summary>
+    /// Sends one message over a connection of its own. A store that cannot be reached, or does not answer,
+    /// within
+    /// <paramref name="patience"/> is <see cref="ReceiptKind.Later"/>.
+    /// </summary>
+    public static async Task<Receipt> SendOnceAsync(Address store, Message message, TimeSpan patience)
+    {
+        var limits = new LinkLimits { Patience = patience };
+        await using var link = new StoreLink(store, limits, TimeProvider.System, NullLogger.Instance);
+        return await link.DeliverAsync(message);
+    }
+
+    /// <summary>
+    /// Delivers one message, as <see cref="Deliver"/> has it: what the store said; <see
+    /// cref="ReceiptKind.Later"/> after
+    /// <see cref="LinkLimits.Patience"/>, or at once when too many messages wait already.
+    /// </summary>
+    public ValueTask<Receipt> DeliverAsync(Message message)
+    {
+        var delivery = new Delivery(message, _time.GetTimestamp());
+        if (_queue.Add(delivery, out AfterAdding todo) is { } refusal)
+            return new ValueTask<Receipt>(Receipt.Later(refusal));
+        if (todo.HasFlag(AfterAdding.WakeWriter)) _work.Release();
+        if (todo.HasFlag(AfterAdding.WatchDeadlines)) SweepIn(_limits.Patience);
+        return new ValueTask<Receipt>(delivery.Task);
+    }
+
+    /// <summary>Takes no more messages, waits for the answers due (bounded), closes.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (Interlocked.Exchange(ref _closing, 1) == 1) return;
+        _queue.Close();
+        SayIfEmptied();
+        await Task.WhenAny(_emptied.Task, Task.Delay(_limits.DrainPatience, _time));
+        await _stopping.CancelAsync();
+        await _running;
+        await _sweep.DisposeAsync();
+        foreach (Delivery delivery in _queue.Clear())
+            delivery.TrySetResult(Receipt.Later("the server stopped before the store answered"));
+        _stopping.Dispose();
+    }
+
+    private async Task RunAsync()
+    {
+        TimeSpan pause = _limits.BackOffMin;
+        while (!_stopping.IsCancellationRequested)
+        {
+            LinkConnection? connection = await ConnectAsync();
+            if (connection is not null)
+            {
+                pause = _limits.BackOffMin;
+                await ServeAsync(connection);
+            }
+
+            await Task.Delay(pause, _time, _stopping.Token)
+                .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (connection is null) pause = 2 * pause < _limits.BackOffMax ? 2 * pause : _limits.BackOffMax;
+        }
+    }
+
+    private async Task<LinkConnection?> ConnectAsync()
+    {
+        using var deadline = new CancellationTokenSource(_limits.ConnectDeadline, _time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, _stopping.Token);
+        (LinkConnection? connection, string? fault) = await LinkConnection.ConnectAsync(_store, either.Token);
+        bool news = !string.Equals(_fault, fault, StringComparison.Ordinal);
+        (_connection, _fault) = (connection, fault);
+        if (connection is not null) _log.LogInformation("connected to the store at {Store}", _store);
+        else if (news && !_stopping.IsCancellationRequested) _log.LogWarning("{Fault}, trying again", fault);
+        return connection;
+    }
+
+    private async Task ServeAsync(LinkConnection connection)
+    {
+        await using CancellationTokenRegistration stopping = _stopping.Token.UnsafeRegister(
+            static connection => ((LinkConnection)connection!).Dispose(), connection);
+        _queue.Connect();
+        try
+        {
+            await Task.WhenAll(WriteAsync(connection), ReadAsync(connection));
+        }
+        catch (Exception e)
+        {
+            // A bug of ours: it costs this connection, and what was on its way goes over the next.
+            _log.LogError(e, "the link to the store met a fault");
+        }
+    }
+
+    private async Task WriteAsync(LinkConnection connection)
+    {
+        try
+        {
+            byte[] bytes = GC.AllocateUninitializedArray<byte>(BatchBytesMax);
+            var batch = new List<Message>();
+            while (_queue.Take(batch, BatchBytesMax))
+            {
+                if (batch.Count == 0)
+                {
+                    await _work.WaitAsync();
+                    continue;
+                }
+
+                int length = 0;
+                foreach (Message message in batch) length += FormEncoder.Write(message, bytes.AsSpan(length));
+                if (!await connection.SendAsync(bytes.AsMemory(0, length))) return;
+            }
+        }
+        finally
+        {
+            Break(connection, "the connection to the store broke");
+        }
+    }
+
+    private async Task ReadAsync(LinkConnection connection)
+    {
+        string? fault = null;
+        try
+        {
+            byte[] bytes = new byte[AnswersSize];
+            var answered = new List<(Delivery Delivery, Receipt Receipt)>();
+            int length = 0;
+            while (fault is null)
+            {
+                int count = await connection.ReceiveAsync(bytes.AsMemory(length));
+                if (count == 0) return;
+                length += count;
+                fault = _queue.Answer(bytes.AsSpan(0, length), answered, out int consumed);
+                length -= consumed;
+                bytes.AsSpan(consumed, length).CopyTo(bytes);
+                if (length >= Answer.BytesMax) fault ??= "the store gave an answer without an end";
+                foreach ((Delivery delivery, Receipt receipt) in answered) delivery.TrySetResult(receipt);
+                SayIfEmptied();
+            }
+        }
+        finally
+        {
+            Break(connection, fault ?? "the store closed the connection");
+        }
+    }
+
+    private void Break(LinkConnection connection, string fault)
+    {
+        int unanswered = _queue.Count;
+        if (_queue.Break()) Close(connection, fault, unanswered);
+    }
+
+    private void Close(LinkConnection connection, string fault, int unanswered)
+    {
+        (_connection, _fault) = (null, fault);
+        connection.Dispose();
+        _work.Release();
+        if (_stopping.IsCancellationRequested) return;
+        // The store closes a link that was idle for long: no reason to alarm anyone.
+        LogLevel level = unanswered > 0 ? LogLevel.Warning : LogLevel.Information;
+        _log.Log(level, "{Fault}, connecting again; {Unanswered} messages had no answer", fault, unanswered);
+    }
+
+    // Runs when the oldest message may be late.
+    private void Sweep()
+    {
+        var late = new List<Delivery>();
+        bool hangs = _queue.Expire(late, out TimeSpan? again);
+        if (again is { } wait) SweepIn(wait);
+        string reason = $"no answer from the store within {_limits.Patience.TotalSeconds} s";
+        if (hangs && _connection is { } connection) Close(connection, reason, late.Count);
+        else if (_fault is { } fault) reason = $"{reason}: {fault}";
+        foreach (Delivery delivery in late) delivery.TrySetResult(Receipt.Later(reason));
+        SayIfEmptied();
+    }
+
+    // Rounded up: timers count whole milliseconds, and a sweep that comes early finds nothing.
+    private void SweepIn(TimeSpan wait)
+    {
+        double milliseconds = Math.Max(1, Math.Ceiling(wait.TotalMilliseconds));
+        _sweep.Change(TimeSpan.FromMilliseconds(milliseconds), Timeout.InfiniteTimeSpan);
+    }
+
+    private void SayIfEmptied()
+    {
+        if (Volatile.Read(ref _closing) == 1 && _queue.Count == 0) _emptied.TrySetResult();
+    }
 }

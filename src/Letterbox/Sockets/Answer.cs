@@ -1,0 +1,73 @@
+// The answer to one message, as one line:
+//
+//    OK <id>LF         OK 635d8f3a1c2b3a4d5e6f7081     on stable storage, under this key (24 hex digits)
+//    NO <reason>LF     NO username is missing          never will be: mend the message
+//    WAIT <reason>LF   WAIT the queue is full          not now, or not known: send the same key again
+//
+// A reason is printable ASCII, at most 200 bytes: no client's bytes reach another program's terminal or log
+// through it. What the three promise stands in Receipt.cs.
+
+using System.Text;
+
+namespace Letterbox.Sockets;
+
+/// <summary>Writes and reads answer lines. Pure: no I/O, no state.</summary>
+internal static class Answer
+{
+    /// <summary>Longest line in bytes, its LF included.</summary>
+    public const int BytesMax = 256;
+
+    private const int ReasonMax = 200;
+
+    /// <summary>
+    /// Writes the line; <paramref name="line"/> holds at least <see cref="BytesMax"/> bytes. Returns its
+    /// length.
+    /// </summary>
+    public static int Write(in Receipt receipt, Span<byte> line)
+    {
+        int length;
+        if (receipt.Kind == ReceiptKind.Stored)
+        {
+            "OK "u8.CopyTo(line);
+            receipt.Id.WriteHex(line[3..]);
+            length = 3 + ObjectId.HexLength;
+        }
+        else
+        {
+            ReadOnlySpan<byte> word = receipt.Kind == ReceiptKind.Refused ? "NO "u8 : "WAIT "u8;
+            word.CopyTo(line);
+            length = word.Length + WriteReason(receipt.Reason, line[word.Length..]);
+        }
+
+        line[length] = (byte)'\n';
+        return length + 1;
+    }
+
+    /// <summary>Reads a line, given without its LF; <c>false</c>: that is no answer.</summary>
+    public static bool TryRead(ReadOnlySpan<byte> line, out Receipt receipt)
+    {
+        receipt = default;
+        if (line.Length >= BytesMax || line.ContainsAnyExceptInRange((byte)' ', (byte)'~')) return false;
+        if (line.StartsWith("OK "u8))
+        {
+            Span<char> hex = stackalloc char[BytesMax];
+            int length = Encoding.ASCII.GetChars(line[3..], hex);
+            if (!ObjectId.TryParse(hex[..length], out ObjectId id)) return false;
+            receipt = Receipt.Stored(id);
+            return true;
+        }
+
+        if (line.StartsWith("NO "u8)) receipt = Receipt.Refused(Encoding.ASCII.GetString(line[3..]));
+        else if (line.StartsWith("WAIT "u8)) receipt = Receipt.Later(Encoding.ASCII.GetString(line[5..]));
+        else return false;
+        return true;
+    }
+
+    private static int WriteReason(string reason, Span<byte> line)
+    {
+        int length = Math.Min(reason.Length, ReasonMax);
+        for (int i = 0; i < length; i++)
+            line[i] = reason[i] is >= ' ' and <= '~' ? (byte)reason[i] : (byte)'?';
+        return length;
+    }
+}

@@ -1,0 +1,184 @@
+// Finds the messages in what a client has sent, whatever the dialect. The first byte tells the dialect:
+//
+//    {"username":"krabaton","message":"First message"}          JSON object, RFC 8259
+//    ^ 0x7B                                          ^ ends here
+//
+//     0    1    2    3    4                      4+n
+//    +----+----+----+----+--------- ... ----------+
+//    | 00 | n, big-endian| n bytes: JSON if the   |     length-prefixed, 1 <= n <= Message.EncodedBytesMax
+//    +----+----+----+----+ first is {, else a form|
+//                        +--------- ... ----------+
+//
+//    username=krabaton&message=First+message LF                 application/x-www-form-urlencoded
+//    ^ anything else                         ^ ends here, or CR LF
+//
+// Spaces, tabs, CR and LF before a message are skipped, so JSON and a line feed is one message.
+//
+// JSON ends where its braces balance. A line feed inside an open object is white space if what stands before
+// it is JSON so far (a sender that prints prettily), else the message ends there and is at fault, and the
+// next line is the next message.
+//
+// A form that no LF ends is ended by the end of the stream, or by its sender's waiting (Ending.Quiet). So a
+// form cut off by a crash looks like a whole one. A stream whose very first byte is LF promises that each of
+// its forms ends with LF: there nothing else ends one. The web process's link promises this; JSON and
+// length-prefixed messages cannot be cut unnoticed.
+//
+// The same bytes give the same messages however they are cut on the way. Every byte is looked at once while
+// its message is gathered, and once more when it is decoded.
+
+namespace Letterbox.Sockets;
+
+/// <summary>What is known of the stream behind the last byte.</summary>
+internal enum Ending
+{
+    /// <summary>More may follow.</summary>
+    Open,
+
+    /// <summary>More may follow, but for a while nothing has.</summary>
+    Quiet,
+
+    /// <summary>Nothing follows.</summary>
+    Ended,
+}
+
+/// <summary>What a decoder found.</summary>
+internal enum DecodeStatus
+{
+    /// <summary>No whole message yet.</summary>
+    NeedMore,
+
+    /// <summary>A legal message.</summary>
+    Complete,
+
+    /// <summary>A message that breaks the rules; the one behind it can be found.</summary>
+    Faulty,
+
+    /// <summary>Where the next message starts cannot be known: the connection must close.</summary>
+    Rejected,
+}
+
+/// <summary>What a decoder found, and how many bytes to drop before asking again.</summary>
+/// <param name="Status">What it is.</param>
+/// <param name="Consumed">Bytes to drop, also with <see cref="DecodeStatus.NeedMore"/>.</param>
+/// <param name="Message">The message of <see cref="DecodeStatus.Complete"/>.</param>
+/// <param name="Reason">What is wrong, for the other answers; one line.</param>
+internal readonly record struct Decoded(
+    DecodeStatus Status, int Consumed, Message? Message = null, string Reason = "");
+
+/// <summary>
+/// Decodes one stream of messages; give it the bytes not yet consumed, as often as some are added. No I/O.
+/// Not thread-safe. A datagram is a stream too.
+/// </summary>
+/// <param name="time">The clock that keys are made by.</param>
+internal sealed class MessageDecoder(TimeProvider time)
+{
+    private const byte LineFeed = (byte)'\n';
+    private const int PrefixSize = 4;
+    private const string TooLong = "the message is too long";
+    private const string CutOff = "the message is cut off";
+    private const string NotJson = "the message is not valid JSON";
+    private const string BadLength = "the length is not between 1 and 65536";
+
+    private bool _started;
+    private bool _lineFeedPromised;
+
+    // Of the message being gathered: how far it has been searched for its end, and where the search stands in
+    // JSON.
+    private int _searched;
+    private JsonScan _json;
+
+    /// <summary>Looks for one message at the start of <paramref name="bytes"/>.</summary>
+    public Decoded Decode(ReadOnlySpan<byte> bytes, Ending ending)
+    {
+        if (!_started && !bytes.IsEmpty) (_started, _lineFeedPromised) = (true, bytes[0] == LineFeed);
+        int blanks = bytes.IndexOfAnyExcept(" \t\r\n"u8);
+        if (blanks < 0) return new Decoded(DecodeStatus.NeedMore, bytes.Length);
+        bytes = bytes[blanks..];
+        Decoded decoded = bytes[0] switch
+        {
+            (byte)'{' => DecodeJson(bytes, ending),
+            0 => DecodePrefixed(bytes, ending),
+            _ => DecodeForm(bytes, ending),
+        };
+        if (decoded.Status != DecodeStatus.NeedMore) (_searched, _json) = (0, default);
+        return decoded with { Consumed = decoded.Consumed + blanks };
+    }
+
+    /// <summary>Decodes a datagram: one message, with nothing but blanks around it.</summary>
+    public static Decoded DecodeDatagram(ReadOnlySpan<byte> datagram, TimeProvider time)
+    {
+        datagram = datagram.TrimStart(" \t\r\n"u8);
+        Decoded decoded = new MessageDecoder(time).Decode(datagram, Ending.Ended);
+        if (decoded.Status == DecodeStatus.NeedMore) return Faulty("the datagram is empty", datagram.Length);
+        return datagram[decoded.Consumed..].TrimStart(" \t\r\n"u8).IsEmpty
+            ? decoded
+            : Faulty("the datagram holds more than one message", datagram.Length);
+    }
+
+    private Decoded DecodeForm(ReadOnlySpan<byte> bytes, Ending ending)
+    {
+        int found = bytes[_searched..].IndexOf(LineFeed);
+        int end = found < 0 ? bytes.Length : _searched + found;
+        if (end > Message.EncodedBytesMax) return Rejected(TooLong, bytes.Length);
+        if (found >= 0) return Read(bytes[..end], end + 1);
+        _searched = end;
+        if (ending == Ending.Open || (ending == Ending.Quiet && _lineFeedPromised)) return default;
+        return _lineFeedPromised ? Faulty(CutOff, end) : Read(bytes, end);
+    }
+
+    private Decoded DecodePrefixed(ReadOnlySpan<byte> bytes, Ending ending)
+    {
+        if (bytes.Length >= PrefixSize)
+        {
+            int length = bytes[1] << 16 | bytes[2] << 8 | bytes[3];
+            if (length is 0 or > Message.EncodedBytesMax) return Rejected(BadLength, bytes.Length);
+            int end = PrefixSize + length;
+            if (bytes.Length >= end) return Read(bytes[PrefixSize..end], end);
+        }
+
+        return ending == Ending.Ended ? Faulty(CutOff, bytes.Length) : default;
+    }
+
+    private Decoded DecodeJson(ReadOnlySpan<byte> bytes, Ending ending)
+    {
+        ReadOnlySpan<byte> searchable = bytes[..Math.Min(bytes.Length, Message.EncodedBytesMax)];
+        while (_searched < searchable.Length)
+        {
+            switch (_json.Take(searchable, _searched++))
+            {
+                case JsonScan.Place.Closed: return Read(bytes[.._searched], _searched);
+                case JsonScan.Place.Broken: return Faulty(NotJson, _searched);
+                default: break;
+            }
+        }
+
+        if (_searched == Message.EncodedBytesMax) return Rejected(TooLong, bytes.Length);
+        if (ending == Ending.Ended) return Faulty(CutOff, bytes.Length);
+        // Whoever has ended a line and now waits has sent all there is.
+        return ending == Ending.Quiet && bytes[^1] == LineFeed ? Faulty(NotJson, bytes.Length) : default;
+    }
+
+    private Decoded Read(ReadOnlySpan<byte> encoded, int consumed)
+    {
+        Message? message = null;
+        FieldFault? fault = encoded[0] == (byte)'{'
+            ? MessageFields.ReadJson(encoded, out MessageFields fields)
+            : MessageFields.ReadForm(TrimLineEnd(encoded), out fields);
+        fault ??= fields.ToMessage(time, out message);
+        return fault is null
+            ? new Decoded(DecodeStatus.Complete, consumed, message)
+            : Faulty(fault.Reason, consumed);
+    }
+
+    private static ReadOnlySpan<byte> TrimLineEnd(ReadOnlySpan<byte> form)
+    {
+        if (form.EndsWith("\n"u8)) form = form[..^1];
+        return form.EndsWith("\r"u8) ? form[..^1] : form;
+    }
+
+    private static Decoded Faulty(string reason, int consumed) =>
+        new(DecodeStatus.Faulty, consumed, Reason: reason);
+
+    private static Decoded Rejected(string reason, int consumed) =>
+        new(DecodeStatus.Rejected, consumed, Reason: reason);
+}

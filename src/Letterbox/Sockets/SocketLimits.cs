@@ -1,0 +1,77 @@
+// Every bound of the socket server and of the link to it, with its reason.
+
+namespace Letterbox.Sockets;
+
+/// <summary>The bounds of the socket server. Bounds on one message stand in <see cref="Message"/>.</summary>
+public sealed record SocketLimits
+{
+    /// <summary>
+    /// TCP connections open at once; one more is answered <c>WAIT</c> and closed. About 6 KB each when idle.
+    /// </summary>
+    public int ConnectionsMax { get; init; } = 10_000;
+
+    /// <summary>
+    /// Messages of one connection that have been read and not yet answered; beyond, no more is read from it.
+    /// Several commits' worth, so that a link is never the one to wait.
+    /// </summary>
+    public int InFlightMax { get; init; } = 1_024;
+
+    /// <summary>
+    /// Datagrams that have been read and not yet answered; one more is answered <c>WAIT</c>.
+    /// </summary>
+    public int DatagramsInFlightMax { get; init; } = 1_024;
+
+    /// <summary>
+    /// Without a byte for this long, a form that has no line feed yet is taken as it is: its sender waits for
+    /// the answer. Longer than TCP needs to send a lost segment again on a good network (200 ms and a round
+    /// trip).
+    /// </summary>
+    public TimeSpan Quiet { get; init; } = TimeSpan.FromMilliseconds(250);
+
+    /// <summary>
+    /// From the first byte of a message to its last; one that takes longer is answered <c>NO</c>.
+    /// </summary>
+    public TimeSpan MessageDeadline { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>
+    /// A connection without traffic is closed after this, so that clients that vanished without a word do not
+    /// add up. A link that is closed so connects again by itself.
+    /// </summary>
+    public TimeSpan Idle { get; init; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>A client that does not take its answers for this long is dropped.</summary>
+    public TimeSpan WriteDeadline { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>
+    /// After the last answer, how long to go on reading and discarding. To close while bytes of the client
+    /// are unread makes TCP send a reset, and a reset can overtake the answer.
+    /// </summary>
+    public TimeSpan Linger { get; init; } = TimeSpan.FromSeconds(1);
+}
+
+/// <summary>The bounds of the web process's link to the socket server.</summary>
+public sealed record LinkLimits
+{
+    /// <summary>
+    /// How long a message may wait for its answer, sent again as often as it takes; then the sender hears
+    /// <c>Later</c>. A restart of the store process fits in, and a person's patience is not used up.
+    /// </summary>
+    public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>
+    /// Messages waiting for their answer; one more hears <c>Later</c> at once rather than hang.
+    /// </summary>
+    public int QueueMax { get; init; } = 4_096;
+
+    /// <summary>How long one attempt to connect may take.</summary>
+    public TimeSpan ConnectDeadline { get; init; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>Pause before connecting again; it doubles with each failure.</summary>
+    public TimeSpan BackOffMin { get; init; } = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>Longest pause between two attempts: about how late a returning store is noticed.</summary>
+    public TimeSpan BackOffMax { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long the end of the link waits for the answers that are still due.</summary>
+    public TimeSpan DrainPatience { get; init; } = TimeSpan.FromSeconds(5);
+}

@@ -1,0 +1,114 @@
+// The socket server: TCP and UDP on one port number. What is spoken there is in docs/PROTOCOL.md.
+
+using System.Net;
+using System.Net.Sockets;
+using Microsoft.Extensions.Logging;
+
+namespace Letterbox.Sockets;
+
+/// <summary>
+/// Takes messages over TCP and UDP and hands each to a delegate, whose receipt it sends back.
+/// </summary>
+public sealed class SocketServer : IDisposable
+{
+    // How many free TCP ports to try until one is free for UDP too.
+    private const int PortAttempts = 32;
+
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly SocketLimits _limits;
+    private readonly Deliver _accept;
+    private readonly TimeProvider _time;
+    private readonly ILogger _log;
+    private readonly Listener _listener;
+    private readonly DatagramServer _datagrams;
+
+    /// <summary>Binds both; clients wait until <see cref="Start"/>.</summary>
+    /// <param name="address">Where; port 0 picks one that is free for both, see <see
+    /// cref="EndPoint"/>.</param>
+    /// <param name="accept">Takes each message; called from many threads at once, must not block.</param>
+    /// <param name="limits">The bounds.</param>
+    /// <param name="time">The clock of keys and deadlines.</param>
+    /// <param name="log">Faults go here.</param>
+    /// <exception cref="SocketException">The address cannot be bound.</exception>
+    public SocketServer(Address address, Deliver accept, SocketLimits limits, TimeProvider time, ILogger log)
+    {
+        (_accept, _limits, _time, _log) = (accept, limits, time, log);
+        (_listener, _datagrams) = Bind(address);
+    }
+
+    /// <summary>Where it listens, with the port that port 0 became.</summary>
+    public IPEndPoint EndPoint => _listener.EndPoint;
+
+    /// <summary>TCP connections open now.</summary>
+    public int Connections => _listener.Connections;
+
+    /// <summary>Begins to take messages.</summary>
+    public void Start()
+    {
+        _listener.Start();
+        _datagrams.Start(_stopping.Token);
+    }
+
+    /// <summary>
+    /// Reads no more, answers what has been read, closes; at most for <paramref name="patience"/>. Returns
+    /// how many connections are left open then.
+    /// </summary>
+    public async Task<int> DrainAsync(TimeSpan patience)
+    {
+        await _stopping.CancelAsync();
+        Task datagrams = _datagrams.DrainAsync(patience);
+        int left = await _listener.DrainAsync(patience);
+        await datagrams;
+        return left;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _stopping.Cancel();
+        _listener.Dispose();
+        _datagrams.Dispose();
+        _stopping.Dispose();
+    }
+
+    private (Listener Listener, DatagramServer Datagrams) Bind(Address address)
+    {
+        for (int attempt = 1; ; attempt++)
+        {
+            var listener = new Listener(address, _limits.ConnectionsMax, ServeAsync, Refuse, _log);
+            try
+            {
+                IPEndPoint at = listener.EndPoint;
+                return (listener, new DatagramServer(at, _accept, _limits.DatagramsInFlightMax, _time, _log));
+            }
+            catch (SocketException) when (address.Port == 0 && attempt < PortAttempts)
+            {
+                listener.Dispose();
+            }
+            catch
+            {
+                listener.Dispose();
+                throw;
+            }
+        }
+    }
+
+    private Task ServeAsync(Socket socket) =>
+        SocketSession.ServeAsync(socket, _accept, _limits, _time, _stopping.Token);
+
+    // The buffer of a fresh connection has room for one line, so that this send never waits.
+    private static void Refuse(Socket socket)
+    {
+        try
+        {
+            socket.Send("WAIT too many connections\n"u8);
+            socket.Shutdown(SocketShutdown.Send);
+        }
+        catch (SocketException)
+        {
+            // Gone already.
+        }
+
+        socket.Dispose();
+    }
+}

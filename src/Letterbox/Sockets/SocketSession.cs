@@ -1,0 +1,257 @@
+// One TCP connection of the socket server. Two loops, one direction each, with a bounded queue of answers due
+// between them:
+//
+//    socket ──▶ ReadAsync: receive, decode, hand on ──▶ _due ──▶ AnswerAsync: in order ──▶ socket
+//
+//    reading ends by          what becomes of it
+//    -----------------------  ---------------------------------------------------------------------
+//    end of stream            a form without LF is complete now; all is answered, then closed
+//    a rejected message       NO, all is answered, then closed: the next message cannot be found
+//    idle, or the stop        all that was read is answered, then closed
+//    a reset, a failed send   closed; what was handed on is handed on
+//
+// A message of which bytes are missing is never handed on.
+
+using System.Buffers;
+using System.Net.Sockets;
+using System.Threading.Channels;
+
+namespace Letterbox.Sockets;
+
+/// <summary>Serves one connection to its end, see <see cref="ServeAsync"/>.</summary>
+internal sealed class SocketSession : IDisposable
+{
+    // Most messages fit; the buffer grows for the others, and for clients that send faster than it is
+    // emptied.
+    private const int BufferSize = 4096;
+    private const int BufferSizeMax = 2 * Message.EncodedBytesMax;
+    private const int AnswersSize = 8192;
+
+    private readonly Socket _socket;
+    private readonly Deliver _accept;
+    private readonly SocketLimits _limits;
+    private readonly TimeProvider _time;
+    private readonly MessageDecoder _decoder;
+    private readonly Deadline _receiveDeadline;
+    private readonly Deadline _sendDeadline;
+    private readonly Channel<ValueTask<Receipt>> _due;
+    private byte[] _buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
+    private byte[] _answers = [];
+
+    // The bytes received and not consumed: [_start, _end) of the buffer, and since when they have begun a
+    // message.
+    private int _start;
+    private int _end;
+    private long _partialSince;
+    private int _inFlight;
+
+    // The last receive filled the buffer: the message, or the client, wants a larger one.
+    private bool _filled;
+
+    private SocketSession(
+        Socket socket, Deliver accept, SocketLimits limits, TimeProvider time, CancellationToken stop)
+    {
+        (_socket, _accept, _limits, _time) = (socket, accept, limits, time);
+        _decoder = new MessageDecoder(time);
+        _receiveDeadline = new Deadline(time, stop);
+        _sendDeadline = new Deadline(time, CancellationToken.None);
+        _due = Channel.CreateBounded<ValueTask<Receipt>>(
+            new BoundedChannelOptions(limits.InFlightMax) { SingleReader = true, SingleWriter = true });
+    }
+
+    private enum Heard
+    {
+        Bytes,
+        End,
+        Nothing,
+        Gone,
+    }
+
+    /// <summary>
+    /// Serves until the client has ended or <paramref name="stop"/>, and closes the socket. Throws only what
+    /// <paramref name="accept"/> throws.
+    /// </summary>
+    public static async Task ServeAsync(
+        Socket socket, Deliver accept, SocketLimits limits, TimeProvider time, CancellationToken stop)
+    {
+        using var session = new SocketSession(socket, accept, limits, time, stop);
+        Task answering = session.AnswerAsync();
+        await Task.WhenAll(session.ReadAsync(stop), answering);
+        await session.LingerAsync();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _socket.Dispose();
+        _receiveDeadline.Dispose();
+        _sendDeadline.Dispose();
+        ArrayPool<byte>.Shared.Return(_buffer);
+    }
+
+    private async Task ReadAsync(CancellationToken stop)
+    {
+        try
+        {
+            while (true)
+            {
+                Heard heard = await ReceiveAsync();
+                bool stopped = heard == Heard.Nothing && stop.IsCancellationRequested;
+                if (heard == Heard.Gone || stopped) return;
+                Ending ending = heard switch
+                {
+                    Heard.End => Ending.Ended,
+                    Heard.Nothing => Ending.Quiet,
+                    _ => Ending.Open,
+                };
+                if (!await DecodeAsync(ending) || heard == Heard.End) return;
+                bool idle = heard == Heard.Nothing && _start == _end && Volatile.Read(ref _inFlight) == 0;
+                if (idle) return;
+            }
+        }
+        finally
+        {
+            _due.Writer.TryComplete();
+        }
+    }
+
+    // False: read no more.
+    private async ValueTask<bool> DecodeAsync(Ending ending)
+    {
+        while (true)
+        {
+            Decoded decoded = _decoder.Decode(_buffer.AsSpan(_start, _end - _start), ending);
+            _start += decoded.Consumed;
+            if (decoded.Status == DecodeStatus.NeedMore) break;
+            _partialSince = 0;
+            await AnswerLaterAsync(decoded.Status == DecodeStatus.Complete
+                ? _accept(decoded.Message!)
+                : new ValueTask<Receipt>(Receipt.Refused(decoded.Reason)));
+            if (decoded.Status == DecodeStatus.Rejected) return false;
+        }
+
+        if (_start == _end) return true;
+        if (_partialSince == 0) _partialSince = _time.GetTimestamp();
+        if (_time.GetElapsedTime(_partialSince) < _limits.MessageDeadline) return true;
+        string reason = $"the message did not end within {_limits.MessageDeadline.TotalSeconds} s";
+        await AnswerLaterAsync(new ValueTask<Receipt>(Receipt.Refused(reason)));
+        return false;
+    }
+
+    private ValueTask AnswerLaterAsync(ValueTask<Receipt> receipt)
+    {
+        Interlocked.Increment(ref _inFlight);
+        return _due.Writer.WriteAsync(receipt);
+    }
+
+    private async ValueTask<Heard> ReceiveAsync()
+    {
+        MakeRoom();
+        TimeSpan patience = _start == _end ? _limits.Idle : _limits.Quiet;
+        try
+        {
+            int count = await _socket.ReceiveAsync(_buffer.AsMemory(_end), _receiveDeadline.In(patience));
+            _end += count;
+            _filled = _end == _buffer.Length;
+            return count > 0 ? Heard.Bytes : Heard.End;
+        }
+        catch (OperationCanceledException)
+        {
+            return Heard.Nothing;
+        }
+        catch (Exception e) when (IsExpectedEnd(e))
+        {
+            return Heard.Gone;
+        }
+    }
+
+    private void MakeRoom()
+    {
+        if (_start > 0)
+        {
+            _buffer.AsSpan(_start, _end - _start).CopyTo(_buffer);
+            (_start, _end) = (0, _end - _start);
+        }
+
+        // The decoder rejects what does not end within its bound, so that the largest buffer always has room.
+        if (!_filled || _buffer.Length >= BufferSizeMax) return;
+        _filled = false;
+        byte[] larger = ArrayPool<byte>.Shared.Rent(2 * _buffer.Length);
+        _buffer.AsSpan(0, _end).CopyTo(larger);
+        ArrayPool<byte>.Shared.Return(_buffer);
+        _buffer = larger;
+    }
+
+    // All answers that are known at one moment leave in one send; before waiting for one that is not, the
+    // others leave.
+    private async Task AnswerAsync()
+    {
+        int length = 0;
+        try
+        {
+            while (await _due.Reader.WaitToReadAsync())
+            {
+                if (_answers.Length == 0) _answers = ArrayPool<byte>.Shared.Rent(AnswersSize);
+                while (_due.Reader.TryRead(out ValueTask<Receipt> due))
+                {
+                    bool dry = !due.IsCompleted || length > _answers.Length - Answer.BytesMax;
+                    if (dry && length > 0)
+                    {
+                        await SendAsync(_answers.AsMemory(0, length));
+                        length = 0;
+                    }
+
+                    length += Answer.Write(await due, _answers.AsSpan(length));
+                    Interlocked.Decrement(ref _inFlight);
+                }
+
+                if (length > 0) await SendAsync(_answers.AsMemory(0, length));
+                length = 0;
+            }
+        }
+        catch (Exception e)
+        {
+            // A bug in whoever accepts: the reading loop must end with this one.
+            _due.Writer.TryComplete(e);
+            _socket.Dispose();
+            throw;
+        }
+        finally
+        {
+            if (_answers.Length > 0) ArrayPool<byte>.Shared.Return(_answers);
+        }
+    }
+
+    // If the client is gone, or does not read, the socket is closed, which ends the reading loop. The
+    // receipts that are still due are taken all the same, and sent into the void.
+    private async ValueTask SendAsync(ReadOnlyMemory<byte> bytes)
+    {
+        try
+        {
+            CancellationToken deadline = _sendDeadline.In(_limits.WriteDeadline);
+            while (!bytes.IsEmpty) bytes = bytes[await _socket.SendAsync(bytes, deadline)..];
+        }
+        catch (Exception e) when (IsExpectedEnd(e) || e is OperationCanceledException)
+        {
+            _socket.Dispose();
+        }
+    }
+
+    private async Task LingerAsync()
+    {
+        using var patience = new CancellationTokenSource(_limits.Linger, _time);
+        try
+        {
+            _socket.Shutdown(SocketShutdown.Send);
+            while (await _socket.ReceiveAsync(_buffer.AsMemory(), patience.Token) > 0)
+            {
+            }
+        }
+        catch (Exception e) when (IsExpectedEnd(e) || e is OperationCanceledException)
+        {
+            // Gone already, or not willing to go: it is closed either way.
+        }
+    }
+
+    private static bool IsExpectedEnd(Exception e) => e is SocketException or ObjectDisposedException;
+}
