@@ -13,6 +13,7 @@ public sealed class ManualTime(DateTimeOffset start, TimeZoneInfo? zone = null) 
     private readonly Lock _gate = new();
     private readonly List<ManualTimer> _timers = [];
     private readonly Channel<TimeSpan> _armed = Channel.CreateUnbounded<TimeSpan>();
+    private readonly List<(TimeSpan Due, TaskCompletionSource Armed)> _watchers = [];
     private DateTimeOffset _now = start.ToUniversalTime();
 
     /// <summary>Starts at an arbitrary moment.</summary>
@@ -48,6 +49,18 @@ public sealed class ManualTime(DateTimeOffset start, TimeZoneInfo? zone = null) 
     /// learns so that the code under test has begun to wait, and how patient it is.
     /// </summary>
     public async Task<TimeSpan> NextTimerAsync() => await _armed.Reader.ReadAsync(TestContext.Current.CancellationToken);
+
+    /// <summary>Completes when a timer is set, or was set, that fires in exactly <paramref name="due"/> from now.</summary>
+    public Task ArmedAsync(TimeSpan due)
+    {
+        lock (_gate)
+        {
+            if (_timers.Any(timer => timer.Due == _now + due)) return Task.CompletedTask;
+            var armed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            _watchers.Add((due, armed));
+            return armed.Task;
+        }
+    }
 
     /// <inheritdoc/>
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
@@ -87,6 +100,12 @@ public sealed class ManualTime(DateTimeOffset start, TimeZoneInfo? zone = null) 
                 if (dueTime == Timeout.InfiniteTimeSpan) return true;
                 (Due, Period) = (time._now + dueTime, period);
                 time._timers.Add(this);
+                foreach ((TimeSpan due, TaskCompletionSource armed) in time._watchers)
+                {
+                    if (due == dueTime) armed.TrySetResult();
+                }
+
+                time._watchers.RemoveAll(watcher => watcher.Due == dueTime);
             }
 
             time._armed.Writer.TryWrite(dueTime);
