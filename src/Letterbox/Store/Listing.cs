@@ -1,19 +1,83 @@
-// `letterbox messages`: what is stored, as a table, as JSON lines or as CSV.
+// `letterbox messages`: what is stored, for people (a table) and for programs (JSON lines, CSV).
 
 namespace Letterbox.Store;
 
 /// <summary>Writes stored messages for people and for programs.</summary>
 public static class Listing
 {
+    private static readonly TimeSpan s_poll = TimeSpan.FromMilliseconds(300);
+
+    private static readonly Func<Settings, IStoredMessages> s_open = static settings => settings.MongoUri is null
+        ? JournalReader.Open(settings.JournalPath)
+        : throw new NotSupportedException("MongoStore.Open(settings.MongoUri, database, collection) belongs here");
+
     /// <summary>
     /// Writes every stored message, oldest first, and with <paramref name="follow"/> each new one until
-    /// <paramref name="stop"/>. Returns the exit status.
+    /// <paramref name="stop"/>. What goes wrong is told on standard error. Returns the exit status.
     /// </summary>
     /// <param name="settings">Names the store: MongoDB when it is configured, else the journal.</param>
     /// <param name="format"><c>table</c>, <c>json</c> (one object a line) or <c>csv</c>.</param>
     /// <param name="follow">Go on with new messages.</param>
-    /// <param name="output">Where to.</param>
+    /// <param name="output">Where to, encoded as UTF-8. When its reader goes away (<c>| head</c>), the listing ends.</param>
     /// <param name="stop">Ends the following.</param>
-    public static Task<int> RunAsync(Settings settings, string format, bool follow, TextWriter output, CancellationToken stop) =>
-        throw new NotSupportedException();
+    public static async Task<int> RunAsync(
+        Settings settings, string format, bool follow, TextWriter output, CancellationToken stop)
+    {
+        int columns = Console.IsOutputRedirected ? int.MaxValue : Math.Max(40, Console.WindowWidth);
+        if (ListingFormat.For(format, columns) is not { } lines)
+        {
+            await Console.Error.WriteLineAsync($"letterbox: format is \"{format}\": expected table, json or csv");
+            return ExitStatus.Usage;
+        }
+
+        try
+        {
+            using IStoredMessages stored = s_open(settings);
+            return await RunAsync(stored, lines, follow, output, TimeProvider.System, stop);
+        }
+        catch (JournalException e)
+        {
+            await Console.Error.WriteLineAsync($"letterbox: {e.Message}");
+            return ExitStatus.Failed;
+        }
+    }
+
+    /// <summary>The same from a store that is open already.</summary>
+    /// <exception cref="JournalException">The journal cannot be read.</exception>
+    internal static async Task<int> RunAsync(
+        IStoredMessages stored, ListingFormat format, bool follow, TextWriter output, TimeProvider time,
+        CancellationToken stop)
+    {
+        try
+        {
+            await output.WriteAsync(format.Head);
+            await WriteAsync(stored.ReadAll());
+            while (follow && !stop.IsCancellationRequested)
+            {
+                await Task.Delay(s_poll, time, stop);
+                await WriteAsync(stored.ReadNew());
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // Stopped while it followed: that is how following ends.
+        }
+        catch (IOException)
+        {
+            // The reader of the output went away: it has seen enough.
+        }
+
+        return ExitStatus.Ok;
+
+        async Task WriteAsync(IEnumerable<StoredMessage> messages)
+        {
+            foreach (StoredMessage message in messages)
+            {
+                if (stop.IsCancellationRequested) break;
+                await output.WriteAsync(format.Line(message));
+            }
+
+            await output.FlushAsync(stop);
+        }
+    }
 }

@@ -1,0 +1,195 @@
+// Group commit: many messages share one sync. No timer gathers them: while one batch is being synced the next one
+// gathers, so a lone message waits for nobody and a crowd shares the cost.
+//
+//    senders ──▶ queue (bounded) ──▶ the writer's thread: take what is there ─▶ commit ─▶ answer each ─▶ next
+//
+// The thread is the only one that touches the database for writing. Other work on the journal (marks, purges) is done by
+// it too, one piece between two batches, so that no lock is needed and none of it holds up messages for long.
+
+using Microsoft.Extensions.Logging;
+
+namespace Letterbox.Store;
+
+/// <summary>A message that waits for its commit. The task ends with the receipt, never on the writer's thread.</summary>
+internal sealed class Pending(Message message, DateTimeOffset received)
+    : TaskCompletionSource<Receipt>(TaskCreationOptions.RunContinuationsAsynchronously)
+{
+    /// <summary>The message.</summary>
+    public Message Message => message;
+
+    /// <summary>When it came in, local time.</summary>
+    public DateTimeOffset Received => received;
+
+    /// <summary>What it will be told if the commit succeeds; set by the commit.</summary>
+    public Receipt Receipt { get; set; }
+}
+
+/// <summary>
+/// Writes a batch and syncs it: sets the receipt of each message, and returns null once all of it is on stable storage; or
+/// returns why nothing of it is.
+/// </summary>
+internal delegate string? CommitBatch(IReadOnlyList<Pending> batch);
+
+/// <summary>The queue and the writer's thread.</summary>
+internal sealed class GroupCommit : IAsyncDisposable
+{
+    /// <summary>Most messages that wait; beyond it senders are asked to come again. A second's work and more.</summary>
+    public const int QueueMax = 16_384;
+
+    /// <summary>Most messages in a batch. More would hardly make the sync cheaper, and the first would wait longer.</summary>
+    public const int BatchMax = 256;
+
+    private readonly object _gate = new();
+    private readonly Queue<Pending> _messages = new();
+    private readonly Queue<Action> _work = new();
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly CommitBatch _commit;
+    private readonly Action _answered;
+    private readonly ILogger _log;
+    private bool _waiting;
+    private bool _closing;
+    private int _failedBatches;
+
+    /// <summary>Starts the thread.</summary>
+    /// <param name="commit">Writes a batch; called on the writer's thread.</param>
+    /// <param name="answered">Called on the writer's thread after a batch was committed and answered; must be quick.</param>
+    /// <param name="log">Told when storing fails, and when it works again.</param>
+    public GroupCommit(CommitBatch commit, Action answered, ILogger log)
+    {
+        (_commit, _answered, _log) = (commit, answered, log);
+        new Thread(Run) { Name = "journal writer", IsBackground = true }.Start();
+    }
+
+    /// <summary>Queues a message; ends when its batch is committed, or has failed. At once when the queue is full.</summary>
+    public ValueTask<Receipt> AddAsync(Message message, DateTimeOffset received)
+    {
+        var pending = new Pending(message, received);
+        lock (_gate)
+        {
+            if (_closing) return ValueTask.FromResult(Receipt.Later("the store is stopping"));
+            if (_messages.Count >= QueueMax)
+                return ValueTask.FromResult(Receipt.Later("too many messages are waiting to be stored"));
+            _messages.Enqueue(pending);
+            Wake();
+        }
+
+        return new ValueTask<Receipt>(pending.Task);
+    }
+
+    /// <summary>
+    /// Runs <paramref name="work"/> on the writer's thread between two batches, and blocks until it is done: for callers
+    /// that have a thread of their own.
+    /// </summary>
+    /// <exception cref="ObjectDisposedException">The writer has stopped.</exception>
+    public T Run<T>(Func<T> work)
+    {
+        var done = new ManualResetEventSlim();
+        T? result = default;
+        Exception? fault = null;
+        lock (_gate)
+        {
+            ObjectDisposedException.ThrowIf(_closing, this);
+            _work.Enqueue(() =>
+            {
+                try
+                {
+                    result = work();
+                }
+                catch (Exception e)
+                {
+                    fault = e;
+                }
+
+                done.Set();
+            });
+            Wake();
+        }
+
+        done.Wait();
+        return fault is null ? result! : throw new InvalidOperationException("work on the journal failed", fault);
+    }
+
+    /// <summary>Takes no more messages, commits and answers those it has, and ends the thread.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        lock (_gate)
+        {
+            _closing = true;
+            Wake();
+        }
+
+        await _ended.Task;
+    }
+
+    private void Wake()
+    {
+        if (_waiting) Monitor.Pulse(_gate);
+    }
+
+    private void Run()
+    {
+        var batch = new List<Pending>(BatchMax);
+        while (Take(batch, out Action? work))
+        {
+            if (batch.Count > 0) Commit(batch);
+            batch.Clear();
+            work?.Invoke();
+        }
+
+        _ended.SetResult();
+    }
+
+    // Waits for something to do; false: there is nothing left and never will be.
+    private bool Take(List<Pending> batch, out Action? work)
+    {
+        lock (_gate)
+        {
+            while (_messages.Count == 0 && _work.Count == 0 && !_closing)
+            {
+                _waiting = true;
+                Monitor.Wait(_gate);
+                _waiting = false;
+            }
+
+            while (batch.Count < BatchMax && _messages.TryDequeue(out Pending? message)) batch.Add(message);
+            _work.TryDequeue(out work);
+            return batch.Count > 0 || work is not null;
+        }
+    }
+
+    private void Commit(List<Pending> batch)
+    {
+        string? fault = TryCommit(batch);
+        if (fault is null)
+        {
+            foreach (Pending message in batch) message.SetResult(message.Receipt);
+            if (_failedBatches > 0) Recovered();
+            _answered();
+        }
+        else
+        {
+            foreach (Pending message in batch) message.SetResult(Receipt.Later(fault));
+            if (_failedBatches++ == 0) _log.LogError("messages cannot be stored: {Reason}; senders are told to wait", fault);
+        }
+    }
+
+    private string? TryCommit(List<Pending> batch)
+    {
+        try
+        {
+            return _commit(batch);
+        }
+        catch (Exception e)
+        {
+            // A bug of ours: it costs this batch a delay, never the writer.
+            _log.LogError(e, "a batch failed by a fault of the program");
+            return "the store failed";
+        }
+    }
+
+    private void Recovered()
+    {
+        _log.LogInformation("messages are stored again; {Batches} batches had to wait", _failedBatches);
+        _failedBatches = 0;
+    }
+}

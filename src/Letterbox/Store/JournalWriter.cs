@@ -1,0 +1,308 @@
+// Everything that is ever written to the journal, as transactions on its one writing connection.
+
+using System.Globalization;
+using SQLitePCL;
+
+namespace Letterbox.Store;
+
+/// <summary>
+/// The journal's transactions. Each returns null once it is on stable storage, or why nothing of it is done; the next one
+/// may succeed. Used by one thread at a time.
+/// </summary>
+internal sealed class JournalWriter : IDisposable
+{
+    private const string DateFormat = "yyyy-MM-dd HH:mm:ss.ffffff";
+
+    // Rows that one step of a purge deletes: a few milliseconds.
+    private const int PurgeStep = 500;
+
+    // The log is copied into the database every 4 MB, as far as readers let it, and starts over when none is in it. When
+    // readers have kept it from that for 64 MB, the writer waits for them, at most as long as its connection has patience;
+    // after that it lets them be for another 64 MB.
+    private const int CheckpointPages = 1_000;
+    private const int CheckpointsBetweenWaits = 16;
+    private const long LogBytesMax = CheckpointsBetweenWaits * CheckpointPages * 4096L;
+
+    private readonly string _path;
+    private readonly TimeProvider _time;
+    private Statements? _open;
+    private long _next;
+    private long _last;
+    private int _checkpoints;
+
+    /// <summary>Opens the journal at <paramref name="path"/>, whose lock the caller holds.</summary>
+    /// <exception cref="JournalException">It cannot be used.</exception>
+    public JournalWriter(string path, TimeProvider time)
+    {
+        (_path, _time) = (path, time);
+        Use(JournalFile.OpenToWrite(path));
+    }
+
+    /// <summary>The greatest seq ever committed; 0 for none. Readable on any thread.</summary>
+    public long LastSequence => Volatile.Read(ref _last);
+
+    /// <summary>The connection, null while the disk fails; for tests, which make it fail.</summary>
+    public Sqlite? Connection => _open?.Connection;
+
+    /// <summary>Stores a batch of messages, and sets the receipt of each. One that cannot be stored does not harm others.</summary>
+    public string? Append(IReadOnlyList<Pending> batch)
+    {
+        if (Begin() is { } fault) return fault;
+        int code = raw.SQLITE_OK;
+        for (int i = 0; i < batch.Count && code == raw.SQLITE_OK; i++) code = Insert(batch[i]);
+        return End(code);
+    }
+
+    /// <summary>
+    /// Notes that every message up to <paramref name="upTo"/> is in MongoDB, except <paramref name="refused"/>, which it
+    /// will never take.
+    /// </summary>
+    public string? MarkDelivered(long upTo, IReadOnlyList<(long Sequence, string Reason)> refused)
+    {
+        if (Begin() is { } fault) return fault;
+        long now = _time.GetUtcNow().ToUnixTimeMilliseconds();
+        int code = raw.SQLITE_OK;
+        for (int i = 0; i < refused.Count && code == raw.SQLITE_OK; i++)
+        {
+            _open!.Quarantine.Bind(1, refused[i].Sequence);
+            _open.Quarantine.Bind(2, now);
+            _open.Quarantine.Bind(3, refused[i].Reason);
+            code = _open.Quarantine.Run();
+        }
+
+        _open!.Deliver.Bind(1, upTo);
+        _open.Deliver.Bind(2, now);
+        if (code == raw.SQLITE_OK) code = _open.Deliver.Run();
+        return End(code);
+    }
+
+    /// <summary>
+    /// Deletes some of the messages that were delivered before <paramref name="before"/>, oldest first, quarantined ones
+    /// never. <paramref name="done"/>: none are left.
+    /// </summary>
+    public string? Purge(DateTimeOffset before, out bool done)
+    {
+        done = true;
+        if (Begin() is { } fault) return fault;
+        Statements open = _open!;
+        int code = ExpiredUpTo(before, out long expired);
+        if (code == raw.SQLITE_OK && expired > 0)
+        {
+            open.PurgeMessages.Bind(1, expired);
+            code = open.PurgeMessages.Run();
+            done = open.Connection.Changes < PurgeStep;
+            // The row at `expired` stays: it may be the watermark, and holds the number of the last message.
+            open.PurgeDeliveries.Bind(1, expired);
+            if (code == raw.SQLITE_OK) code = open.PurgeDeliveries.Run();
+            done &= open.Connection.Changes < PurgeStep;
+        }
+
+        return End(code);
+    }
+
+    /// <summary>Copies the log into the database when enough has gathered there; for the time between two batches.</summary>
+    public void CheckpointIfDue()
+    {
+        if (_open is null || _open.Connection.PagesWritten < CheckpointPages) return;
+        bool waiting = ++_checkpoints % CheckpointsBetweenWaits == 0 && new FileInfo(_path + "-wal").Length > LogBytesMax;
+        // A failure costs nothing but room: the log keeps what could not be copied, and the next time comes.
+        _open.Connection.Checkpoint(waiting);
+    }
+
+    /// <summary>Closes the connection; SQLite copies the log into the database and removes it.</summary>
+    public void Dispose() => _open?.Dispose();
+
+    private string? Begin()
+    {
+        try
+        {
+            if (_open is null) Use(JournalFile.Reopen(_path));
+        }
+        catch (JournalException e)
+        {
+            return e.Message;
+        }
+
+        _next = _last + 1;
+        int code = _open!.Begin.Run();
+        return code == raw.SQLITE_OK ? null : GiveUp(code);
+    }
+
+    // Commits when all went well. The commit is where the disk may fail: then nothing of the transaction is done.
+    private string? End(int code)
+    {
+        if (code == raw.SQLITE_OK) code = _open!.Commit.Run();
+        if (code != raw.SQLITE_OK) return GiveUp(code);
+        Volatile.Write(ref _last, _next - 1);
+        return null;
+    }
+
+    private string GiveUp(int code)
+    {
+        if (_open!.Connection.InTransaction) _open.Rollback.Run();
+        // A full disk or a lock leaves the connection as it was before. After anything else it is not known what the log
+        // holds: what is true is in the file, to be read again.
+        bool harmless = (code & 0xFF) is raw.SQLITE_FULL or raw.SQLITE_BUSY or raw.SQLITE_LOCKED;
+        if (!harmless || _open.Connection.InTransaction)
+        {
+            _open.Dispose();
+            _open = null;
+        }
+
+        return Sqlite.Explain(code);
+    }
+
+    private int Insert(Pending pending)
+    {
+        Span<byte> id = stackalloc byte[ObjectId.HexLength];
+        Span<byte> date = stackalloc byte[DateFormat.Length];
+        pending.Message.Id.WriteHex(id);
+        pending.Received.TryFormat(date, out _, DateFormat, CultureInfo.InvariantCulture);
+
+        Statement insert = _open!.Insert;
+        insert.Bind(1, _next);
+        insert.Bind(2, id);
+        insert.Bind(3, date);
+        insert.Bind(4, pending.Message.Username);
+        insert.Bind(5, pending.Message.Text);
+        int code = insert.Run();
+        if (code != raw.SQLITE_OK) return Refuse(pending, code);
+        if (_open.Connection.Changes == 0) return Recognise(pending, id);
+        _next++;
+        pending.Receipt = Receipt.Stored(pending.Message.Id);
+        return code;
+    }
+
+    // The key is taken: by this very message, sent again, or by another one.
+    private int Recognise(Pending pending, ReadOnlySpan<byte> id)
+    {
+        Statement find = _open!.Find;
+        find.Bind(1, id);
+        int code = find.Step();
+        if (code == raw.SQLITE_ROW)
+        {
+            Message message = pending.Message;
+            pending.Receipt = find.Text(0) == message.Username && find.Text(1) == message.Text
+                ? Receipt.Stored(message.Id)
+                : Receipt.Refused($"id {message.Id} is already taken by a different message");
+            code = raw.SQLITE_OK;
+        }
+
+        find.Reset();
+        return code;
+    }
+
+    // A message that SQLite will never take is refused by itself: its statement was undone, the transaction goes on. What
+    // is not about the message is about the batch.
+    private int Refuse(Pending pending, int code)
+    {
+        bool itsOwnFault = (code & 0xFF) is raw.SQLITE_CONSTRAINT or raw.SQLITE_TOOBIG or raw.SQLITE_MISMATCH;
+        if (!itsOwnFault || !_open!.Connection.InTransaction) return code;
+        pending.Receipt = Receipt.Refused($"the message cannot be stored: {Sqlite.Explain(code)}");
+        return raw.SQLITE_OK;
+    }
+
+    private int ExpiredUpTo(DateTimeOffset before, out long sequence)
+    {
+        Statement expired = _open!.Expired;
+        expired.Bind(1, before.ToUnixTimeMilliseconds());
+        int code = expired.Step();
+        sequence = code == raw.SQLITE_ROW ? expired.Integer(0) : 0;
+        expired.Reset();
+        return code == raw.SQLITE_ROW ? raw.SQLITE_OK : code;
+    }
+
+    private void Use(Sqlite connection)
+    {
+        Statements? open = null;
+        try
+        {
+            open = new Statements(connection, _path);
+            JournalFile.Check(connection.Scalar(
+                "SELECT max(ifnull((SELECT max(seq) FROM messages), 0), ifnull((SELECT max(seq) FROM deliveries), 0))",
+                out long last), _path);
+            Volatile.Write(ref _last, last);
+            _open = open;
+        }
+        catch
+        {
+            if (open is null) connection.Dispose();
+            else open.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The connection and the statements prepared on it; they come and go together.</summary>
+    private sealed class Statements : IDisposable
+    {
+        private readonly List<Statement> _all = [];
+
+        public Statements(Sqlite connection, string path)
+        {
+            Connection = connection;
+            Begin = Prepare("BEGIN IMMEDIATE");
+            Commit = Prepare("COMMIT");
+            Rollback = Prepare("ROLLBACK");
+            Insert = Prepare("""
+                INSERT INTO messages (seq, id, date, username, message) VALUES (?1, ?2, ?3, ?4, ?5)
+                ON CONFLICT (id) DO NOTHING
+                """);
+            Find = Prepare("SELECT username, message FROM messages WHERE id = ?1");
+            Deliver = Prepare("""
+                INSERT INTO deliveries (seq, at) VALUES (?1, ?2) ON CONFLICT (seq) DO UPDATE SET at = excluded.at
+                """);
+            Quarantine = Prepare("""
+                INSERT INTO quarantine (seq, at, reason) VALUES (?1, ?2, ?3)
+                ON CONFLICT (seq) DO UPDATE SET at = excluded.at, reason = excluded.reason
+                """);
+            Expired = Prepare("""
+                SELECT max(seq) FROM deliveries
+                WHERE seq < ifnull((SELECT min(seq) FROM deliveries WHERE at > ?1), 9223372036854775807)
+                """);
+            PurgeMessages = Prepare($"""
+                DELETE FROM messages WHERE seq IN (
+                  SELECT seq FROM messages WHERE seq <= ?1 AND seq NOT IN (SELECT seq FROM quarantine)
+                  ORDER BY seq LIMIT {PurgeStep})
+                """);
+            PurgeDeliveries = Prepare($"""
+                DELETE FROM deliveries WHERE seq IN (
+                  SELECT seq FROM deliveries WHERE seq < ?1 ORDER BY seq LIMIT {PurgeStep})
+                """);
+
+            Statement Prepare(string sql)
+            {
+                JournalFile.Check(connection.Prepare(sql, out Statement? statement), path);
+                _all.Add(statement!);
+                return statement!;
+            }
+        }
+
+        public Sqlite Connection { get; }
+
+        public Statement Begin { get; }
+
+        public Statement Commit { get; }
+
+        public Statement Rollback { get; }
+
+        public Statement Insert { get; }
+
+        public Statement Find { get; }
+
+        public Statement Deliver { get; }
+
+        public Statement Quarantine { get; }
+
+        public Statement Expired { get; }
+
+        public Statement PurgeMessages { get; }
+
+        public Statement PurgeDeliveries { get; }
+
+        public void Dispose()
+        {
+            foreach (Statement statement in _all) statement.Dispose();
+            Connection.Dispose();
+        }
+    }
+}
