@@ -1,17 +1,19 @@
-// What became of a batch that the relay handed to MongoDB.
+// What became of one batch on its way from the journal into MongoDB.
 
 namespace Letterbox.Store;
 
-/// <summary>The answer to one batch.</summary>
+/// <summary>The outcome of a batch.</summary>
 /// <param name="Stored">
-/// <c>true</c>: every document of the batch is in MongoDB with the write concern that was asked for, except those in
-/// <paramref name="Refused"/>. <c>false</c>: nothing is certain; send the same batch again.
+/// True: every document of the batch is in MongoDB with the write concern asked for, except those in
+/// <paramref name="Refused"/>. False: nothing is certain, and the same batch is sent again.
 /// </param>
-/// <param name="Fault">Why nothing is certain, fit for a log: one line, no password in it.</param>
-/// <param name="Refused">What MongoDB will never take.</param>
+/// <param name="Fault">Why not, fit for a log: never with a password. Null when stored.</param>
+/// <param name="Refused">
+/// Entries that MongoDB will never take: poison, or a different document under the same key.
+/// </param>
 public sealed record BatchOutcome(bool Stored, string? Fault, IReadOnlyList<RefusedEntry> Refused);
 
-/// <summary>A document that MongoDB will never take.</summary>
+/// <summary>An entry that MongoDB will never take.</summary>
 /// <param name="Index">Its place in the batch, from 0.</param>
-/// <param name="Reason">Why not, fit for a log.</param>
+/// <param name="Reason">One line of plain text.</param>
 public readonly record struct RefusedEntry(int Index, string Reason);
