@@ -1,0 +1,263 @@
+// MongoDB, where messages end their journey. The relay inserts them in batches; a listing reads them.
+//
+//    insert command ──▶ failed, or the write concern not met ──▶ nothing is certain: the same batch again
+//                  └──▶ done; each document is judged by itself:
+//                         no error                                            stored
+//                         11000, and the document under that key is this one  stored, by an earlier try
+//                         11000, and another is under that key                refused: conflict
+//                         11000, and none is                                  refused: another unique index
+//                         121, 10334, 17280                                   refused: it will never fit
+//                         anything else                                       nothing is certain
+//
+// Is a duplicate key proof that the earlier try is durable? By itself no: it may have reached the primary only. But a write
+// that changes nothing because of what it found waits for the write concern all the same: the server then waits for the newest
+// operation it knows of, which the one that it found came before (SERVER-18522, since 3.2; LastOpFixer in write_ops_exec.cpp;
+// its test noop_writes_wait_for_write_concern.js inserts a duplicate). So with no writeConcernError, 11000 is durable too.
+
+using System.Collections.Frozen;
+
+namespace Letterbox.Store;
+
+/// <summary>One collection of messages in MongoDB.</summary>
+/// <remarks>
+/// Every call blocks its thread. <see cref="Insert"/> is for one thread, the relay's; the listing is for one thread, which
+/// may be another.
+/// </remarks>
+public sealed class MongoStore : IStoredMessages
+{
+    /// <summary>The reason of an entry whose key is taken by a different document.</summary>
+    public const string Conflict = "conflict";
+
+    // One command is one document to MongoDB, at most 16 MiB and a little. Half of that, and one message over it.
+    private const int DocumentsMax = 1_000;
+    private const int CommandBytesMax = 8 * 1024 * 1024;
+
+    // Under the socket's 10 s, so that the server's answer, which says more than a broken connection, comes first.
+    private const int WriteConcernMilliseconds = 5_000;
+
+    private const int DuplicateKey = 11000;
+
+    // Of the document, not of the place: validation failed; larger than a document, or an index key, may be.
+    private static readonly FrozenSet<long> s_poison = new long[] { 121, 10334, 17280 }.ToFrozenSet();
+
+    private static readonly byte[] s_durably = WriteOptions();
+    private static readonly byte[] s_oldestFirst = ListOptions();
+    private static readonly byte[] s_one = Document(static bson => bson.Int32("limit"u8, 1));
+    private static readonly byte[] s_plain = Document(static _ => { });
+
+    private readonly MongoPool _pool;
+    private readonly string _database;
+    private readonly string _collection;
+    private readonly RecentlyListed _recent = new();
+
+    private MongoStore(MongoPool pool, string database, string collection) =>
+        (_pool, _database, _collection) = (pool, database, collection);
+
+    /// <summary>
+    /// Loads libmongoc and reads the connection string. MongoDB itself may be away; connections are made when needed.
+    /// </summary>
+    /// <param name="uri">A connection string; what it does not say of timeouts is set.</param>
+    /// <param name="database">Name of the database.</param>
+    /// <param name="collection">Name of the collection.</param>
+    /// <exception cref="MongoException">libmongoc is not installed, or the connection string cannot be used.</exception>
+    public static MongoStore Open(string uri, string database, string collection) =>
+        new(MongoPool.Open(uri), database, collection);
+
+    /// <summary>
+    /// Stores a batch with write concern majority, journaled; it can be sent again any number of times. Blocks for 5 s
+    /// when MongoDB is away, for half a minute at most when it hangs, unless the URI has timeouts of its own.
+    /// </summary>
+    public BatchOutcome Insert(IReadOnlyList<JournalEntry> batch)
+    {
+        var refused = new List<RefusedEntry>();
+        try
+        {
+            using MongoLease lease = _pool.Rent();
+            for (int from = 0; from < batch.Count;)
+            {
+                using var command = new BsonWriter();
+                int count = WriteInsert(command, batch, from);
+                if (Send(lease, command, batch, from, count, refused) is { } fault)
+                    return new BatchOutcome(Stored: false, fault, []);
+                from += count;
+            }
+
+            return new BatchOutcome(Stored: true, Fault: null, refused);
+        }
+        catch (InvalidDataException e)
+        {
+            return new BatchOutcome(Stored: false, $"MongoDB's answer holds {e.Message}", []);
+        }
+        catch (MongoException e)
+        {
+            return new BatchOutcome(Stored: false, e.Message, []);
+        }
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="MongoException">MongoDB is away, or went away in the middle.</exception>
+    public IEnumerable<StoredMessage> ReadAll()
+    {
+        _recent.Clear();
+        foreach (StoredMessage message in Read(since: null))
+        {
+            _recent.Add(message);
+            yield return message;
+        }
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>Documents that are not Letterbox's are passed over here. The rule is in RecentlyListed.cs.</remarks>
+    /// <exception cref="MongoException">MongoDB is away, or went away in the middle.</exception>
+    public IEnumerable<StoredMessage> ReadNew() => Read(_recent.WindowStart).Where(_recent.Add);
+
+    /// <summary>
+    /// Asks the primary for one message, which takes a connection, a login and the right to read. Returns why that failed,
+    /// or <c>null</c>.
+    /// </summary>
+    public string? Ping()
+    {
+        using MongoLease lease = _pool.Rent();
+        using MongoCursor cursor = lease.Find(_database, _collection, s_plain, s_one, primary: true);
+        cursor.Read();
+        return cursor.Fault;
+    }
+
+    /// <summary>Closes the connections, once the call or listing that is under way has ended.</summary>
+    public void Dispose() => _pool.Dispose();
+
+    /// <summary>Writes an insert command of as many entries as one may hold. Returns how many.</summary>
+    private int WriteInsert(BsonWriter command, IReadOnlyList<JournalEntry> batch, int from)
+    {
+        int end = Math.Min(batch.Count, from + DocumentsMax);
+        int at = from;
+        int document = command.Begin();
+        command.String("insert"u8, _collection);
+        command.Bool("ordered"u8, false);
+        int documents = command.BeginArray("documents"u8);
+        while (at < end && command.Written.Length < CommandBytesMax)
+        {
+            MessageDocument.Write(command, at - from, batch[at].Message);
+            at++;
+        }
+
+        command.End(documents);
+        command.End(document);
+        return at - from;
+    }
+
+    /// <summary>Sends one command and judges the answer. Returns why nothing is certain, or <c>null</c>.</summary>
+    private string? Send(
+        MongoLease lease, BsonWriter command, IReadOnlyList<JournalEntry> batch, int from, int count,
+        List<RefusedEntry> refused)
+    {
+        if (lease.Write(_database, command.Written, s_durably, out byte[] answer) is { } fault) return fault;
+        InsertReply reply = InsertReply.Read(answer);
+        if (reply.WriteConcernFault is { } notDurable) return notDurable;
+        if (reply.Inserted + reply.Errors.Count < count)
+            return $"MongoDB's answer speaks of {reply.Inserted + reply.Errors.Count} messages out of {count}";
+
+        var duplicates = new List<WriteError>();
+        foreach (WriteError error in reply.Errors)
+        {
+            if (error.Index < 0 || error.Index >= count) return $"MongoDB's answer names message {error.Index} of {count}";
+            if (error.Code == DuplicateKey) duplicates.Add(error);
+            else if (s_poison.Contains(error.Code)) refused.Add(new(from + error.Index, InsertReply.Describe(error)));
+            else return InsertReply.Describe(error);
+        }
+
+        return duplicates.Count == 0 ? null : JudgeDuplicates(lease, duplicates, batch, from, refused);
+    }
+
+    /// <summary>Reads what stands under the keys that are taken. Returns why nothing is certain, or <c>null</c>.</summary>
+    private string? JudgeDuplicates(
+        MongoLease lease, List<WriteError> duplicates, IReadOnlyList<JournalEntry> batch, int from,
+        List<RefusedEntry> refused)
+    {
+        byte[] filter = Document(bson =>
+        {
+            int id = bson.Begin("_id"u8);
+            int keys = bson.BeginArray("$in"u8);
+            for (int i = 0; i < duplicates.Count; i++)
+                bson.ObjectId(i, batch[from + duplicates[i].Index].Message.Id);
+            bson.End(keys);
+            bson.End(id);
+        });
+        var there = new Dictionary<ObjectId, StoredMessage>();
+        // The primary is asked: a secondary that the URI prefers may not have heard of the document yet.
+        using (MongoCursor cursor = lease.Find(_database, _collection, filter, s_plain, primary: true))
+        {
+            while (cursor.Read())
+            {
+                StoredMessage message = MessageDocument.Read(cursor.Current);
+                there[message.Id] = message;
+            }
+
+            if (cursor.Fault is { } fault) return fault;
+        }
+
+        foreach (WriteError error in duplicates)
+        {
+            StoredMessage ours = batch[from + error.Index].Message;
+            if (!there.TryGetValue(ours.Id, out StoredMessage? stored))
+                refused.Add(new(from + error.Index, InsertReply.Describe(error)));
+            else if (stored != ours)
+                refused.Add(new(from + error.Index, Conflict));
+        }
+
+        return null;
+    }
+
+    private IEnumerable<StoredMessage> Read(string? since)
+    {
+        byte[] filter = since is null ? s_plain : Document(bson =>
+        {
+            int date = bson.Begin("date"u8);
+            bson.String("$gte"u8, since);
+            bson.End(date);
+        });
+        using MongoLease lease = _pool.Rent();
+        using MongoCursor cursor = lease.Find(_database, _collection, filter, s_oldestFirst, primary: false);
+        while (cursor.Read()) yield return Decode(cursor);
+        if (cursor.Fault is { } fault) throw new MongoException($"cannot read from MongoDB: {fault}");
+    }
+
+    private static StoredMessage Decode(MongoCursor cursor)
+    {
+        try
+        {
+            return MessageDocument.Read(cursor.Current);
+        }
+        catch (InvalidDataException e)
+        {
+            throw new MongoException($"cannot read from MongoDB: its answer holds {e.Message}");
+        }
+    }
+
+    private static byte[] Document(Action<BsonWriter> elements)
+    {
+        using var bson = new BsonWriter();
+        int document = bson.Begin();
+        elements(bson);
+        bson.End(document);
+        return bson.Written.ToArray();
+    }
+
+    private static byte[] WriteOptions() => Document(static bson =>
+    {
+        int concern = bson.Begin("writeConcern"u8);
+        bson.String("w"u8, "majority");
+        bson.Bool("j"u8, true);
+        bson.Int32("wtimeout"u8, WriteConcernMilliseconds);
+        bson.End(concern);
+    });
+
+    private static byte[] ListOptions() => Document(static bson =>
+    {
+        int sort = bson.Begin("sort"u8);
+        bson.Int32("date"u8, 1);
+        bson.Int32("_id"u8, 1);
+        bson.End(sort);
+        bson.Bool("allowDiskUse"u8, true);
+    });
+}
