@@ -1,0 +1,289 @@
+// Every fault with the batch in flight: what is said of it, and that the same batch sent again is stored exactly once.
+
+using Letterbox.Store;
+using Letterbox.Tests.Support;
+
+namespace Letterbox.Tests.Store;
+
+public sealed class MongoFaultTests : IAsyncDisposable
+{
+    private const string Database = "letterbox";
+    private const string Collection = "messages";
+
+    private readonly List<ScriptedMongo> _servers = [];
+
+    public static TheoryData<string?, string, bool> Misbehaviours
+    {
+        get
+        {
+            var data = new TheoryData<string?, string, bool>();
+            foreach (string? replicaSet in new[] { null, "rs0" })
+            {
+                foreach (MongoMisbehaviour how in Enum.GetValues<MongoMisbehaviour>())
+                {
+                    if (how == MongoMisbehaviour.None) continue;
+                    data.Add(replicaSet, how.ToString(), false);
+                    data.Add(replicaSet, how.ToString(), true);
+                }
+            }
+
+            return data;
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (ScriptedMongo server in _servers) await server.DisposeAsync();
+    }
+
+    [Theory]
+    [MemberData(nameof(Misbehaviours))]
+    public void A_batch_whose_answer_goes_wrong_is_stored_once_by_sending_it_again(
+        string? replicaSet, string how, bool stored)
+    {
+        var misbehaviour = Enum.Parse<MongoMisbehaviour>(how);
+        MongoFault fault = stored ? MongoFault.After(misbehaviour) : MongoFault.Before(misbehaviour);
+        ScriptedMongo server = Server(replicaSet);
+        // libmongoc tries once more by itself on a replica set; two faults reach us on both.
+        server.Next("insert", fault, fault);
+        using MongoStore store = Open(server);
+        JournalEntry[] batch = MongoMessages.Batch(10);
+        SendUntilStored(store, batch, leastFaults: 1);
+        AssertStoredOnce(server, batch);
+    }
+
+    [Theory]
+    [InlineData(91)]
+    [InlineData(189)]
+    [InlineData(10107)]
+    [InlineData(11600)]
+    [InlineData(11602)]
+    [InlineData(13435)]
+    [InlineData(13436)]
+    [InlineData(14031)]
+    [InlineData(13)]
+    [InlineData(18)]
+    [InlineData(8)]
+    [InlineData(121)]
+    [InlineData(11000)]
+    public void A_command_that_fails_as_a_whole_refuses_nothing(int code)
+    {
+        ScriptedMongo server = Server();
+        server.Next("insert", MongoFault.CommandError(code));
+        using MongoStore store = Open(server);
+        JournalEntry[] batch = MongoMessages.Batch(3);
+        BatchOutcome outcome = store.Insert(batch);
+        Assert.False(outcome.Stored);
+        Assert.Contains(code.ToString(), outcome.Fault, StringComparison.Ordinal);
+        Assert.Empty(outcome.Refused);
+        SendUntilStored(store, batch, leastFaults: 0);
+        AssertStoredOnce(server, batch);
+    }
+
+    [Theory]
+    [InlineData(64)]
+    [InlineData(100)]
+    [InlineData(91)]
+    public void A_write_that_is_not_durable_yet_is_not_stored_until_a_duplicate_is_durable(int code)
+    {
+        ScriptedMongo server = Server("rs0");
+        MongoFault notDurable = MongoFault.NotDurable(code);
+        server.Next("insert", notDurable, notDurable, notDurable, notDurable);
+        using MongoStore store = Open(server);
+        JournalEntry[] batch = MongoMessages.Batch(3);
+        BatchOutcome first = store.Insert(batch);
+        Assert.False(first.Stored);
+        Assert.NotNull(first.Fault);
+        // Every document now answers 11000, and the write concern is still not met.
+        Assert.False(store.Insert(batch).Stored);
+        SendUntilStored(store, batch, leastFaults: 0);
+        AssertStoredOnce(server, batch);
+    }
+
+    [Theory]
+    [InlineData(121)]
+    [InlineData(10334)]
+    [InlineData(17280)]
+    public void Poison_is_refused_and_its_neighbours_are_stored(int code)
+    {
+        ScriptedMongo server = Server();
+        server.Next("insert", MongoFault.Refuse((1, code), (3, code)));
+        using MongoStore store = Open(server);
+        JournalEntry[] batch = MongoMessages.Batch(5);
+        BatchOutcome outcome = store.Insert(batch);
+        Assert.True(outcome.Stored, outcome.Fault);
+        Assert.Equal([1, 3], outcome.Refused.Select(static r => r.Index));
+        Assert.All(outcome.Refused, r => Assert.Contains(code.ToString(), r.Reason, StringComparison.Ordinal));
+        AssertStoredOnce(server, [batch[0], batch[2], batch[4]]);
+    }
+
+    [Fact]
+    public void A_duplicate_in_another_unique_index_is_refused_with_the_reason_of_the_server()
+    {
+        ScriptedMongo server = Server();
+        server.Next("insert", MongoFault.Refuse((1, 11000)));
+        using MongoStore store = Open(server);
+        JournalEntry[] batch = MongoMessages.Batch(3);
+        BatchOutcome outcome = store.Insert(batch);
+        Assert.True(outcome.Stored, outcome.Fault);
+        RefusedEntry refused = Assert.Single(outcome.Refused);
+        Assert.Equal(1, refused.Index);
+        Assert.Contains("11000", refused.Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_document_that_fails_by_the_place_and_not_by_itself_is_tried_again()
+    {
+        ScriptedMongo server = Server();
+        server.Next("insert", MongoFault.Refuse((0, 121), (2, 14031)));
+        using MongoStore store = Open(server);
+        JournalEntry[] batch = MongoMessages.Batch(3);
+        BatchOutcome outcome = store.Insert(batch);
+        Assert.False(outcome.Stored);
+        Assert.Contains("14031", outcome.Fault, StringComparison.Ordinal);
+        Assert.Empty(outcome.Refused);
+        SendUntilStored(store, batch, leastFaults: 0);
+        AssertStoredOnce(server, batch);
+    }
+
+    [Theory]
+    [InlineData(MongoMisbehaviour.Drop)]
+    [InlineData(MongoMisbehaviour.Freeze)]
+    [InlineData(MongoMisbehaviour.Garbage)]
+    [InlineData(MongoMisbehaviour.BrokenDocument)]
+    internal void A_fault_while_duplicates_are_read_back_refuses_nothing(MongoMisbehaviour how)
+    {
+        ScriptedMongo server = Server();
+        using MongoStore store = Open(server);
+        JournalEntry[] batch = MongoMessages.Batch(3);
+        SendUntilStored(store, batch, leastFaults: 0);
+        server.Next("find", [.. Enumerable.Repeat(MongoFault.Before(how), 2)]);
+        BatchOutcome outcome = store.Insert(batch);
+        Assert.False(outcome.Stored);
+        Assert.NotNull(outcome.Fault);
+        Assert.Empty(outcome.Refused);
+        SendUntilStored(store, batch, leastFaults: 0);
+        AssertStoredOnce(server, batch);
+    }
+
+    [Fact]
+    public void An_answer_that_does_not_speak_of_every_message_is_not_believed()
+    {
+        ScriptedMongo server = Server();
+        server.Next("insert", new MongoFault { Answer = new MongoDoc { { "ok", 1.0 }, { "n", 2 } } });
+        using MongoStore store = Open(server);
+        JournalEntry[] batch = MongoMessages.Batch(3);
+        Assert.False(store.Insert(batch).Stored);
+        SendUntilStored(store, batch, leastFaults: 0);
+        AssertStoredOnce(server, batch);
+    }
+
+    [Theory]
+    [InlineData(-1)]
+    [InlineData(3)]
+    [InlineData(int.MaxValue)]
+    public void An_answer_that_names_a_message_out_of_the_batch_is_not_believed(int index)
+    {
+        ScriptedMongo server = Server();
+        var error = new MongoDoc { { "index", index }, { "code", 121 }, { "errmsg", "scripted" } };
+        var answer = new MongoDoc { { "ok", 1.0 }, { "n", 2 }, { "writeErrors", new object?[] { error } } };
+        server.Next("insert", new MongoFault { Answer = answer });
+        using MongoStore store = Open(server);
+        BatchOutcome outcome = store.Insert(MongoMessages.Batch(3));
+        Assert.False(outcome.Stored);
+        Assert.Empty(outcome.Refused);
+    }
+
+    [Fact]
+    public void An_outage_costs_nothing_but_the_wait()
+    {
+        ScriptedMongo server = Server();
+        using MongoStore store = Open(server);
+        JournalEntry[] before = MongoMessages.Batch(3);
+        SendUntilStored(store, before, leastFaults: 0);
+        server.Down();
+        JournalEntry[] during = MongoMessages.Batch(3);
+        Assert.False(store.Insert(during).Stored);
+        Assert.NotNull(store.Ping());
+        Assert.Throws<MongoException>(() => store.ReadAll().Count());
+        server.Up();
+        SendUntilStored(store, during, leastFaults: 0);
+        AssertStoredOnce(server, [.. before, .. during]);
+    }
+
+    [Fact]
+    public void A_server_that_is_not_there_yet_at_the_start_is_no_error()
+    {
+        ScriptedMongo server = Server();
+        server.Down();
+        using MongoStore store = Open(server);
+        JournalEntry[] batch = MongoMessages.Batch(3);
+        Assert.False(store.Insert(batch).Stored);
+        server.Up();
+        SendUntilStored(store, batch, leastFaults: 0);
+        AssertStoredOnce(server, batch);
+    }
+
+    [Fact]
+    public void A_listing_that_breaks_says_so_and_can_be_done_again()
+    {
+        ScriptedMongo server = Server();
+        server.PageMax = 10;
+        using MongoStore store = Open(server);
+        JournalEntry[] batch = MongoMessages.Batch(35);
+        SendUntilStored(store, batch, leastFaults: 0);
+        server.Next("getMore", MongoFault.Before(MongoMisbehaviour.Drop));
+        var shown = new List<StoredMessage>();
+        Assert.Throws<MongoException>(() => shown.AddRange(store.ReadAll()));
+        Assert.Equal(batch.Select(static e => e.Message), store.ReadAll());
+        Assert.Equal(0, server.OpenCursors);
+    }
+
+    [Fact]
+    public void No_fault_text_holds_the_password()
+    {
+        ScriptedMongo server = Server();
+        string uri = server.Uri.Replace("mongodb://", "mongodb://krabaton:hunter2secret@", StringComparison.Ordinal);
+        using MongoStore store = MongoStore.Open(uri, Database, Collection);
+        JournalEntry[] batch = MongoMessages.Batch(1);
+        var texts = new List<string?> { store.Insert(batch).Fault, store.Ping() };
+        texts.Add(Assert.Throws<MongoException>(() => store.ReadAll().Count()).Message);
+        server.Down();
+        texts.Add(store.Insert(batch).Fault);
+        Assert.All(texts, static text =>
+        {
+            Assert.False(string.IsNullOrWhiteSpace(text));
+            Assert.DoesNotContain("hunter2secret", text, StringComparison.Ordinal);
+        });
+    }
+
+    private static void SendUntilStored(MongoStore store, JournalEntry[] batch, int leastFaults)
+    {
+        int faults = 0;
+        BatchOutcome outcome = store.Insert(batch);
+        for (; !outcome.Stored; outcome = store.Insert(batch))
+        {
+            Assert.False(string.IsNullOrWhiteSpace(outcome.Fault));
+            Assert.Empty(outcome.Refused);
+            Assert.True(++faults < 10, outcome.Fault);
+        }
+
+        Assert.Null(outcome.Fault);
+        Assert.Empty(outcome.Refused);
+        Assert.True(faults >= leastFaults, "the fault was not met");
+    }
+
+    private static void AssertStoredOnce(ScriptedMongo server, IEnumerable<JournalEntry> batch) =>
+        Assert.Equal(
+            batch.Select(static e => e.Message).OrderBy(static m => m.Id),
+            server.Stored(Database, Collection).Select(static d => MessageDocument.Read(d.Encode())).OrderBy(static m => m.Id));
+
+    private static MongoStore Open(ScriptedMongo server) => MongoStore.Open(server.Uri, Database, Collection);
+
+    private ScriptedMongo Server(string? replicaSet = null)
+    {
+        var server = new ScriptedMongo(replicaSet);
+        _servers.Add(server);
+        return server;
+    }
+}

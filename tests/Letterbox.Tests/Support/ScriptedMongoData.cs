@@ -1,0 +1,160 @@
+// Test code. What the scripted MongoDB server stores, and its commands on it: insert, find, getMore, killCursors, count,
+// dropDatabase. In memory; `_id` is unique.
+
+namespace Letterbox.Tests.Support;
+
+/// <summary>Collections and cursors. Not thread-safe: the server holds its lock.</summary>
+internal sealed class ScriptedMongoData
+{
+    private readonly Dictionary<string, List<MongoDoc>> _collections = [];
+    private readonly Dictionary<long, (string Namespace, Queue<MongoDoc> Left)> _cursors = [];
+    private long _lastCursor = 1000;
+
+    /// <summary>Most documents in one page of a cursor.</summary>
+    public int PageMax { get; set; } = 101;
+
+    public int OpenCursors => _cursors.Count;
+
+    public List<MongoDoc> Collection(string name)
+    {
+        if (!_collections.TryGetValue(name, out List<MongoDoc>? documents)) _collections[name] = documents = [];
+        return documents;
+    }
+
+    public MongoDoc Run(string name, MongoDoc command, MongoFault? fault)
+    {
+        string database = (string)command["$db"]!;
+        string Namespace() => $"{database}.{command[name]}";
+        switch (name)
+        {
+            case "insert": return Insert(Collection(Namespace()), command, fault);
+            case "find": return Find(Namespace(), command);
+            case "getMore": return GetMore((long)command["getMore"]!, command);
+            case "killCursors":
+                foreach (object? id in (object?[])command["cursors"]!) _cursors.Remove((long)id!);
+                return Ok();
+            case "count":
+                return Ok(("n", Matching(Collection(Namespace()), command["query"] as MongoDoc).Count()));
+            case "dropDatabase":
+                foreach (string ns in _collections.Keys.Where(k => k.StartsWith(database + ".", StringComparison.Ordinal)).ToArray())
+                    _collections.Remove(ns);
+                return Ok();
+            case "ping" or "endSessions": return Ok();
+            default:
+                return new MongoDoc { { "ok", 0.0 }, { "errmsg", $"no such command: '{name}'" }, { "code", 59 } };
+        }
+    }
+
+    private static MongoDoc Ok(params (string Name, object? Value)[] fields)
+    {
+        var answer = new MongoDoc();
+        foreach ((string name, object? value) in fields) answer.Add(name, value);
+        answer.Add("ok", 1.0);
+        return answer;
+    }
+
+    private static MongoDoc Insert(List<MongoDoc> collection, MongoDoc command, MongoFault? fault)
+    {
+        bool ordered = command["ordered"] as bool? ?? true;
+        int inserted = 0;
+        var errors = new List<object?>();
+        var documents = (object?[])command["documents"]!;
+        var taken = collection.Select(static d => d["_id"]!).ToHashSet();
+        for (int i = 0; i < documents.Length && !(ordered && errors.Count > 0); i++)
+        {
+            var document = (MongoDoc)documents[i]!;
+            int code = fault?.WriteErrors.GetValueOrDefault(i) ?? 0;
+            if (code == 0 && !taken.Add(document["_id"]!)) code = 11000;
+            if (code == 0)
+            {
+                collection.Add(document);
+                inserted++;
+                continue;
+            }
+
+            errors.Add(new MongoDoc { { "index", i }, { "code", code }, { "errmsg", $"scripted {code}" } });
+        }
+
+        MongoDoc answer = Ok(("n", inserted));
+        if (errors.Count > 0) answer.Add("writeErrors", errors.ToArray());
+        if (fault?.WriteConcernError is { } error) answer.Add("writeConcernError", error);
+        return answer;
+    }
+
+    private MongoDoc Find(string ns, MongoDoc command)
+    {
+        IEnumerable<MongoDoc> found = Matching(Collection(ns), command["filter"] as MongoDoc);
+        if (command["sort"] is MongoDoc sort)
+            found = found.Order(Comparer<MongoDoc>.Create((a, b) => Compare(a, b, sort)));
+        if (command["limit"] is { } limit && Convert.ToInt32(limit) is > 0 and var most) found = found.Take(most);
+        var rest = new Queue<MongoDoc>(found);
+        object?[] page = Page(rest, command["batchSize"]);
+        long id = 0;
+        if (rest.Count > 0 && command["singleBatch"] is not true) _cursors[id = ++_lastCursor] = (ns, rest);
+        return Ok(("cursor", new MongoDoc { { "firstBatch", page }, { "id", id }, { "ns", ns } }));
+    }
+
+    private MongoDoc GetMore(long id, MongoDoc command)
+    {
+        if (!_cursors.TryGetValue(id, out (string Namespace, Queue<MongoDoc> Left) cursor))
+            return new MongoDoc { { "ok", 0.0 }, { "errmsg", $"cursor id {id} not found" }, { "code", 43 } };
+        object?[] page = Page(cursor.Left, command["batchSize"]);
+        if (cursor.Left.Count == 0) _cursors.Remove(id);
+        var answer = new MongoDoc { { "nextBatch", page }, { "id", cursor.Left.Count == 0 ? 0L : id }, { "ns", cursor.Namespace } };
+        return Ok(("cursor", answer));
+    }
+
+    private object?[] Page(Queue<MongoDoc> rest, object? batchSize)
+    {
+        int size = Math.Min(PageMax, batchSize is null ? PageMax : Convert.ToInt32(batchSize));
+        var page = new List<object?>();
+        while (page.Count < size && rest.TryDequeue(out MongoDoc? document)) page.Add(document);
+        return [.. page];
+    }
+
+    private static IEnumerable<MongoDoc> Matching(List<MongoDoc> documents, MongoDoc? filter) =>
+        documents.Where(d => filter is null || filter.All(f => Matches(d[f.Key], f.Value)));
+
+    private static bool Matches(object? value, object? condition) => condition switch
+    {
+        MongoDoc c when c.Has("$in") => ((object?[])c["$in"]!).Contains(value),
+        MongoDoc c when c.Has("$gte") => value is string s && string.CompareOrdinal(s, (string)c["$gte"]!) >= 0,
+        _ => Equals(value, condition),
+    };
+
+    private static int Compare(MongoDoc a, MongoDoc b, MongoDoc sort)
+    {
+        foreach ((string field, object? direction) in sort)
+        {
+            int order = Compare(a[field], b[field]);
+            if (order != 0) return Convert.ToInt32(direction) < 0 ? -order : order;
+        }
+
+        return 0;
+    }
+
+    private static int Compare(object? a, object? b)
+    {
+        int byType = Rank(a).CompareTo(Rank(b));
+        if (byType != 0) return byType;
+        return (a, b) switch
+        {
+            (string x, string y) => string.CompareOrdinal(x, y),
+            (ObjectId x, ObjectId y) => x.CompareTo(y),
+            (int or long or double, int or long or double) => Convert.ToDouble(a).CompareTo(Convert.ToDouble(b)),
+            _ => 0,
+        };
+    }
+
+    // MongoDB's order of types: null, numbers, strings, documents, arrays, ObjectIds, the rest.
+    private static int Rank(object? value) => value switch
+    {
+        null => 0,
+        int or long or double => 1,
+        string => 2,
+        MongoDoc => 3,
+        object?[] => 4,
+        ObjectId => 5,
+        _ => 6,
+    };
+}
