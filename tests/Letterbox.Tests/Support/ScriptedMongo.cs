@@ -199,10 +199,10 @@ internal sealed class ScriptedMongo : IAsyncDisposable
             case MongoMisbehaviour.Garbage:
                 return Encoding.ASCII.GetBytes("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
             case MongoMisbehaviour.WrongLength:
-                BinaryPrimitives.WriteInt32LittleEndian(message, message.Length - 7);
+                BinaryPrimitives.WriteInt32LittleEndian(message, message.Length + 7);
                 return message;
             case MongoMisbehaviour.BrokenDocument:
-                message.AsSpan(25).Fill(0xEE);
+                message.AsSpan(25..^1).Fill(0xEE);
                 return message;
             default:
                 throw new ArgumentOutOfRangeException(nameof(misbehaviour));

@@ -17,10 +17,13 @@ internal enum MongoMisbehaviour
     /// <summary>Bytes that are no message.</summary>
     Garbage,
 
-    /// <summary>A header that says one length, and a body of another.</summary>
+    /// <summary>A header that promises more than follows.</summary>
     WrongLength,
 
-    /// <summary>A sound message with a body that is no BSON.</summary>
+    /// <summary>
+    /// A sound message around a document of the right length that is no BSON inside. (A document whose own length or last
+    /// byte is wrong ends the process in libmongoc 1.23: see docs/decisions/0005-libmongoc.md.)
+    /// </summary>
     BrokenDocument,
 }
 
