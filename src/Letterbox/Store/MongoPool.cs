@@ -8,13 +8,12 @@
 // after its owner is gone. A reply is destroyed where it was received, after failure too.
 
 using System.Runtime.InteropServices;
-using System.Text.RegularExpressions;
 using static Letterbox.Store.Libmongoc;
 
 namespace Letterbox.Store;
 
 /// <summary>The connections to one MongoDB deployment. Safe on any thread.</summary>
-internal sealed partial class MongoPool : SafeHandle
+internal sealed class MongoPool : SafeHandle
 {
     internal MongoPool() : base(0, ownsHandle: true)
     {
@@ -27,15 +26,12 @@ internal sealed partial class MongoPool : SafeHandle
     /// <exception cref="MongoException">No libmongoc, or a connection string that cannot be used.</exception>
     public static MongoPool Open(string uri)
     {
-        Load();
-        nint parsed = mongoc_uri_new_with_error(uri, out BsonError error);
-        if (parsed == 0) throw BadUri(error);
+        nint parsed = MongoUri.Parse(uri);
         try
         {
-            Complete(parsed);
             var pool = new MongoPool();
-            pool.SetHandle(mongoc_client_pool_new_with_error(parsed, out error));
-            if (pool.IsInvalid) throw BadUri(error);
+            pool.SetHandle(mongoc_client_pool_new_with_error(parsed, out BsonError error));
+            if (pool.IsInvalid) throw MongoUri.Refuse(error);
             mongoc_client_pool_set_error_api(pool.handle, ErrorApi);
             return pool;
         }
@@ -71,33 +67,6 @@ internal sealed partial class MongoPool : SafeHandle
         mongoc_client_pool_destroy(handle);
         return true;
     }
-
-    /// <summary>Sets what the URI leaves open: a relay must learn soon that MongoDB is away, and soon that it is back.</summary>
-    private static void Complete(nint uri)
-    {
-        ReadOnlySpan<(string Option, int Milliseconds)> timeouts =
-        [
-            ("serverSelectionTimeoutMS", 5_000),
-            ("connectTimeoutMS", 5_000),
-            ("socketTimeoutMS", 10_000),
-            ("heartbeatFrequencyMS", 1_000),
-        ];
-        foreach ((string option, int milliseconds) in timeouts)
-        {
-            if (!mongoc_uri_has_option(uri, option)) mongoc_uri_set_option_as_int32(uri, option, milliseconds);
-        }
-
-        if (!mongoc_uri_has_option(uri, "appname")) mongoc_uri_set_appname(uri, "letterbox");
-    }
-
-    /// <summary>What libmongoc quotes is a piece of the URI, and of a malformed one any piece may be the password.</summary>
-    private static MongoException BadUri(BsonError error) =>
-        new($"LETTERBOX_MONGODB_URI cannot be used: {Quoted().Replace(error.Message, "\"...\"")}");
-
-    [GeneratedRegex("""
-        "[^"]*"|'[^']*'
-        """, RegexOptions.None, matchTimeoutMilliseconds: 1000)]
-    private static partial Regex Quoted();
 }
 
 /// <summary>A client in use. For one thread.</summary>

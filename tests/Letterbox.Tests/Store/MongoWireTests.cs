@@ -130,33 +130,5 @@ public sealed class MongoWireTests : IAsyncDisposable
         Assert.Empty(store.ReadNew());
     }
 
-    [Fact]
-    public void Two_hundred_times_opened_and_closed_leaves_no_connection_and_no_memory_behind()
-    {
-        Cycle(20);
-        long memory = Environment.WorkingSet;
-        int files = Descriptors();
-        Cycle(200);
-        Assert.InRange(Environment.WorkingSet - memory, long.MinValue, 64 * 1024 * 1024);
-        // Other tests open and close files meanwhile; a leak would be of 400 connections at least.
-        Assert.InRange(Descriptors() - files, int.MinValue, 200);
-        Assert.True(_server.Accepted >= 220);
-    }
-
-    private static int Descriptors() =>
-        Directory.Exists("/proc/self/fd") ? Directory.GetFileSystemEntries("/proc/self/fd").Length : 0;
-
-    private void Cycle(int times)
-    {
-        for (int i = 0; i < times; i++)
-        {
-            using MongoStore store = Open();
-            Assert.True(store.Insert(MongoMessages.Batch(1)).Stored);
-            // A cursor, left in the middle, and one that is read to its end.
-            Assert.NotNull(store.ReadAll().First());
-            Assert.Null(store.Ping());
-        }
-    }
-
     private MongoStore Open() => MongoStore.Open(_server.Uri, "letterbox", "messages");
 }

@@ -43,10 +43,12 @@ internal sealed class ScriptedMongo : IAsyncDisposable
 
     public int Port { get; private set; }
 
-    /// <summary>Timeouts are short, so that a frozen server costs a test little.</summary>
+    /// <summary>With room for options: it ends in one.</summary>
     public string Uri =>
-        $"mongodb://127.0.0.1:{Port}/?serverSelectionTimeoutMS=2000&socketTimeoutMS=500&heartbeatFrequencyMS=500"
-        + (_replicaSet is null ? "" : $"&replicaSet={_replicaSet}");
+        $"mongodb://127.0.0.1:{Port}/?heartbeatFrequencyMS=500" + (_replicaSet is null ? "" : $"&replicaSet={_replicaSet}");
+
+    /// <summary>With short timeouts, so that a server that is frozen or down costs a test little.</summary>
+    public string ImpatientUri => Uri + "&serverSelectionTimeoutMS=1000&socketTimeoutMS=500";
 
     /// <summary>Connections accepted so far.</summary>
     public int Accepted => Volatile.Read(ref _accepted);
@@ -107,6 +109,7 @@ internal sealed class ScriptedMongo : IAsyncDisposable
         lock (_lock)
         {
             _listener?.Dispose();
+            _listener = null;
             foreach (Socket connection in _connections) connection.Dispose();
             _connections.Clear();
         }
@@ -130,6 +133,12 @@ internal sealed class ScriptedMongo : IAsyncDisposable
                 Interlocked.Increment(ref _accepted);
                 lock (_lock)
                 {
+                    if (_listener != listener)
+                    {
+                        connection.Dispose();
+                        return;
+                    }
+
                     _connections.Add(connection);
                     _tasks.Add(ServeAsync(connection));
                 }
