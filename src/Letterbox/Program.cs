@@ -44,7 +44,7 @@ public static class Program
         {
             return Complain(e.Message, ExitStatus.Usage);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is JournalException or MongoException or IOException or UnauthorizedAccessException)
         {
             return Complain(e.Message);
         }

@@ -1,6 +1,11 @@
 // Composition of the HTTP side, port 3000: everything is built here, top to bottom; this file is the diagram.
+//
+//   browser ──▶ Listener ──▶ HttpServer ──▶ LetterboxSite ──▶ StoreLink ──TCP──▶ the store process
 
 using System.Net.Sockets;
+using Letterbox.Http;
+using Letterbox.Site;
+using Letterbox.Sockets;
 using Microsoft.Extensions.Logging;
 
 namespace Letterbox;
@@ -8,21 +13,35 @@ namespace Letterbox;
 /// <summary>The web process.</summary>
 public static class WebProcess
 {
+    /// <summary>Connections served at once; above that, 503. An idle one costs about 2 KB.</summary>
+    private const int ConnectionsMax = 10_000;
+
+    /// <summary>How long open requests have to end when the process stops; a little less than the supervisor waits.</summary>
+    private static readonly TimeSpan s_drainPatience = TimeSpan.FromSeconds(8);
+
     /// <summary>Serves until <paramref name="stop"/>, then drains. Returns the exit status.</summary>
+    /// <exception cref="SocketException">The address cannot be bound.</exception>
+    /// <exception cref="IOException">The site cannot be read.</exception>
     public static async Task<int> RunAsync(Settings settings, ILoggerFactory logs, CancellationToken stop)
     {
         ILogger log = logs.CreateLogger("web");
-        using var listener = new Listener(settings.Http, 1000, Serve, static s => s.Dispose(), log);
+        TimeProvider time = TimeProvider.System;
+        await using var link = new StoreLink(settings.Socket, new LinkLimits(), time, logs.CreateLogger("link"));
+        using var site = new LetterboxSite(settings.Site, time, link.DeliverAsync, NotReady, log);
+        var limits = new HttpLimits { ContentMax = Message.EncodedBytesMax };
+        using var server = new HttpServer(limits, time, site.AnswerAsync, site.Refuse, site.Fault);
+        using var listener = new Listener(settings.Http, ConnectionsMax, server.ServeAsync, server.TurnAway, log);
+
         listener.Start();
         Console.WriteLine($"web ready on {settings.Http.WithPort(listener.EndPoint.Port)}");
-        await Task.Delay(Timeout.Infinite, stop).ContinueWith(static _ => { }, TaskScheduler.Default);
-        await listener.DrainAsync(TimeSpan.FromSeconds(5));
-        return ExitStatus.Ok;
-    }
+        await Task.Delay(Timeout.Infinite, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
-    private static Task Serve(Socket socket)
-    {
-        socket.Dispose();
-        return Task.CompletedTask;
+        server.Stop();
+        int left = await listener.DrainAsync(s_drainPatience);
+        if (left > 0) log.LogWarning("{Left} connections did not end in time", left);
+        return ExitStatus.Ok;
+
+        IReadOnlyList<string> NotReady() =>
+            link.Fault is { } fault ? [$"the socket server at {settings.Socket} cannot be reached: {fault}"] : [];
     }
 }

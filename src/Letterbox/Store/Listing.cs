@@ -9,7 +9,7 @@ public static class Listing
 
     private static readonly Func<Settings, IStoredMessages> s_open = static settings => settings.MongoUri is null
         ? JournalReader.Open(settings.JournalPath)
-        : throw new NotSupportedException("MongoStore.Open(settings.MongoUri, database, collection) belongs here");
+        : MongoStore.Open(settings.MongoUri, settings.MongoDatabase, settings.MongoCollection);
 
     /// <summary>
     /// Writes every stored message, oldest first, and with <paramref name="follow"/> each new one until
