@@ -86,7 +86,7 @@ public sealed class SiteTests
     [Fact]
     public async Task A_folder_of_ones_own_lies_over_the_built_in_pages_and_is_read_again_when_it_changes()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TempFolder();
         folder.Write("index.html", "my own index");
         folder.Write("sub/index.html", "deeper");
         folder.Write("sub/data with space.json", "{}");
