@@ -1,4 +1,5 @@
-// Where a server listens or is found, as settings spell it: `127.0.0.1:5000`, `[::1]:5000`, `localhost:5000`, `*:3000`, `:3000`.
+// Where a server listens or is found, as settings spell it: `127.0.0.1:5000`, `[::1]:5000`, `localhost:5000`,
+// `*:3000`, `:3000`.
 
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
@@ -7,23 +8,29 @@ using System.Net.Sockets;
 
 namespace Letterbox;
 
-/// <summary>A host and a port. <c>*</c> as host is every interface, IPv4 and IPv6; port 0 asks for a free one.</summary>
+/// <summary>
+/// A host and a port. <c>*</c> as host is every interface, IPv4 and IPv6; port 0 asks for a free one.
+/// </summary>
 public sealed record Address(string Host, int Port)
 {
-    /// <summary>Reads <c>host:port</c>; a host that is IPv6 stands in brackets, an empty one is <c>*</c>.</summary>
+    /// <summary>
+    /// Reads <c>host:port</c>; a host that is IPv6 stands in brackets, an empty one is <c>*</c>.
+    /// </summary>
     public static bool TryParse(string text, [NotNullWhen(true)] out Address? address)
     {
         address = null;
         int colon = text.LastIndexOf(':');
         if (colon < 0) return false;
         string host = text[..colon];
-        if (!ushort.TryParse(text.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out ushort port))
+        ReadOnlySpan<char> digits = text.AsSpan(colon + 1);
+        if (!ushort.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out ushort port))
             return false;
         if (host.Length == 0) host = "*";
         if (host.StartsWith('[') && host.EndsWith(']'))
         {
             host = host[1..^1];
-            if (!IPAddress.TryParse(host, out IPAddress? ip) || ip.AddressFamily != AddressFamily.InterNetworkV6) return false;
+            if (!IPAddress.TryParse(host, out IPAddress? ip)) return false;
+            if (ip.AddressFamily != AddressFamily.InterNetworkV6) return false;
         }
         else if (host != "*" && Uri.CheckHostName(host) is not (UriHostNameType.Dns or UriHostNameType.IPv4))
         {
@@ -43,7 +50,8 @@ public sealed record Address(string Host, int Port)
     /// <exception cref="SocketException">The name is not known.</exception>
     public IPEndPoint ToListen()
     {
-        if (Host == "*") return new IPEndPoint(Socket.OSSupportsIPv6 ? IPAddress.IPv6Any : IPAddress.Any, Port);
+        IPAddress any = Socket.OSSupportsIPv6 ? IPAddress.IPv6Any : IPAddress.Any;
+        if (Host == "*") return new IPEndPoint(any, Port);
         return IPAddress.TryParse(Host, out IPAddress? ip)
             ? new IPEndPoint(ip, Port)
             : new IPEndPoint(Dns.GetHostAddresses(Host)[0], Port);
@@ -55,9 +63,12 @@ public sealed record Address(string Host, int Port)
         : IPAddress.TryParse(Host, out IPAddress? ip) ? new IPEndPoint(ip, Port)
         : new DnsEndPoint(Host, Port);
 
-    /// <summary>The address as a person types it into a browser; every interface is <c>localhost</c>.</summary>
+    /// <summary>
+    /// The address as a person types it into a browser; every interface is <c>localhost</c>.
+    /// </summary>
     public string ToUrl() => $"http://{(Host == "*" ? this with { Host = "localhost" } : this)}";
 
     /// <inheritdoc/>
-    public override string ToString() => Host.Contains(':', StringComparison.Ordinal) ? $"[{Host}]:{Port}" : $"{Host}:{Port}";
+    public override string ToString() =>
+        Host.Contains(':', StringComparison.Ordinal) ? $"[{Host}]:{Port}" : $"{Host}:{Port}";
 }

@@ -1,4 +1,5 @@
-// `letterbox --help`: what the library makes of the verbs and options, then everything else one needs to run it.
+// `letterbox --help`: what the library makes of the verbs and options, then everything else one needs to run
+// it.
 
 using System.CommandLine;
 using System.CommandLine.Help;
@@ -33,7 +34,7 @@ public sealed class FullHelp(HelpAction usage) : SynchronousCommandLineAction
         int status = usage.Invoke(parseResult);
         if (parseResult.CommandResult.Command is not RootCommand) return status;
         TextWriter output = parseResult.InvocationConfiguration.Output;
-        output.WriteLine("Without a command both servers run, each in a process of its own, restarted should one die.");
+        output.WriteLine("Without a command both servers run, each in a process of its own.");
         output.WriteLine();
         output.WriteLine("Settings (environment variables; an option beats its variable):");
         int width = Setting.All.Max(setting => setting.Variable.Length);

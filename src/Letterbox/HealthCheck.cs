@@ -8,15 +8,18 @@ public static class HealthCheck
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(3);
 
     /// <summary>
-    /// Asks <c>/healthz</c>, then <c>/readyz</c>; both must answer 200 within 3 seconds each. Returns <c>null</c>, or what
-    /// is wrong, in one line.
+    /// Asks <c>/healthz</c>, then <c>/readyz</c>; both must answer 200 within 3 seconds each. Returns
+    /// <c>null</c>, or what is wrong, in one line.
     /// </summary>
     public static async Task<string?> AskAsync(Address web)
     {
         // The question is for this machine: neither a proxy nor another address is to answer it.
         using var handler = new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false };
-        using var client = new HttpClient(handler) { Timeout = s_patience, MaxResponseContentBufferSize = 64 * 1024 };
-        return await AskAsync(client, $"{web.ToUrl()}/healthz") ?? await AskAsync(client, $"{web.ToUrl()}/readyz");
+        using var client = new HttpClient(handler);
+        client.Timeout = s_patience;
+        client.MaxResponseContentBufferSize = 64 * 1024;
+        string url = web.ToUrl();
+        return await AskAsync(client, $"{url}/healthz") ?? await AskAsync(client, $"{url}/readyz");
     }
 
     private static async Task<string?> AskAsync(HttpClient client, string url)

@@ -1,5 +1,5 @@
-// The accept loop that both processes share: backlog, bound on connections, back-off when the process is out of descriptors,
-// and the drain at the end. It knows nothing of what is spoken on a connection.
+// The accept loop that both processes share: backlog, bound on connections, back-off when the process is out
+// of descriptors, and the drain at the end. It knows nothing of what is spoken on a connection.
 
 using System.Net;
 using System.Net.Sockets;
@@ -8,8 +8,9 @@ using Microsoft.Extensions.Logging;
 namespace Letterbox;
 
 /// <summary>
-/// Listens on one address and serves each connection by a delegate. The delegate owns its socket: it closes it, and throws
-/// nothing that belongs to ordinary life on a network. What it does throw is logged, and ends that connection only.
+/// Listens on one address and serves each connection by a delegate. The delegate owns its socket: it closes
+/// it, and throws nothing that belongs to ordinary life on a network. What it does throw is logged, and ends
+/// that connection only.
 /// </summary>
 public sealed class Listener : IDisposable
 {
@@ -29,12 +30,17 @@ public sealed class Listener : IDisposable
 
     /// <summary>Binds and listens; connections wait in the backlog until <see cref="Start"/>.</summary>
     /// <param name="address">Where; port 0 picks a free one, see <see cref="EndPoint"/>.</param>
-    /// <param name="connectionsMax">Above this many open connections a new one goes to <paramref name="refuse"/>.</param>
+    /// <param name="connectionsMax">
+    /// Above this many open connections a new one goes to <paramref name="refuse"/>.
+    /// </param>
     /// <param name="serve">Serves one connection to its end.</param>
     /// <param name="refuse">Turns one connection away, without waiting, and closes it.</param>
     /// <param name="log">Faults go here.</param>
-    /// <exception cref="SocketException">The address cannot be bound: taken, not ours, not allowed.</exception>
-    public Listener(Address address, int connectionsMax, Func<Socket, Task> serve, Action<Socket> refuse, ILogger log)
+    /// <exception cref="SocketException">
+    /// The address cannot be bound: taken, not ours, not allowed.
+    /// </exception>
+    public Listener(
+        Address address, int connectionsMax, Func<Socket, Task> serve, Action<Socket> refuse, ILogger log)
     {
         (_connectionsMax, _serve, _refuse, _log) = (connectionsMax, serve, refuse, log);
         IPEndPoint at = address.ToListen();
@@ -62,8 +68,9 @@ public sealed class Listener : IDisposable
     public void Start() => _accepting = AcceptAsync();
 
     /// <summary>
-    /// Stops accepting, then waits until the connections that are open have ended, at most for <paramref name="patience"/>.
-    /// Ending them is their own business: whoever stops the listener tells them. Returns how many are left.
+    /// Stops accepting, then waits until the connections that are open have ended, at most for <paramref
+    /// name="patience"/>. Ending them is their own business: whoever stops the listener tells them. Returns
+    /// how many are left.
     /// </summary>
     public async Task<int> DrainAsync(TimeSpan patience)
     {
@@ -102,14 +109,18 @@ public sealed class Listener : IDisposable
             {
                 return;
             }
-            catch (SocketException e) when (e.SocketErrorCode is SocketError.ConnectionAborted or SocketError.ConnectionReset)
+            catch (SocketException e) when (
+                e.SocketErrorCode is SocketError.ConnectionAborted or SocketError.ConnectionReset)
             {
                 // The client was gone before it was accepted: nothing to do.
             }
             catch (SocketException e)
             {
-                // Out of descriptors or memory: those who are connected go on, the others wait in the backlog.
-                _log.LogWarning("cannot accept connections now ({Error}), trying again in {Pause} ms", e.SocketErrorCode, pause.TotalMilliseconds);
+                // Out of descriptors or memory: those who are connected go on, the others wait in the
+                // backlog.
+                _log.LogWarning(
+                    "cannot accept connections now ({Error}), trying again in {Pause} ms",
+                    e.SocketErrorCode, pause.TotalMilliseconds);
                 await Task.Delay(pause);
                 pause = TimeSpan.FromMilliseconds(Math.Min(1000, pause.TotalMilliseconds * 2));
             }

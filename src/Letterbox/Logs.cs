@@ -2,8 +2,8 @@
 //
 //   2026-08-21 10:00:00.123 warn store: cannot accept connections now (TooManyOpenSockets)
 //
-// Built by hand rather than by the usual builder: that starts a container of services which nothing else here needs, and
-// its start would be paid by every process.
+// Built by hand rather than by the usual builder: that starts a container of services which nothing else here
+// needs, and its start would be paid by every process.
 
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -24,8 +24,10 @@ public static class Logs
             LogToStandardErrorThreshold = LogLevel.Trace,
         };
         var logs = new LoggerFactory([], new LoggerFilterOptions { MinLevel = level });
-        // Added, not given to the constructor: only what is added is disposed, and so written out, with the factory.
-        logs.AddProvider(new ConsoleLoggerProvider(new Unchanging<ConsoleLoggerOptions>(options), [new OneLine()]));
+        // Added, not given to the constructor: only what is added is disposed, and so written out, with the
+        // factory.
+        var unchanging = new Unchanging<ConsoleLoggerOptions>(options);
+        logs.AddProvider(new ConsoleLoggerProvider(unchanging, [new OneLine()]));
         return logs;
     }
 
@@ -45,7 +47,8 @@ public static class Logs
                 LogLevel.Error => "fail",
                 _ => "crit",
             };
-            textWriter.WriteLine($"{DateTime.Now:yyyy-MM-dd HH:mm:ss.fff} {level} {logEntry.Category}: {Tame(text)}");
+            string now = DateTime.Now.ToString("yyyy-MM-dd HH:mm:ss.fff");
+            textWriter.WriteLine($"{now} {level} {logEntry.Category}: {Tame(text)}");
         }
 
         // What a stranger sent may be part of the text: it must not forge a line or drive a terminal.

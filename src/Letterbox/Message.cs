@@ -17,8 +17,9 @@ public sealed class Message
     public const int TextMax = 4_000;
 
     /// <summary>
-    /// Longest encoded form of a message, in bytes, on any way in. A letter takes at most 12 bytes (a percent-encoded
-    /// letter of four UTF-8 bytes, or JSON's pair of \u escapes): 12 * (4,000 + 64), with room for names and the key.
+    /// Longest encoded form of a message, in bytes, on any way in. A letter takes at most 12 bytes (a
+    /// percent-encoded letter of four UTF-8 bytes, or JSON's pair of \u escapes): 12 * (4,000 + 64), with
+    /// room for names and the key.
     /// </summary>
     public const int EncodedBytesMax = 64 * 1024;
 
@@ -33,7 +34,9 @@ public sealed class Message
     /// <summary>What was left: 1 to <see cref="TextMax"/> letters.</summary>
     public string Text { get; }
 
-    /// <summary>Makes a message of fields as they arrived (<c>null</c>: the field was missing), or says what is wrong.</summary>
+    /// <summary>
+    /// Makes a message of fields as they arrived (<c>null</c>: the field was missing), or says what is wrong.
+    /// </summary>
     public static bool TryCreate(
         ObjectId id, string? username, string? text,
         [NotNullWhen(true)] out Message? message, [NotNullWhen(false)] out FieldFault? fault)
@@ -44,15 +47,17 @@ public sealed class Message
     }
 
     /// <summary>
-    /// Length as a person counts: a line break (CR LF, CR or LF) is one letter, as HTML's <c>maxlength</c> has it, and so
-    /// is a letter outside the basic plane, so that emoji get the same room as ASCII. Never more than HTML counts.
+    /// Length as a person counts: a line break (CR LF, CR or LF) is one letter, as HTML's <c>maxlength</c>
+    /// has it, and so is a letter outside the basic plane, so that emoji get the same room as ASCII. Never
+    /// more than HTML counts.
     /// </summary>
     public static int Letters(string text)
     {
         int letters = text.Length;
         for (int i = 1; i < text.Length; i++)
         {
-            if ((text[i] == '\n' && text[i - 1] == '\r') || char.IsSurrogatePair(text[i - 1], text[i])) letters--;
+            bool oneBreak = text[i] == '\n' && text[i - 1] == '\r';
+            if (oneBreak || char.IsSurrogatePair(text[i - 1], text[i])) letters--;
         }
 
         return letters;
@@ -65,7 +70,8 @@ public sealed class Message
         // Half a surrogate pair is no text: UTF-8 cannot carry it, so it would not come out as it went in.
         if (!IsWellFormed(value)) return new FieldFault(field, $"{field} is not valid Unicode");
         int letters = value.Length <= max ? value.Length : Letters(value);
-        return letters <= max ? null : new FieldFault(field, $"{field} has {letters} letters, {max} is the most");
+        if (letters <= max) return null;
+        return new FieldFault(field, $"{field} has {letters} letters, {max} is the most");
     }
 
     private static bool IsWellFormed(string value)
@@ -82,6 +88,8 @@ public sealed class Message
 }
 
 /// <summary>What is wrong with one field of a message, in words for the person who sent it.</summary>
-/// <param name="Field"><c>username</c>, <c>message</c> or <c>id</c>; empty when no single field is to blame.</param>
+/// <param name="Field">
+/// <c>username</c>, <c>message</c> or <c>id</c>; empty when no single field is to blame.
+/// </param>
 /// <param name="Reason">One line of plain text, no line break in it.</param>
 public sealed record FieldFault(string Field, string Reason);

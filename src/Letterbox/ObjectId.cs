@@ -1,4 +1,5 @@
-// The key of a message: a 12-byte ObjectId, made once at the first hop and kept all the way to MongoDB's `_id`.
+// The key of a message: a 12-byte ObjectId, made once at the first hop and kept all the way to MongoDB's
+// `_id`.
 //
 //    0        4                   9          12
 //    +--------+-------------------+----------+
@@ -7,12 +8,15 @@
 //
 // Layout: MongoDB's BSON ObjectId specification. Sending a message again under the same key is harmless.
 
+using System.Buffers;
 using System.Buffers.Binary;
 using System.Security.Cryptography;
 
 namespace Letterbox;
 
-/// <summary>The idempotency key of a message; equal keys mean the same message. Immutable, safe on any thread.</summary>
+/// <summary>
+/// The idempotency key of a message; equal keys mean the same message. Immutable, safe on any thread.
+/// </summary>
 public readonly record struct ObjectId : IComparable<ObjectId>
 {
     /// <summary>Length of the binary form in bytes.</summary>
@@ -46,23 +50,29 @@ public readonly record struct ObjectId : IComparable<ObjectId>
         id = default;
         if (hex.Length != HexLength) return false;
         Span<byte> bytes = stackalloc byte[Size];
-        if (Convert.FromHexString(hex, bytes, out _, out int written) != System.Buffers.OperationStatus.Done) return false;
-        id = Read(bytes[..written]);
+        if (Convert.FromHexString(hex, bytes, out _, out _) != OperationStatus.Done) return false;
+        id = Read(bytes);
         return true;
     }
 
-    /// <summary>Reads the binary form; <paramref name="bytes"/> holds at least <see cref="Size"/> bytes.</summary>
+    /// <summary>
+    /// Reads the binary form; <paramref name="bytes"/> holds at least <see cref="Size"/> bytes.
+    /// </summary>
     public static ObjectId Read(ReadOnlySpan<byte> bytes) =>
         new(BinaryPrimitives.ReadUInt32BigEndian(bytes), BinaryPrimitives.ReadUInt64BigEndian(bytes[4..]));
 
-    /// <summary>Writes the binary form; <paramref name="bytes"/> holds at least <see cref="Size"/> bytes.</summary>
+    /// <summary>
+    /// Writes the binary form; <paramref name="bytes"/> holds at least <see cref="Size"/> bytes.
+    /// </summary>
     public void Write(Span<byte> bytes)
     {
         BinaryPrimitives.WriteUInt32BigEndian(bytes, _seconds);
         BinaryPrimitives.WriteUInt64BigEndian(bytes[4..], _rest);
     }
 
-    /// <summary>Writes the text form as ASCII; <paramref name="hex"/> holds at least <see cref="HexLength"/> bytes.</summary>
+    /// <summary>
+    /// Writes the text form as ASCII; <paramref name="hex"/> holds at least <see cref="HexLength"/> bytes.
+    /// </summary>
     public void WriteHex(Span<byte> hex)
     {
         Span<byte> bytes = stackalloc byte[Size];

@@ -27,7 +27,8 @@ public static class Program
     private static async Task<int> Main(string[] args)
     {
         // A leading @ is text that somebody sends, not a file of more arguments.
-        ParseResult line = CommandLine().Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
+        var reading = new ParserConfiguration { ResponseFileTokenReplacer = null };
+        ParseResult line = CommandLine().Parse(args, reading);
         if (line.Errors.Count > 0)
         {
             foreach (var error in line.Errors) Complain(error.Message);
@@ -37,8 +38,11 @@ public static class Program
         try
         {
             // Stopping is the business of StopSignal, faults of ours end the process with their trace.
-            return await line.InvokeAsync(
-                new InvocationConfiguration { ProcessTerminationTimeout = null, EnableDefaultExceptionHandler = false });
+            return await line.InvokeAsync(new InvocationConfiguration
+            {
+                ProcessTerminationTimeout = null,
+                EnableDefaultExceptionHandler = false,
+            });
         }
         catch (SettingsException e)
         {
@@ -52,7 +56,8 @@ public static class Program
 
     private static RootCommand CommandLine()
     {
-        var root = new RootCommand("A web page on which people leave a message, and the machinery that never loses one.");
+        var root = new RootCommand(
+            "A web page on which people leave a message, and the machinery that never loses one.");
         foreach (Option<string> option in s_options.Values) root.Add(option);
         root.SetAction((line, _) => SuperviseAsync(Read(line)));
 
@@ -67,11 +72,12 @@ public static class Program
         root.Add(MessagesCommand());
         root.Add(SendCommand.Create(Read));
 
-        var health = new Command("health", "Asks the running HTTP server whether it is well; exit status 0 if so.");
+        var health = new Command("health", "Asks the running HTTP server whether it is well.");
         health.SetAction((line, _) => HealthAsync(Read(line)));
         root.Add(health);
 
-        foreach (HelpOption help in root.Options.OfType<HelpOption>()) help.Action = new FullHelp((HelpAction)help.Action!);
+        HelpOption help = root.Options.OfType<HelpOption>().Single();
+        help.Action = new FullHelp((HelpAction)help.Action!);
         return root;
     }
 
@@ -109,10 +115,11 @@ public static class Program
 
     private static Task<int> WebAsync(Settings settings)
     {
-        // What follows a socket's readiness runs where the readiness is seen, without a hop to the thread pool. Nothing
-        // that the web process does there blocks. Sockets read this once, before the first of them is made.
-        const string inline = "DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS";
-        if (Environment.GetEnvironmentVariable(inline) is null) Environment.SetEnvironmentVariable(inline, "1");
+        // What follows a socket's readiness runs where the readiness is seen, without a hop to the thread
+        // pool. Nothing that the web process does there blocks. Sockets read this once, before the first of
+        // them is made.
+        const string variable = "DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS";
+        Environment.SetEnvironmentVariable(variable, Environment.GetEnvironmentVariable(variable) ?? "1");
         return ServeAsync("web", settings, settings.Http, WebProcess.RunAsync);
     }
 
@@ -120,7 +127,8 @@ public static class Program
         ServeAsync("store", settings, settings.Socket, StoreProcess.RunAsync);
 
     private static async Task<int> ServeAsync(
-        string role, Settings settings, Address at, Func<Settings, ILoggerFactory, CancellationToken, Task<int>> run)
+        string role, Settings settings, Address at,
+        Func<Settings, ILoggerFactory, CancellationToken, Task<int>> run)
     {
         using ILoggerFactory logs = Logs.Open(settings.Log);
         using StopSignal stop = StopSignal.Listen();
@@ -139,7 +147,8 @@ public static class Program
     {
         using StopSignal stop = StopSignal.Listen();
         // Gathered, unless somebody waits for each line.
-        await using var output = new StreamWriter(Console.OpenStandardOutput(), bufferSize: 64 * 1024) { AutoFlush = follow };
+        await using var output = new StreamWriter(Console.OpenStandardOutput(), bufferSize: 64 * 1024);
+        output.AutoFlush = follow;
         return await Listing.RunAsync(settings, format, follow, output, stop.Token);
     }
 

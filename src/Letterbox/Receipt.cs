@@ -6,17 +6,19 @@ namespace Letterbox;
 public enum ReceiptKind
 {
     /// <summary>
-    /// On stable storage: the journal's commit that holds the message was synced before this was said. It will reach
-    /// MongoDB, where one is configured, exactly once. On the wire: <c>OK id</c>.
+    /// On stable storage: the journal's commit that holds the message was synced before this was said. It
+    /// will reach MongoDB, where one is configured, exactly once. On the wire: <c>OK id</c>.
     /// </summary>
     Stored,
 
-    /// <summary>Not stored and never will be: the message itself is at fault. On the wire: <c>NO reason</c>.</summary>
+    /// <summary>
+    /// Not stored and never will be: the message itself is at fault. On the wire: <c>NO reason</c>.
+    /// </summary>
     Refused,
 
     /// <summary>
-    /// Not now, or not known: the message may or may not be stored. Sending it again with the same key is safe and is what
-    /// to do. On the wire: <c>WAIT reason</c>.
+    /// Not now, or not known: the message may or may not be stored. Sending it again with the same key is
+    /// safe and is what to do. On the wire: <c>WAIT reason</c>.
     /// </summary>
     Later,
 }
@@ -24,7 +26,9 @@ public enum ReceiptKind
 /// <summary>The answer to one message.</summary>
 /// <param name="Kind">What it promises.</param>
 /// <param name="Id">The key of the message; meaningful for <see cref="ReceiptKind.Stored"/> only.</param>
-/// <param name="Reason">One line of plain text for <see cref="ReceiptKind.Refused"/> and <see cref="ReceiptKind.Later"/>.</param>
+/// <param name="Reason">
+/// One line of plain text for <see cref="ReceiptKind.Refused"/> and <see cref="ReceiptKind.Later"/>.
+/// </param>
 public readonly record struct Receipt(ReceiptKind Kind, ObjectId Id, string Reason)
 {
     /// <summary>On stable storage, under this key.</summary>
@@ -38,7 +42,8 @@ public readonly record struct Receipt(ReceiptKind Kind, ObjectId Id, string Reas
 }
 
 /// <summary>
-/// Hands a message to the next hop and tells what became of it. Never throws for what can go wrong on the way (a broken
-/// link, a full queue, a deadline): those are <see cref="ReceiptKind.Later"/>. Safe to call from any thread, many at once.
+/// Hands a message to the next hop and tells what became of it. Never throws for what can go wrong on the way
+/// (a broken link, a full queue, a deadline): those are <see cref="ReceiptKind.Later"/>. Safe to call from
+/// any thread, many at once.
 /// </summary>
 public delegate ValueTask<Receipt> Deliver(Message message);

@@ -15,13 +15,23 @@ public static class SendCommand
     /// <param name="read">Reads the settings.</param>
     public static Command Create(Func<ParseResult, Settings> read)
     {
-        var username = new Option<string>("--username") { Description = "Who leaves the message.", Required = true };
-        var message = new Option<string?>("--message") { Description = "The message; left out, standard input is read." };
+        var username = new Option<string>("--username")
+        {
+            Description = "Who leaves the message.",
+            Required = true,
+        };
+        var message = new Option<string?>("--message")
+        {
+            Description = "The message; left out, standard input is read.",
+        };
         var id = new Option<string?>("--id")
         {
             Description = "Key of the message, 24 hex digits: sending it again under its key does no harm.",
         };
-        var send = new Command("send", "Leaves one message and prints \"OK id\" once it is stored.") { username, message, id };
+        var send = new Command("send", "Leaves one message and prints \"OK id\" once it is stored.")
+        {
+            username, message, id,
+        };
         send.SetAction((line, _) =>
         {
             Settings settings = read(line);
@@ -44,7 +54,8 @@ public static class SendCommand
             fields.Text = text;
         }
 
-        if (fields.ToMessage(TimeProvider.System, out Message? message) is { } fault) return Answer($"NO {fault.Reason}");
+        if (fields.ToMessage(TimeProvider.System, out Message? message) is { } fault)
+            return Answer($"NO {fault.Reason}");
         Receipt receipt = await StoreLink.SendOnceAsync(store, message!, s_patience);
         switch (receipt.Kind)
         {

@@ -1,12 +1,14 @@
-// The settings as people know them: name, option, default, meaning. Help, errors and what the supervisor passes to the
-// processes it starts are all made of this one table.
+// The settings as people know them: name, option, default, meaning. Help, errors and what the supervisor
+// passes to the processes it starts are all made of this one table.
 
 namespace Letterbox;
 
 /// <summary>One setting.</summary>
 /// <param name="Variable">The environment variable.</param>
 /// <param name="Option">The option that beats it; <c>null</c>: there is none.</param>
-/// <param name="Default">What counts when neither is given; in parentheses where it is no value but a description.</param>
+/// <param name="Default">
+/// What counts when neither is given; in parentheses where it is no value but a description.
+/// </param>
 /// <param name="Meaning">For the help, one line.</param>
 public sealed record Setting(string Variable, string? Option, string Default, string Meaning)
 {

@@ -1,4 +1,5 @@
-// Every setting there is, read once at start, checked, and passed down unchanged. An option beats its variable.
+// Every setting there is, read once at start, checked, and passed down unchanged. An option beats its
+// variable.
 
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
@@ -17,7 +18,9 @@ public sealed record Settings
     /// <summary>Address of the HTTP server.</summary>
     public Address Http { get; init; } = new("*", 3000);
 
-    /// <summary>Address of the socket server, TCP and UDP; for the web process: where the store process is.</summary>
+    /// <summary>
+    /// Address of the socket server, TCP and UDP; for the web process: where the store process is.
+    /// </summary>
     public Address Socket { get; init; } = new("127.0.0.1", 5000);
 
     /// <summary>Folder of the journal.</summary>
@@ -26,7 +29,9 @@ public sealed record Settings
     /// <summary>Folder with one's own pages; <c>null</c>: the pages that are built in.</summary>
     public string? Site { get; init; }
 
-    /// <summary>MongoDB connection string; <c>null</c>: the journal is the store. Holds a password: never print it.</summary>
+    /// <summary>
+    /// MongoDB connection string; <c>null</c>: the journal is the store. Holds a password: never print it.
+    /// </summary>
     public string? MongoUri { get; init; }
 
     /// <summary>Database of the messages in MongoDB.</summary>
@@ -46,10 +51,12 @@ public sealed record Settings
 
     /// <summary>Reads the settings.</summary>
     /// <param name="lookup">
-    /// Gives the value of a variable of <see cref="Setting.All"/>, such as <c>LETTERBOX_HTTP</c>; <c>null</c> or empty when
-    /// it is not set.
+    /// Gives the value of a variable of <see cref="Setting.All"/>, such as <c>LETTERBOX_HTTP</c>; <c>null</c>
+    /// or empty when it is not set.
     /// </param>
-    /// <param name="spelled">How the person spelled that variable, for errors: an option's name; by default the variable.</param>
+    /// <param name="spelled">
+    /// How the person spelled that variable, for errors: an option's name; by default the variable.
+    /// </param>
     /// <exception cref="SettingsException">A value is wrong; the text names the setting.</exception>
     public static Settings Read(Func<string, string?> lookup, Func<string, string>? spelled = null)
     {
@@ -64,7 +71,9 @@ public sealed record Settings
         }
 
         const string address = "host:port, such as localhost:3000, [::1]:3000 or *:3000";
+        const string connectionString = "mongodb://host or mongodb+srv://host";
         const string duration = "a number and a unit, such as 90s, 30m, 12h or 7d";
+        const string level = "trace, debug, information, warning, error, critical or none";
         var settings = new Settings();
         return new Settings
         {
@@ -72,16 +81,17 @@ public sealed record Settings
             Socket = Get(Setting.Socket, settings.Socket, Address.TryParse, address),
             Data = Get(Setting.Data, settings.Data, AnyText, ""),
             Site = Get<string?>(Setting.Site, settings.Site, ExistingFolder, "a folder that exists"),
-            MongoUri = Get<string?>(Setting.MongoUri, null, MongoAddress, "mongodb://host or mongodb+srv://host"),
+            MongoUri = Get<string?>(Setting.MongoUri, null, MongoAddress, connectionString),
             MongoDatabase = Get(Setting.MongoDatabase, settings.MongoDatabase, AnyText, ""),
             MongoCollection = Get(Setting.MongoCollection, settings.MongoCollection, AnyText, ""),
             JournalKeep = Get(Setting.JournalKeep, settings.JournalKeep, Duration, duration),
-            Log = Get(Setting.Log, settings.Log, Level, "trace, debug, information, warning, error, critical or none"),
+            Log = Get(Setting.Log, settings.Log, Level, level),
         };
     }
 
     /// <summary>
-    /// The variables that make another process read these same settings; <c>null</c>: not to be set. Secrets are in it.
+    /// The variables that make another process read these same settings; <c>null</c>: not to be set. Secrets
+    /// are in it.
     /// </summary>
     public IReadOnlyDictionary<string, string?> ToVariables() => new Dictionary<string, string?>
     {
@@ -105,10 +115,12 @@ public sealed record Settings
             MongoUri = MongoUri is null ? null : WithoutSecrets(MongoUri),
         };
         IReadOnlyDictionary<string, string?> values = shown.ToVariables();
-        return Setting.All.Select(setting => $"{setting.Variable}={values[setting.Variable] ?? setting.Default}");
+        return Setting.All.Select(one => $"{one.Variable}={values[one.Variable] ?? one.Default}");
     }
 
-    /// <summary>A connection string fit for a log: scheme and hosts, without user, password and options.</summary>
+    /// <summary>
+    /// A connection string fit for a log: scheme and hosts, without user, password and options.
+    /// </summary>
     public static string WithoutSecrets(string mongoUri)
     {
         int hosts = mongoUri.IndexOf("://", StringComparison.Ordinal) + 3;
@@ -140,14 +152,17 @@ public sealed record Settings
     }
 
     private static bool Level(string text, out LogLevel value) =>
-        Enum.TryParse(text, ignoreCase: true, out value) && Enum.IsDefined(value) && char.IsAsciiLetter(text[0]);
+        Enum.TryParse(text, ignoreCase: true, out value)
+        && Enum.IsDefined(value)
+        && char.IsAsciiLetter(text[0]); // not a number
 
     private static bool Duration(string text, out TimeSpan value)
     {
         value = default;
         int unit = text[^1] switch { 's' => 1, 'm' => 60, 'h' => 3600, 'd' => 86400, _ => 0 };
-        bool number = decimal.TryParse(
-            text.AsSpan(..^1), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out decimal count);
+        const NumberStyles style = NumberStyles.AllowDecimalPoint;
+        CultureInfo culture = CultureInfo.InvariantCulture;
+        bool number = decimal.TryParse(text.AsSpan(..^1), style, culture, out decimal count);
         if (unit == 0 || !number || count > 36_500m * 86400 / unit) return false;
         value = TimeSpan.FromTicks((long)(count * unit * TimeSpan.TicksPerSecond));
         return true;

@@ -1,14 +1,15 @@
 // How a process learns that it is to stop, in good order.
 //
-//   what happens                      alone or the supervisor      started by the supervisor
-//   SIGTERM                           stop                         stop
-//   SIGINT (Ctrl-C), SIGHUP           stop                         nothing: the terminal tells the whole group, and the
-//                                                                  supervisor decides the order
-//   any of these once more            end at once                  nothing: the supervisor kills whoever takes too long
-//   the leash goes slack              -                            stop; ended by force if that takes too long
+//   what happens             alone or the supervisor   started by the supervisor
+//   SIGTERM                  stop                      stop
+//   SIGINT (Ctrl-C), SIGHUP  stop                      nothing: the terminal tells the whole group, and the
+//                                                      supervisor decides the order
+//   any of these once more   end at once               nothing: the supervisor kills whoever takes too long
+//   the leash goes slack     -                         stop; ended by force if that takes too long
 //
-// The leash is the standard input of a supervised process: a pipe whose other end the supervisor holds and never writes to.
-// End of file means stop. The kernel closes it too when the supervisor is killed, so that nobody is left an orphan.
+// The leash is the standard input of a supervised process: a pipe whose other end the supervisor holds and
+// never writes to. End of file means stop. The kernel closes it too when the supervisor is killed, so that
+// nobody is left an orphan.
 
 using System.Diagnostics;
 using System.Runtime.InteropServices;
@@ -21,7 +22,8 @@ public sealed class StopSignal : IDisposable
     /// <summary>The environment variable that marks a process as held on the leash.</summary>
     public const string SupervisedVariable = "LETTERBOX_SUPERVISED";
 
-    // More than the supervisor waits before it kills: this matters only where there is no supervisor any more.
+    // More than the supervisor waits before it kills: this matters only where there is no supervisor any
+    // more.
     private static readonly TimeSpan s_slackMax = TimeSpan.FromSeconds(15);
 
     private readonly CancellationTokenSource _stop = new();
@@ -44,7 +46,9 @@ public sealed class StopSignal : IDisposable
     /// <summary>Cancelled when the process is to stop in good order.</summary>
     public CancellationToken Token => _stop.Token;
 
-    /// <summary>Cancelled when a second signal shows that someone is out of patience; the process ends right after.</summary>
+    /// <summary>
+    /// Cancelled when a second signal shows that someone is out of patience; the process ends right after.
+    /// </summary>
     public CancellationToken AtOnce => _atOnce.Token;
 
     /// <summary>Begins to listen for whatever may stop this process.</summary>

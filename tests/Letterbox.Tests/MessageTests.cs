@@ -10,5 +10,6 @@ public sealed class MessageTests
     [InlineData("a\nb\rc", 5)]
     [InlineData("📬📬", 2)]
     [InlineData("", 0)]
-    public void Letters_count_as_a_person_counts(string text, int letters) => Assert.Equal(letters, Message.Letters(text));
+    public void Letters_count_as_a_person_counts(string text, int letters) =>
+        Assert.Equal(letters, Message.Letters(text));
 }

@@ -20,6 +20,8 @@ public interface IStoredMessages : IDisposable
     /// <summary>Every stored message, oldest first.</summary>
     IEnumerable<StoredMessage> ReadAll();
 
-    /// <summary>The messages stored since the last call of this method or of <see cref="ReadAll"/>, oldest first.</summary>
+    /// <summary>
+    /// The messages stored since the last call of this method or of <see cref="ReadAll"/>, oldest first.
+    /// </summary>
     IEnumerable<StoredMessage> ReadNew();
 }

@@ -1,9 +1,9 @@
 // One run of a role as an operating-system process, held on a leash.
 //
-//   its standard input    a pipe of ours, never written to; closed, it tells the child to stop (see StopSignal)
-//   its standard output   the line "ROLE ready on HOST:PORT" once, then whatever it has to say: handed on
-//   its standard error    ours
-//   its settings          in its environment, where other users cannot read them as they can a command line
+//   its standard input   a pipe of ours, never written to; closed, it tells the child to stop: StopSignal
+//   its standard output  the line "ROLE ready on HOST:PORT" once, then whatever it has to say: handed on
+//   its standard error   ours
+//   its settings         in its environment, where other users cannot read them as they can a command line
 
 using System.ComponentModel;
 using System.Diagnostics;
@@ -13,18 +13,23 @@ namespace Letterbox.Supervision;
 /// <summary>A running child. Safe on any thread; dispose it when it has ended.</summary>
 public sealed class ChildProcess : IDisposable
 {
-    // A child's last words come before its end is told; a stranger that holds the pipe too must not hold that up.
+    // Whoever waits goes on by itself, not on the thread that reads.
+    private const TaskCreationOptions Later = TaskCreationOptions.RunContinuationsAsynchronously;
+
+    // A child's last words come before its end is told; a stranger that holds the pipe too must not hold that
+    // up.
     private static readonly TimeSpan s_lastWordsMax = TimeSpan.FromSeconds(1);
 
     private readonly Process _process;
-    private readonly TaskCompletionSource<Address> _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly TaskCompletionSource _silent = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<Address> _ready = new(Later);
+    private readonly TaskCompletionSource _silent = new(Later);
 
     private ChildProcess(Process process, string role, TextWriter output)
     {
         _process = process;
         Ended = EndAsync();
-        // Reading a child's output blocks, and the thread pool of a small machine has no thread to spare for that.
+        // Reading a child's output blocks, and the thread pool of a small machine has no thread to spare for
+        // that.
         new Thread(() => HandOn(role, output)) { IsBackground = true, Name = role }.Start();
     }
 
@@ -44,7 +49,8 @@ public sealed class ChildProcess : IDisposable
     /// <param name="output">Gets the lines of its standard output, without the ready line.</param>
     /// <returns><c>null</c> and the reason when the system cannot start a process now.</returns>
     public static (ChildProcess? Child, string Reason) Start(
-        string role, IReadOnlyList<string> command, IReadOnlyDictionary<string, string?> variables, TextWriter output)
+        string role, IReadOnlyList<string> command, IReadOnlyDictionary<string, string?> variables,
+        TextWriter output)
     {
         var start = new ProcessStartInfo(command[0], command.Skip(1))
         {
@@ -96,7 +102,7 @@ public sealed class ChildProcess : IDisposable
         while (lines.ReadLine() is { } line)
         {
             bool saysReady = !_ready.Task.IsCompleted && line.StartsWith(readyOn, StringComparison.Ordinal);
-            if (saysReady && Address.TryParse(line[readyOn.Length..], out Address? at)) _ready.TrySetResult(at);
+            if (saysReady && Address.TryParse(line[readyOn.Length..], out Address? at)) _ready.SetResult(at);
             else output.WriteLine(line);
         }
 

@@ -25,7 +25,8 @@ public sealed class Keeper(
     string role, IReadOnlyList<string> command, Setting listens, TextWriter output, ILogger log)
 {
     private readonly RestartPolicy _policy = new();
-    private readonly TaskCompletionSource<Address> _firstReady = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<Address> _firstReady =
+        new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>How long a child may take until it is ready.</summary>
     public TimeSpan StartMax { get; init; } = TimeSpan.FromSeconds(30);
@@ -33,10 +34,14 @@ public sealed class Keeper(
     /// <summary>How long a child may take to stop.</summary>
     public TimeSpan StopMax { get; init; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>The address of the role once it was ready for the first time; it stays the same from then on.</summary>
+    /// <summary>
+    /// The address of the role once it was ready for the first time; it stays the same from then on.
+    /// </summary>
     public Task<Address> FirstReady => _firstReady.Task;
 
-    /// <summary>Runs the role until <paramref name="stop"/>, or until it is given up. Returns the exit status.</summary>
+    /// <summary>
+    /// Runs the role until <paramref name="stop"/>, or until it is given up. Returns the exit status.
+    /// </summary>
     /// <param name="variables">The child's settings.</param>
     /// <param name="stop">The child is to drain and stop.</param>
     /// <param name="atOnce">The child is to be killed.</param>
@@ -47,7 +52,7 @@ public sealed class Keeper(
         while (true)
         {
             // A port that the system picked is kept: the other process and every visitor know it by now.
-            if (FirstReady.IsCompletedSuccessfully) settings[listens.Variable] = (await FirstReady).ToString();
+            if (FirstReady.IsCompleted) settings[listens.Variable] = (await FirstReady).ToString();
             ChildEnd end = await RunOnceAsync(settings, stop, atOnce);
             if (stop.IsCancellationRequested)
             {
@@ -62,7 +67,7 @@ public sealed class Keeper(
                 return decision.Status;
             }
 
-            log.LogWarning("{Role} {End}; it is started again in {Delay} ms", role, end, delay.TotalMilliseconds);
+            log.LogWarning("{Role} {End}; started again in {Delay} ms", role, end, delay.TotalMilliseconds);
             await Task.Delay(delay, stop).ContinueWith(static _ => { }, TaskScheduler.Default);
             if (stop.IsCancellationRequested) return ExitStatus.Ok;
         }
@@ -98,7 +103,9 @@ public sealed class Keeper(
         if (child.Ready.IsCompleted) return true;
         if (!child.Ended.IsCompleted && !stop.IsCancellationRequested)
         {
-            log.LogWarning("{Role} (process {Id}) is not ready after {Max} s: killed", role, child.Id, StartMax.TotalSeconds);
+            log.LogWarning(
+                "{Role} (process {Id}) is not ready after {Max} s: killed",
+                role, child.Id, StartMax.TotalSeconds);
             child.Kill();
         }
 
@@ -116,7 +123,9 @@ public sealed class Keeper(
         await patience.CancelAsync();
         if (!child.Ended.IsCompleted)
         {
-            log.LogWarning("{Role} (process {Id}) did not stop in {Max} s: killed", role, child.Id, StopMax.TotalSeconds);
+            log.LogWarning(
+                "{Role} (process {Id}) did not stop in {Max} s: killed",
+                role, child.Id, StopMax.TotalSeconds);
             child.Kill();
         }
 

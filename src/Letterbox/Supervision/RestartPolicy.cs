@@ -1,12 +1,12 @@
 // When a child has ended: start it again, after how long, or give up. Pure: no process, no clock.
 //
-//   the run was ready   earlier run was   it ended            decision
-//   no                  never             by itself           give up: it cannot start here (taken port, bad data folder)
-//   no                  any               otherwise           failed start: again after the delay; the tenth in a row: give up
-//   yes                 any               any                 again after the delay; the row of failed starts is over
+//   was ready  any before  ended      decision
+//   no         no          by itself  give up: it cannot start here (taken port, bad data folder)
+//   no         otherwise              failed start: again after the delay; the tenth in a row: give up
+//   yes        -           -          again after the delay; the row of failed starts is over
 //
-// The delay is 100 ms, doubles with each restart up to 5 s, and is 100 ms again after a run that was ready for longer
-// than that: what dies less often costs the machine little.
+// The delay is 100 ms, doubles with each restart up to 5 s, and is 100 ms again after a run that was ready
+// for longer than that: what dies less often costs the machine little.
 
 namespace Letterbox.Supervision;
 
@@ -16,11 +16,14 @@ namespace Letterbox.Supervision;
 /// <param name="Status">Exit status; 128 + n for signal n.</param>
 public readonly record struct ChildEnd(bool WasReady, TimeSpan Ran, int Status)
 {
-    /// <summary>A signal ended it, its own fault (abort, segmentation fault) or somebody's kill: it did not choose to.</summary>
+    /// <summary>
+    /// A signal ended it, its own fault (abort, segmentation fault) or somebody's kill: it did not choose to.
+    /// </summary>
     public bool BySignal => Status > 128;
 
     /// <summary>The end for a log.</summary>
-    public override string ToString() => BySignal ? $"ended by signal {Status - 128}" : $"ended with status {Status}";
+    public override string ToString() =>
+        BySignal ? $"ended by signal {Status - 128}" : $"ended with status {Status}";
 }
 
 /// <summary>What to do.</summary>
@@ -51,7 +54,10 @@ public sealed class RestartPolicy
         _everReady |= end.WasReady;
         _failedStarts = end.WasReady ? 0 : _failedStarts + 1;
         if (cannotStart || _failedStarts >= FailedStartsMax)
-            return new RestartDecision(null, end.Status == ExitStatus.Usage ? ExitStatus.Usage : ExitStatus.Failed);
+        {
+            int status = end.Status == ExitStatus.Usage ? ExitStatus.Usage : ExitStatus.Failed;
+            return new RestartDecision(null, status);
+        }
 
         if (end.WasReady && end.Ran > DelayMax) _delay = DelayMin;
         TimeSpan delay = _delay;

@@ -12,9 +12,13 @@ namespace Letterbox.Supervision;
 public static class Supervisor
 {
     /// <summary>Runs both roles until <paramref name="signal"/>. Returns the exit status.</summary>
-    /// <param name="settings">For both; the web process does not get what only the store process needs.</param>
+    /// <param name="settings">
+    /// For both; the web process does not get what only the store process needs.
+    /// </param>
     /// <param name="logs">Deaths and restarts go there.</param>
-    /// <param name="output">Where a person reads where the letterbox is open; what the children print goes there too.</param>
+    /// <param name="output">
+    /// Where a person reads where the letterbox is open; what the children print goes there too.
+    /// </param>
     /// <param name="signal">When to stop.</param>
     public static async Task<int> RunAsync(
         Settings settings, ILoggerFactory logs, TextWriter output, StopSignal signal)
@@ -36,7 +40,7 @@ public static class Supervisor
             webEnds = web.RunAsync(forWeb.ToVariables(), stopWeb.Token, signal.AtOnce);
             if (await Task.WhenAny(webEnds, storeEnds, stopping.Task, web.FirstReady) == web.FirstReady)
             {
-                Announce(settings with { Http = await web.FirstReady, Socket = await store.FirstReady }, output);
+                Announce(forWeb with { Http = await web.FirstReady, MongoUri = settings.MongoUri }, output);
                 await Task.WhenAny(webEnds, storeEnds, stopping.Task);
             }
         }

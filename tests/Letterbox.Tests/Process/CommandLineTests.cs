@@ -20,7 +20,8 @@ public sealed class CommandLineTests
         {
             Assert.Contains(setting.Variable, end.Output, StringComparison.Ordinal);
             Assert.Contains(setting.Default, end.Output, StringComparison.Ordinal);
-            if (setting.Option is not null) Assert.Contains($"\n  {setting.Option} ", end.Output, StringComparison.Ordinal);
+            string option = setting.Option is null ? "" : $"\n  {setting.Option} ";
+            Assert.Contains(option, end.Output, StringComparison.Ordinal);
         }
 
         Assert.Contains("Exit status:", end.Output, StringComparison.Ordinal);
@@ -144,8 +145,8 @@ public sealed class CommandLineTests
                     // The fields of the request do not matter.
                 }
 
-                await client.GetStream().WriteAsync(Encoding.ASCII.GetBytes(
-                    $"HTTP/1.1 {statusOf(path)}\r\nConnection: close\r\nContent-Length: 18\r\n\r\nthe store is\naway\n"));
+                string head = $"HTTP/1.1 {statusOf(path)}\r\nConnection: close\r\nContent-Length: 18\r\n\r\n";
+                await client.GetStream().WriteAsync(Encoding.ASCII.GetBytes($"{head}the store is\naway\n"));
             }
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)

@@ -22,7 +22,7 @@ public sealed class RoleTests
     [Theory]
     [InlineData("web")]
     [InlineData("store")]
-    public async Task A_role_on_the_leash_leaves_the_terminal_to_the_supervisor_and_stops_with_the_leash(string role)
+    public async Task A_role_on_the_leash_stops_with_the_leash_not_with_the_terminal(string role)
     {
         await using LetterboxProcess letterbox = await LetterboxProcess.StartAsync(
             [role], new() { [StopSignal.SupervisedVariable] = "1" });

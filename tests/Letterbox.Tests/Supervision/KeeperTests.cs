@@ -7,6 +7,9 @@ namespace Letterbox.Tests.Supervision;
 
 public sealed class KeeperTests : IDisposable
 {
+    // Ready, and not listening for the end of its leash.
+    private const string Deaf = "echo store ready on 127.0.0.1:41; exec sleep 1000";
+
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("letterbox-");
     private readonly StringWriter _output = new();
     private readonly CancellationTokenSource _stop = new();
@@ -98,7 +101,7 @@ public sealed class KeeperTests : IDisposable
     [Fact]
     public async Task A_child_that_does_not_stop_is_killed()
     {
-        Keeper keeper = Keep("echo store ready on 127.0.0.1:41; exec sleep 1000", stopMax: TimeSpan.FromMilliseconds(50));
+        Keeper keeper = Keep(Deaf, stopMax: TimeSpan.FromMilliseconds(50));
         Task<int> end = Run(keeper);
         await keeper.FirstReady;
         await _stop.CancelAsync();
@@ -108,7 +111,7 @@ public sealed class KeeperTests : IDisposable
     [Fact]
     public async Task An_impatient_stop_kills_at_once()
     {
-        Keeper keeper = Keep("echo store ready on 127.0.0.1:41; exec sleep 1000", stopMax: TimeSpan.FromDays(1));
+        Keeper keeper = Keep(Deaf, stopMax: TimeSpan.FromDays(1));
         Task<int> end = Run(keeper);
         await keeper.FirstReady;
         await _stop.CancelAsync();

@@ -1,7 +1,9 @@
-// The real executable as a process, for tests: ports of its own, a data folder of its own, its output kept, nothing left.
+// The real executable as a process, for tests: ports of its own, a data folder of its own, its output kept,
+// nothing left.
 //
-// What it prints and what its children print to standard error goes through pipes that every process of the family
-// holds. So "the pipe is at its end" means "every one of them has ended": no test has to poll for that.
+// What it prints and what its children print to standard error goes through pipes that every process of the
+// family holds. So "the pipe is at its end" means "every one of them has ended": no test has to poll for
+// that.
 
 using System.Globalization;
 using System.Runtime.InteropServices;
@@ -50,10 +52,14 @@ public sealed partial class LetterboxProcess : IAsyncDisposable
     /// <summary>Where the socket server listens.</summary>
     public Address Socket { get; private set; } = new("127.0.0.1", 0);
 
-    /// <summary>Starts the supervisor, or the role that is the first argument, and waits until it is ready.</summary>
+    /// <summary>
+    /// Starts the supervisor, or the role that is the first argument, and waits until it is ready.
+    /// </summary>
     /// <param name="arguments">The command line.</param>
     /// <param name="variables">Environment, over ports 0 on loopback and the data folder.</param>
-    /// <param name="data">A data folder to use and to leave; by default a new one, deleted at the end.</param>
+    /// <param name="data">
+    /// A data folder to use and to leave; by default a new one, deleted at the end.
+    /// </param>
     public static async Task<LetterboxProcess> StartAsync(
         string[]? arguments = null, Dictionary<string, string>? variables = null, string? data = null)
     {
@@ -61,12 +67,13 @@ public sealed partial class LetterboxProcess : IAsyncDisposable
         try
         {
             string role = arguments is [var verb, ..] ? verb : "";
-            if (role == "web") letterbox.Http = Tail(await letterbox.Output.SeeAsync("^web ready on (.+)$"));
-            else if (role == "store") letterbox.Socket = Tail(await letterbox.Output.SeeAsync("^store ready on (.+)$"));
+            LinesOf says = letterbox.Output;
+            if (role == "web") letterbox.Http = Tail(await says.SeeAsync("^web ready on (.+)$"));
+            else if (role == "store") letterbox.Socket = Tail(await says.SeeAsync("^store ready on (.+)$"));
             else
             {
-                letterbox.Http = Tail(await letterbox.Output.SeeAsync("open at http://(.+)$"));
-                letterbox.Socket = Tail(await letterbox.Output.SeeAsync("messages at (.+), TCP"));
+                letterbox.Http = Tail(await says.SeeAsync("open at http://(.+)$"));
+                letterbox.Socket = Tail(await says.SeeAsync("messages at (.+), TCP"));
             }
 
             return letterbox;
@@ -84,7 +91,8 @@ public sealed partial class LetterboxProcess : IAsyncDisposable
     /// <param name="data">As for <see cref="StartAsync"/>.</param>
     /// <param name="input">Its standard input.</param>
     public static async Task<Finished> RunAsync(
-        string[] arguments, Dictionary<string, string>? variables = null, string? data = null, byte[]? input = null)
+        string[] arguments, Dictionary<string, string>? variables = null, string? data = null,
+        byte[]? input = null)
     {
         await using LetterboxProcess letterbox = Launch(arguments, variables, data);
         try
@@ -142,31 +150,35 @@ public sealed partial class LetterboxProcess : IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        // The children see the supervisor gone, and go; hung ones are a finding, shown by the wait that fails.
+        // The children see the supervisor gone, and go; hung ones are a finding, shown by the wait that
+        // fails.
         _process.Kill();
         await EndedAsync();
         _process.Dispose();
         if (_ownsData) Directory.Delete(Data, recursive: true);
-        TestContext.Current.TestOutputHelper?.WriteLine($"--- output\n{Output.Text}--- error\n{Error.Text}---");
+        string said = $"--- output\n{Output.Text}--- error\n{Error.Text}---";
+        TestContext.Current.TestOutputHelper?.WriteLine(said);
     }
 
-    private static LetterboxProcess Launch(string[] arguments, Dictionary<string, string>? variables, string? data)
+    private static LetterboxProcess Launch(
+        string[] arguments, Dictionary<string, string>? variables, string? data)
     {
         string folder = data ?? Directory.CreateTempSubdirectory("letterbox-").FullName;
-        var start = new Diagnostics.ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "letterbox"), arguments)
+        string executable = Path.Combine(AppContext.BaseDirectory, "letterbox");
+        var start = new Diagnostics.ProcessStartInfo(executable, arguments)
         {
             UseShellExecute = false,
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
-        foreach (string name in start.Environment.Keys.Where(name => name.StartsWith("LETTERBOX_", StringComparison.Ordinal)).ToArray())
-            start.Environment.Remove(name);
+        foreach (Setting setting in Setting.All) start.Environment.Remove(setting.Variable);
         start.Environment["LETTERBOX_HTTP"] = "127.0.0.1:0";
         start.Environment["LETTERBOX_SOCKET"] = "127.0.0.1:0";
         start.Environment["LETTERBOX_DATA"] = folder;
         // The executable has to find the runtime that these tests run on, wherever it is installed.
-        start.Environment["DOTNET_ROOT"] = Path.GetFullPath("../../..", RuntimeEnvironment.GetRuntimeDirectory());
+        string runtime = RuntimeEnvironment.GetRuntimeDirectory();
+        start.Environment["DOTNET_ROOT"] = Path.GetFullPath("../../..", runtime);
         foreach ((string name, string value) in variables ?? []) start.Environment[name] = value;
         return new LetterboxProcess(Diagnostics.Process.Start(start)!, folder, data is null);
     }
@@ -231,7 +243,8 @@ public sealed partial class LetterboxProcess : IAsyncDisposable
                     more = _more.Task;
                 }
 
-                if (_end.Task.IsCompleted && more == _more.Task) Assert.Fail($"ended without \"{pattern}\":\n{Text}");
+                bool ended = _end.Task.IsCompleted && more == _more.Task;
+                Assert.False(ended, $"ended without \"{pattern}\":\n{Text}");
                 await OrHangAsync(Task.WhenAny(more, _end.Task), pattern);
             }
         }
