@@ -55,12 +55,12 @@ public sealed partial class BriefTests
         using HttpClient browser = Browser(web);
         await PostAsync(browser, "krabaton", "First message");
         Assert.Equal(5000, new Settings().Socket.Port);
-        Assert.Equal(["krabaton|First message"], JournalFile.Messages(store.Data));
+        Assert.Equal(["krabaton|First message"], JournalRows.Messages(store.Data));
 
         using var udp = new UdpClient("127.0.0.1", store.Socket.Port);
         await udp.SendAsync("username=u&message=datagram"u8.ToArray());
         Assert.StartsWith("OK ", Encoding.ASCII.GetString((await udp.ReceiveAsync()).Buffer), StringComparison.Ordinal);
-        Assert.Equal(["krabaton|First message", "u|datagram"], JournalFile.Messages(store.Data));
+        Assert.Equal(["krabaton|First message", "u|datagram"], JournalRows.Messages(store.Data));
     }
 
     [Fact]

@@ -5,7 +5,7 @@ using Microsoft.Data.Sqlite;
 namespace Letterbox.Tests.Support;
 
 /// <summary>Reads journals without the product's own code.</summary>
-public static class JournalFile
+public static class JournalRows
 {
     /// <summary><c>username|message</c> of every row, in order of arrival.</summary>
     public static string[] Messages(string folder) => Column(folder, "SELECT username || '|' || message FROM messages ORDER BY seq");
