@@ -100,7 +100,8 @@ public sealed class TidyTests
             && !Repository.Has(Path.Combine(Path.GetDirectoryName(path)!, target))
         select $"{path} links to {target}");
 
-    private static IEnumerable<string> AllCSharp => Repository.CSharp("src/").Concat(Repository.CSharp("tests/"));
+    private static IEnumerable<string> AllCSharp =>
+        Repository.CSharp("src/").Concat(Repository.CSharp("tests/"));
 
     private static IEnumerable<(int Number, string Text)> Numbered(string path) =>
         Repository.Lines(path).Select((text, index) => (index + 1, text));

@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# Installs what the tests need and this machine lacks, checks the format, builds, and runs every test.
+#
+#   ./test.sh                  everything
+#   ./test.sh Process Tidy     the tests that have one of these words in their full name
+#
+# The last line is "N passed, N failed, N skipped". The exit status is 0 if tests ran and none failed.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+configuration=Release
+results=$(mktemp)
+passed=0 failed=0 skipped=0
+trap 'rm -f "$results"; echo "$passed passed, $failed failed, $skipped skipped"' EXIT
+
+# Nothing of the build may outlive this script.
+export MSBUILDDISABLENODEREUSE=1 DOTNET_CLI_USE_MSBUILD_SERVER=0 UseSharedCompilation=false
+export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1
+
+has_library() { { ldconfig -p || /sbin/ldconfig -p; } 2>/dev/null | grep -q "$1"; }
+has_program() { command -v "$1" >/dev/null; }
+
+# One line for each thing that is missing: the packages that bring it, in the order of preference.
+missing() {
+  has_library 'libmongoc-1\.0\.so\.0\|libmongoc2\.so\.2' || echo "libmongoc-1.0-0t64 libmongoc-1.0-0 libmongoc2-2"
+  has_program chromium || echo "chromium"
+  has_program strace || echo "strace"
+}
+
+install_missing() {
+  local choices package
+  if [ -z "$(missing)" ]; then return; fi
+  if [ "$(id -u)" != 0 ] || ! has_program apt-get; then
+    echo "The tests need these Debian packages (one of each line); as root this script installs them:" >&2
+    missing >&2
+    exit 1
+  fi
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -qq
+  while read -r choices; do
+    for package in $choices; do
+      if apt-get install -qq -y --no-install-recommends "$package" >/dev/null 2>&1; then break; fi
+    done
+  done < <(missing)
+  if [ -n "$(missing)" ]; then
+    echo "These could not be installed:" >&2
+    missing >&2
+    exit 1
+  fi
+}
+
+# count NAME: an attribute of the assembly in the results.
+count() { grep -o '<assembly [^>]*' "$results" | grep -o " $1=\"[0-9]*" | grep -o '[0-9]*$'; }
+
+install_missing
+dotnet restore --disable-build-servers -v quiet
+dotnet format --verify-no-changes --no-restore
+dotnet build --configuration "$configuration" --no-restore --disable-build-servers -warnaserror -v quiet
+
+filter=()
+for word in "$@"; do filter+=(-method "*$word*"); done
+status=0
+dotnet exec "tests/Letterbox.Tests/bin/$configuration/net10.0/Letterbox.Tests.dll" \
+  -noColor -xml "$results" "${filter[@]}" </dev/null || status=$?
+
+# A runner that crashed wrote no results: that is a failure too.
+passed=$(count passed || echo 0)
+failed=$(($(count failed || echo 1) + $(count errors || echo 0)))
+skipped=$(($(count skipped || echo 0) + $(count not-run || echo 0)))
+if [ "$passed" = 0 ] || [ "$failed" != 0 ] || [ "$status" != 0 ]; then exit 1; fi
