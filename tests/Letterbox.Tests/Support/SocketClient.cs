@@ -14,7 +14,8 @@ public sealed class SocketClient : IDisposable
     private readonly NetworkStream _stream;
     private readonly StreamReader _reader;
 
-    private SocketClient(Socket socket)
+    /// <summary>Takes over a connected socket.</summary>
+    public SocketClient(Socket socket)
     {
         _socket = socket;
         _stream = new NetworkStream(socket);
@@ -46,8 +47,18 @@ public sealed class SocketClient : IDisposable
         _socket.Close();
     }
 
-    /// <summary>The next line; <c>null</c>: the server has closed.</summary>
-    public async Task<string?> ReadLineAsync() => await _reader.ReadLineAsync().WaitAsync(s_patience);
+    /// <summary>The next line; <c>null</c>: the other side has closed, politely or not.</summary>
+    public async Task<string?> ReadLineAsync()
+    {
+        try
+        {
+            return await _reader.ReadLineAsync().WaitAsync(s_patience);
+        }
+        catch (IOException)
+        {
+            return null;
+        }
+    }
 
     /// <summary>Every line until the server closes.</summary>
     public async Task<List<string>> ReadToEndAsync()

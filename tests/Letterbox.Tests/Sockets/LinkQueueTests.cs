@@ -1,0 +1,158 @@
+// What the link owes, without a network: order, matching, resending, deadlines.
+
+using Letterbox.Sockets;
+using Letterbox.Tests.Support;
+
+namespace Letterbox.Tests.Sockets;
+
+public sealed class LinkQueueTests
+{
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(10);
+    private readonly ManualTime _time = new();
+    private readonly LinkQueue _queue;
+
+    public LinkQueueTests() => _queue = new LinkQueue(100, s_patience, _time);
+
+    [Fact]
+    public void Answers_go_to_the_messages_in_order_however_they_are_cut()
+    {
+        foreach (byte[][] cut in Cuts.Of(Cuts.Bytes("NO a\nWAIT b\nNO c\n")))
+        {
+            var queue = new LinkQueue(100, s_patience, _time);
+            queue.Connect();
+            Delivery[] deliveries = [Add(queue, "1"), Add(queue, "2"), Add(queue, "3")];
+            Assert.Equal(["1", "2", "3"], Take(queue));
+            Receipt[] expected = [Receipt.Refused("a"), Receipt.Later("b"), Receipt.Refused("c")];
+            Assert.Equal(deliveries.Zip(expected), Answer(queue, cut));
+            Assert.Equal(0, queue.Count);
+        }
+    }
+
+    [Fact]
+    public void After_a_break_what_has_no_answer_is_sent_again_before_what_was_never_sent()
+    {
+        _queue.Connect();
+        Delivery first = Add(_queue, "1");
+        Add(_queue, "2");
+        Add(_queue, "3");
+        Assert.Equal(["1", "2", "3"], Take(_queue));
+        Assert.Equal([(first, Receipt.Refused("x"))], Answer(_queue, [Cuts.Bytes("NO x\n")]));
+        Add(_queue, "4");
+        Assert.True(_queue.Break());
+        Assert.False(_queue.Break());
+        Assert.False(_queue.Take([], 1_000_000));
+        Add(_queue, "5");
+        _queue.Connect();
+        Assert.Equal(["2", "3", "4", "5"], Take(_queue));
+    }
+
+    [Fact]
+    public void Answers_that_come_after_the_break_are_nobodys()
+    {
+        _queue.Connect();
+        Add(_queue, "1");
+        Take(_queue);
+        _queue.Break();
+        Assert.Empty(Answer(_queue, [Cuts.Bytes("NO x\n")]));
+        Assert.Equal(1, _queue.Count);
+    }
+
+    [Theory]
+    [InlineData("HTTP/1.1 200 OK", "the store gave an answer that is none")]
+    [InlineData("OK 635d8f3a1c2b3a4d5e6f7081", "the store answered for another message")]
+    public void A_line_that_answers_nothing_is_a_fault_and_takes_nothing_out(string line, string fault)
+    {
+        _queue.Connect();
+        Add(_queue, "1");
+        Take(_queue);
+        Assert.Equal(fault, _queue.Answer(Cuts.Bytes(line + "\n"), [], out _));
+        Assert.Equal(1, _queue.Count);
+    }
+
+    [Fact]
+    public void An_answer_to_nothing_is_a_fault()
+    {
+        _queue.Connect();
+        string? fault = _queue.Answer(Cuts.Bytes("WAIT too many connections\n"), [], out _);
+        Assert.Equal("the store said, unasked: too many connections", fault);
+    }
+
+    [Fact]
+    public void Each_message_is_late_at_its_own_time_and_a_late_one_that_was_sent_breaks_the_link()
+    {
+        _queue.Connect();
+        Delivery first = Add(_queue, "1");
+        _time.Advance(TimeSpan.FromSeconds(4));
+        Delivery second = Add(_queue, "2");
+        Take(_queue);
+        var late = new List<Delivery>();
+        _time.Advance(TimeSpan.FromSeconds(6) - TimeSpan.FromTicks(1));
+        Assert.False(_queue.Expire(late, out TimeSpan? again));
+        Assert.Empty(late);
+        Assert.Equal(TimeSpan.FromTicks(1), again);
+
+        _time.Advance(TimeSpan.FromTicks(1));
+        Assert.True(_queue.Expire(late, out again));
+        Assert.Equal([first], late);
+        Assert.Equal(TimeSpan.FromSeconds(4), again);
+        Assert.False(_queue.Break());
+
+        _time.Advance(TimeSpan.FromSeconds(4));
+        late.Clear();
+        Assert.False(_queue.Expire(late, out again));
+        Assert.Equal([second], late);
+        Assert.Null(again);
+    }
+
+    [Fact]
+    public void One_message_too_many_is_refused_and_so_is_one_after_the_end()
+    {
+        for (int i = 0; i < 100; i++) Add(_queue, "x");
+        Assert.NotNull(_queue.Add(new Delivery(Texts.Message("a", "b"), 0), out _));
+        Assert.Equal(100, _queue.Clear().Count);
+        _queue.Close();
+        Assert.NotNull(_queue.Add(new Delivery(Texts.Message("a", "b"), 0), out _));
+    }
+
+    [Fact]
+    public void A_send_takes_no_more_than_fits_and_loses_nothing()
+    {
+        _queue.Connect();
+        var sizes = new List<int>();
+        for (int i = 0; i < 100; i++) Add(_queue, new string('x', 4000));
+        var batch = new List<Message>();
+        while (_queue.Take(batch, 256 * 1024) && batch.Count > 0) sizes.Add(batch.Count);
+        Assert.Equal(100, sizes.Sum());
+        Assert.All(sizes, size => Assert.InRange(size, 1, 256 * 1024 / 36_000));
+    }
+
+    private Delivery Add(LinkQueue queue, string text)
+    {
+        var delivery = new Delivery(Texts.Message("a", text), _time.GetTimestamp());
+        Assert.Null(queue.Add(delivery, out _));
+        return delivery;
+    }
+
+    private static IEnumerable<string> Take(LinkQueue queue)
+    {
+        var batch = new List<Message>();
+        Assert.True(queue.Take(batch, 1_000_000));
+        return batch.Select(m => m.Text);
+    }
+
+    private static List<(Delivery, Receipt)> Answer(LinkQueue queue, byte[][] pieces)
+    {
+        var all = new List<(Delivery, Receipt)>();
+        var answered = new List<(Delivery, Receipt)>();
+        byte[] held = [];
+        foreach (byte[] piece in pieces)
+        {
+            held = [.. held, .. piece];
+            Assert.Null(queue.Answer(held, answered, out int consumed));
+            held = held[consumed..];
+            all.AddRange(answered);
+        }
+
+        return all;
+    }
+}
