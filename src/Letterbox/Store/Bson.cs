@@ -1,14 +1,14 @@
-// BSON (bsonspec.org, version 1.1), written straight into a pooled buffer and read in place. Numbers are little-endian.
+// BSON (bsonspec.org, version 1.1), written into a pooled buffer, read in place. Little-endian.
 //
 //    document  +--------------+---------+---------+-----+------+
-//              | int32: bytes | element | element | ... | 0x00 |      the length counts itself and the last zero
+//              | int32: bytes | element | element | ... | 0x00 |    the length counts itself and the zero
 //              +--------------+---------+---------+-----+------+
-//    element   +------+------------+------+-------+
-//              | type | name, UTF-8| 0x00 | value |                   an array is a document with names "0", "1", ...
-//              +------+------------+------+-------+
-//    string    +--------------+-------------+------+
-//              | int32: bytes | UTF-8       | 0x00 |                 the length counts the last zero; the text
-//              +--------------+-------------+------+                 may hold zeros of its own, a name may not
+//    element   +------+-------------+------+-------+
+//              | type | name, UTF-8 | 0x00 | value |                an array is a document that names its
+//              +------+-------------+------+-------+                elements "0", "1", ...
+//    string    +--------------+-------+------+
+//              | int32: bytes | UTF-8 | 0x00 |                      the length counts the zero; a text may
+//              +--------------+-------+------+                      hold zeros of its own, a name may not
 //
 //    01 double, 8 bytes  02 string     03 document           04 array      05 binary: int32, subtype, bytes
 //    06 nothing          07 ObjectId   08 bool, 1 byte       09 date, 8    0A null, nothing
@@ -38,7 +38,7 @@ internal enum BsonType : byte
 }
 
 /// <summary>
-/// Writes documents one after the other into one growing buffer. Names are UTF-8 without zeros. Not thread-safe.
+/// Writes documents one after the other into one growing buffer. Names hold no zeros. Not thread-safe.
 /// </summary>
 internal sealed class BsonWriter : IDisposable
 {
@@ -155,8 +155,8 @@ internal sealed class BsonWriter : IDisposable
 }
 
 /// <summary>
-/// Reads the elements of one document in order: after <see cref="Read"/>, type, name and value are those of the
-/// element it stands on. Bytes that are no BSON throw <see cref="InvalidDataException"/>, never anything else.
+/// Reads the elements of one document in order: after <see cref="Read"/>, type, name and value are those of
+/// the element it stands on. What is no BSON throws <see cref="InvalidDataException"/> and nothing else.
 /// </summary>
 internal ref struct BsonReader
 {
@@ -165,8 +165,8 @@ internal ref struct BsonReader
     /// <summary>Reads <paramref name="document"/>, which is exactly one.</summary>
     public BsonReader(ReadOnlySpan<byte> document)
     {
-        if (document.Length < 5 || BinaryPrimitives.ReadInt32LittleEndian(document) != document.Length || document[^1] != 0)
-            throw Malformed();
+        if (document.Length < 5 || document[^1] != 0) throw Malformed();
+        if (BinaryPrimitives.ReadInt32LittleEndian(document) != document.Length) throw Malformed();
         _rest = document[4..^1];
     }
 
@@ -178,12 +178,15 @@ internal ref struct BsonReader
     public ReadOnlySpan<byte> Value { get; private set; }
 
     /// <summary>The value, if it is a string; bytes that are not UTF-8 become U+FFFD.</summary>
-    public readonly string? AsString => Type == BsonType.String ? Encoding.UTF8.GetString(Value[4..^1]) : null;
+    public readonly string? AsString =>
+        Type == BsonType.String ? Encoding.UTF8.GetString(Value[4..^1]) : null;
 
     /// <summary>The value, if it is an ObjectId.</summary>
     public readonly ObjectId? AsObjectId => Type == BsonType.ObjectId ? ObjectId.Read(Value) : null;
 
-    /// <summary>The value, if it is a number, as servers differ on which of the three; fractions are cut off.</summary>
+    /// <summary>
+    /// The value, if it is a number, as servers differ on which of the three; fractions are cut off.
+    /// </summary>
     public readonly long? AsInteger => Type switch
     {
         BsonType.Int32 => BinaryPrimitives.ReadInt32LittleEndian(Value),

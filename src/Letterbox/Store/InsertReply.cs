@@ -3,8 +3,8 @@
 //     { ok: 1, n: 997, writeErrors: [ { index: 3, code: 11000, errmsg: "..." }, ... ],
 //       writeConcernError: { code: 64, errmsg: "..." } }
 //
-// n is the number of documents inserted, writeErrors tells of each that was not, and writeConcernError that what was
-// inserted is not (yet) as durable as was asked.
+// n is the number of documents inserted, writeErrors tells of each that was not, and writeConcernError that
+// what was inserted is not (yet) as durable as was asked.
 
 using System.Text;
 

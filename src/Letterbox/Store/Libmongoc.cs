@@ -34,15 +34,17 @@ internal static unsafe partial class Libmongoc
     /// <summary><c>MONGOC_READ_PRIMARY</c>.</summary>
     public const int ReadPrimary = 1;
 
-    /// <summary><c>MONGOC_ERROR_API_VERSION_2</c>: domain 17 is the server's, and its codes are MongoDB's own.</summary>
+    /// <summary>
+    /// <c>MONGOC_ERROR_API_VERSION_2</c>: domain 17 is the server's, and its codes are MongoDB's own.
+    /// </summary>
     public const int ErrorApi = 2;
 
     private const string Mongoc = "mongoc";
     private const string Bson = "bson";
 
     /// <summary>
-    /// The file names, first found first used. A libmongoc works with the libbson of its own version only, so they
-    /// are pairs. Homebrew's folder on Apple silicon is not among those that the loader searches.
+    /// The file names, first found first used. A libmongoc works with the libbson of its own version only,
+    /// so they are pairs. Homebrew's folder on Apple silicon is not among those that the loader searches.
     /// </summary>
     private static readonly (string Mongoc, string Bson)[] s_names =
     [
@@ -75,8 +77,8 @@ internal static unsafe partial class Libmongoc
         }
 
         throw new MongoException(
-            "MongoDB is configured, but libmongoc, MongoDB's C driver, is not installed. "
-            + "Debian, Ubuntu: apt install libmongoc-1.0-0 (or libmongoc-1.0-0t64). macOS: brew install mongo-c-driver");
+            "MongoDB is configured, but libmongoc, MongoDB's C driver, is not installed. Debian, Ubuntu: "
+            + "apt install libmongoc-1.0-0 (or libmongoc-1.0-0t64). macOS: brew install mongo-c-driver");
     }
 
     private static (nint Mongoc, nint Bson) Start()
@@ -86,7 +88,7 @@ internal static unsafe partial class Libmongoc
             typeof(Libmongoc).Assembly,
             (name, _, _) => name switch { Mongoc => found.Mongoc, Bson => found.Bson, _ => 0 });
         mongoc_init();
-        // By default it writes to standard error what it also returns; we report what it returns, without secrets.
+        // By default it writes to standard error what it also returns; what it returns is reported by us.
         mongoc_log_set_handler(0, 0);
         return found;
     }
@@ -137,7 +139,8 @@ internal static unsafe partial class Libmongoc
         nint client, string database, nint command, nint options, nint reply, out BsonError error);
 
     [LibraryImport(Mongoc, StringMarshalling = StringMarshalling.Utf8)]
-    internal static partial nint mongoc_client_get_collection(nint client, string database, string collection);
+    internal static partial nint mongoc_client_get_collection(
+        nint client, string database, string collection);
 
     [LibraryImport(Mongoc)]
     internal static partial void mongoc_collection_destroy(nint collection);

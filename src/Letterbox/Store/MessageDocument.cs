@@ -19,7 +19,8 @@ internal static class MessageDocument
     }
 
     /// <summary>
-    /// Reads a document that may be anybody's: a field that is missing or of another type is empty, others are passed over.
+    /// Reads a document that may be anybody's: a field that is missing or of another type is empty, others
+    /// are passed over.
     /// </summary>
     /// <exception cref="InvalidDataException">The bytes are not BSON.</exception>
     public static StoredMessage Read(ReadOnlySpan<byte> document)

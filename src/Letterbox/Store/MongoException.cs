@@ -3,7 +3,7 @@
 namespace Letterbox.Store;
 
 /// <summary>
-/// MongoDB cannot be used; the text says why and what to mend, fit for a person and for a log: never with a password.
-/// A batch that could not be stored is no exception but a <see cref="BatchOutcome"/>.
+/// MongoDB cannot be used; the text says why and what to mend, fit for a person and for a log: never with a
+/// password. A batch that could not be stored is no exception but a <see cref="BatchOutcome"/>.
 /// </summary>
 public sealed class MongoException(string message) : Exception(message);

@@ -1,11 +1,11 @@
 // What libmongoc hands out, and who gives it back. Nothing outside this file frees anything native.
 //
-//    MongoPool ──Rent──▶ MongoLease ──Find──▶ MongoCursor          each is ended before the one it came from:
-//    connections,        one client,          one listing,         a lease counts as a user of the pool's handle, so
-//    monitors            three bson_t         page by page         the pool outlives its leases, whoever disposes first
+//    MongoPool ──Rent──▶ MongoLease ──Find──▶ MongoCursor        each ends before the one it came from: a
+//    connections,        one client,          one listing,       lease counts as a user of the pool's handle,
+//    monitors            three bson_t         page by page       so the pool outlives it in any case
 //
-// A lease or a cursor has no finalizer: one that is forgotten leaks, rather than run native code on a foreign thread
-// after its owner is gone. A reply is destroyed where it was received, after failure too.
+// A lease or a cursor has no finalizer: one that is forgotten leaks, rather than run native code on a
+// foreign thread after its owner is gone. A reply is destroyed where it was received, after failure too.
 
 using System.Runtime.InteropServices;
 using static Letterbox.Store.Libmongoc;
@@ -76,10 +76,11 @@ internal sealed unsafe class MongoLease(MongoPool pool, nint client) : IDisposab
     private readonly byte* _bson = (byte*)NativeMemory.AlignedAlloc(3 * BsonSize, BsonSize);
 
     /// <summary>
-    /// Runs a command that writes, on the primary, with the write concern of <paramref name="options"/>. Returns why it
-    /// failed, or <c>null</c>; a reply may say more than that, as writes can fail one by one.
+    /// Runs a command that writes, on the primary, with the write concern of <paramref name="options"/>.
+    /// Returns why it failed, or <c>null</c>; the reply may say more, as writes can fail one by one.
     /// </summary>
-    public string? Write(string database, ReadOnlySpan<byte> command, ReadOnlySpan<byte> options, out byte[] reply)
+    public string? Write(
+        string database, ReadOnlySpan<byte> command, ReadOnlySpan<byte> options, out byte[] reply)
     {
         fixed (byte* commandBytes = command, optionsBytes = options)
         {
@@ -96,11 +97,12 @@ internal sealed unsafe class MongoLease(MongoPool pool, nint client) : IDisposab
     }
 
     /// <summary>
-    /// Begins to list the documents that match. With <paramref name="primary"/> the primary is asked, whatever the URI
-    /// prefers. Nothing is sent before the first <see cref="MongoCursor.Read"/>.
+    /// Begins to list the documents that match. With <paramref name="primary"/> the primary is asked,
+    /// whatever the URI prefers. Nothing is sent before the first <see cref="MongoCursor.Read"/>.
     /// </summary>
     public MongoCursor Find(
-        string database, string collection, ReadOnlySpan<byte> filter, ReadOnlySpan<byte> options, bool primary)
+        string database, string collection, ReadOnlySpan<byte> filter, ReadOnlySpan<byte> options,
+        bool primary)
     {
         fixed (byte* filterBytes = filter, optionsBytes = options)
         {
@@ -136,11 +138,14 @@ internal sealed unsafe class MongoLease(MongoPool pool, nint client) : IDisposab
 
     private static void Wrap(nint bson, byte* data, int length)
     {
-        if (!bson_init_static(bson, data, (nuint)length)) throw new ArgumentException("not a BSON document", nameof(data));
+        if (!bson_init_static(bson, data, (nuint)length))
+            throw new ArgumentException("not a BSON document", nameof(data));
     }
 }
 
-/// <summary>The documents that match, fetched page by page. For one thread; disposed before its lease.</summary>
+/// <summary>
+/// The documents that match, fetched page by page. For one thread; disposed before its lease.
+/// </summary>
 internal sealed class MongoCursor(nint collection, nint cursor) : IDisposable
 {
     private nint _document;
@@ -148,11 +153,14 @@ internal sealed class MongoCursor(nint collection, nint cursor) : IDisposable
     /// <summary>The document it stands on; valid until the next <see cref="Read"/>.</summary>
     public ReadOnlySpan<byte> Current => MongoLease.Bytes(_document);
 
-    /// <summary>Goes to the next document; false at the end, and when <see cref="Fault"/> says why not.</summary>
+    /// <summary>
+    /// Goes to the next document; false at the end, and when <see cref="Fault"/> says why not.
+    /// </summary>
     public bool Read() => mongoc_cursor_next(cursor, out _document);
 
     /// <summary>Why the documents ended before their end; <c>null</c> when they did not.</summary>
-    public string? Fault => mongoc_cursor_error(cursor, out BsonError error) ? MongoLease.Describe(error) : null;
+    public string? Fault =>
+        mongoc_cursor_error(cursor, out BsonError error) ? MongoLease.Describe(error) : null;
 
     /// <summary>Ends it here, and on the server.</summary>
     public void Dispose()

@@ -9,10 +9,12 @@
 //                         121, 10334, 17280                                   refused: it will never fit
 //                         anything else                                       nothing is certain
 //
-// Is a duplicate key proof that the earlier try is durable? By itself no: it may have reached the primary only. But a write
-// that changes nothing because of what it found waits for the write concern all the same: the server then waits for the newest
-// operation it knows of, which the one that it found came before (SERVER-18522, since 3.2; LastOpFixer in write_ops_exec.cpp;
-// its test noop_writes_wait_for_write_concern.js inserts a duplicate). So with no writeConcernError, 11000 is durable too.
+// Is a duplicate key proof that the earlier try is durable? By itself no: it may have reached the primary
+// only. But a write that changes nothing because of what it found waits for the write concern all the same:
+// the server then waits for the newest operation it knows of, which the one that it found came before
+// (SERVER-18522, since 3.2; LastOpFixer in write_ops_exec.cpp; its test
+// noop_writes_wait_for_write_concern.js inserts a duplicate). So with no writeConcernError, 11000 is
+// durable too.
 
 using System.Collections.Frozen;
 
@@ -20,19 +22,19 @@ namespace Letterbox.Store;
 
 /// <summary>One collection of messages in MongoDB.</summary>
 /// <remarks>
-/// Every call blocks its thread. <see cref="Insert"/> is for one thread, the relay's; the listing is for one thread, which
-/// may be another.
+/// Every call blocks its thread. <see cref="Insert"/> is for one thread, the relay's; the listing is for
+/// one thread, which may be another.
 /// </remarks>
 public sealed class MongoStore : IStoredMessages
 {
     /// <summary>The reason of an entry whose key is taken by a different document.</summary>
     public const string Conflict = "conflict";
 
-    // One command is one document to MongoDB, at most 16 MiB and a little. Half of that, and one message over it.
+    // One command is one document to MongoDB, 16 MiB at most. Half of that, and one message over it.
     private const int DocumentsMax = 1_000;
     private const int CommandBytesMax = 8 * 1024 * 1024;
 
-    // Under the socket's 10 s, so that the server's answer, which says more than a broken connection, comes first.
+    // Under the socket's 10 s: the server's answer, which says more than a broken connection, comes first.
     private const int WriteConcernMilliseconds = 5_000;
 
     private const int DuplicateKey = 11000;
@@ -54,18 +56,20 @@ public sealed class MongoStore : IStoredMessages
         (_pool, _database, _collection) = (pool, database, collection);
 
     /// <summary>
-    /// Loads libmongoc and reads the connection string. MongoDB itself may be away; connections are made when needed.
+    /// Loads libmongoc and reads the connection string. MongoDB itself may be away; connections are made
+    /// when needed.
     /// </summary>
     /// <param name="uri">A connection string; what it does not say of timeouts is set.</param>
     /// <param name="database">Name of the database.</param>
     /// <param name="collection">Name of the collection.</param>
-    /// <exception cref="MongoException">libmongoc is not installed, or the connection string cannot be used.</exception>
+    /// <exception cref="MongoException">No libmongoc, or a connection string that cannot be used.</exception>
     public static MongoStore Open(string uri, string database, string collection) =>
         new(MongoPool.Open(uri), database, collection);
 
     /// <summary>
-    /// Stores a batch with write concern majority, journaled; it can be sent again any number of times. Blocks for 5 s
-    /// when MongoDB is away, for half a minute at most when it hangs, unless the URI has timeouts of its own.
+    /// Stores a batch with write concern majority, journaled; it can be sent again any number of times.
+    /// Blocks for 5 s when MongoDB is away, for half a minute at most when it hangs, unless the URI has
+    /// timeouts of its own.
     /// </summary>
     public BatchOutcome Insert(IReadOnlyList<JournalEntry> batch)
     {
@@ -107,13 +111,15 @@ public sealed class MongoStore : IStoredMessages
     }
 
     /// <inheritdoc/>
-    /// <remarks>Documents that are not Letterbox's are passed over here. The rule is in RecentlyListed.cs.</remarks>
+    /// <remarks>
+    /// Documents that are not Letterbox's are passed over here. The rule is in RecentlyListed.cs.
+    /// </remarks>
     /// <exception cref="MongoException">MongoDB is away, or went away in the middle.</exception>
     public IEnumerable<StoredMessage> ReadNew() => Read(_recent.WindowStart).Where(_recent.Add);
 
     /// <summary>
-    /// Asks the primary for one message, which takes a connection, a login and the right to read. Returns why that failed,
-    /// or <c>null</c>.
+    /// Asks the primary for one message, which takes a connection, a login and the right to read. Returns
+    /// why that failed, or <c>null</c>.
     /// </summary>
     public string? Ping()
     {
@@ -146,7 +152,9 @@ public sealed class MongoStore : IStoredMessages
         return at - from;
     }
 
-    /// <summary>Sends one command and judges the answer. Returns why nothing is certain, or <c>null</c>.</summary>
+    /// <summary>
+    /// Sends one command and judges the answer. Returns why nothing is certain, or <c>null</c>.
+    /// </summary>
     private string? Send(
         MongoLease lease, BsonWriter command, IReadOnlyList<JournalEntry> batch, int from, int count,
         List<RefusedEntry> refused)
@@ -155,21 +163,25 @@ public sealed class MongoStore : IStoredMessages
         InsertReply reply = InsertReply.Read(answer);
         if (reply.WriteConcernFault is { } notDurable) return notDurable;
         if (reply.Inserted + reply.Errors.Count < count)
-            return $"MongoDB's answer speaks of {reply.Inserted + reply.Errors.Count} messages out of {count}";
+            return $"MongoDB's answer speaks of {reply.Inserted + reply.Errors.Count} of {count} messages";
 
         var duplicates = new List<WriteError>();
         foreach (WriteError error in reply.Errors)
         {
-            if (error.Index < 0 || error.Index >= count) return $"MongoDB's answer names message {error.Index} of {count}";
+            if ((uint)error.Index >= (uint)count)
+                return $"MongoDB's answer names message {error.Index} of {count}";
+            string reason = InsertReply.Describe(error);
             if (error.Code == DuplicateKey) duplicates.Add(error);
-            else if (s_poison.Contains(error.Code)) refused.Add(new(from + error.Index, InsertReply.Describe(error)));
-            else return InsertReply.Describe(error);
+            else if (s_poison.Contains(error.Code)) refused.Add(new(from + error.Index, reason));
+            else return reason;
         }
 
         return duplicates.Count == 0 ? null : JudgeDuplicates(lease, duplicates, batch, from, refused);
     }
 
-    /// <summary>Reads what stands under the keys that are taken. Returns why nothing is certain, or <c>null</c>.</summary>
+    /// <summary>
+    /// Reads what stands under the keys that are taken. Returns why nothing is certain, or <c>null</c>.
+    /// </summary>
     private string? JudgeDuplicates(
         MongoLease lease, List<WriteError> duplicates, IReadOnlyList<JournalEntry> batch, int from,
         List<RefusedEntry> refused)

@@ -28,7 +28,7 @@ internal static partial class MongoUri
     public static nint Parse(string text)
     {
         Load();
-        // libmongoc would take what follows the first @ for the host, and name that when it cannot be reached.
+        // libmongoc would take what follows the first @ for the host, and name it when it is not reached.
         string authority = text[(text.IndexOf("://", StringComparison.Ordinal) + 3)..].Split('/', 2)[0];
         if (authority.Count(static c => c == '@') > 1)
             throw Refuse("an @ in a user name or password is written %40");
@@ -37,7 +37,8 @@ internal static partial class MongoUri
         if (uri == 0) throw Refuse(error);
         foreach ((string option, int milliseconds) in s_timeouts)
         {
-            if (!mongoc_uri_has_option(uri, option)) mongoc_uri_set_option_as_int32(uri, option, milliseconds);
+            if (!mongoc_uri_has_option(uri, option))
+                mongoc_uri_set_option_as_int32(uri, option, milliseconds);
         }
 
         if (!mongoc_uri_has_option(uri, "appname")) mongoc_uri_set_appname(uri, "letterbox");
@@ -45,12 +46,14 @@ internal static partial class MongoUri
     }
 
     /// <summary>
-    /// What libmongoc has against a connection string. What it quotes is left out: of a malformed one any piece may
-    /// be the password.
+    /// What libmongoc has against a connection string. What it quotes is left out: of a malformed one any
+    /// piece may be the password.
     /// </summary>
-    public static MongoException Refuse(BsonError error) => Refuse(Quoted().Replace(error.Message, "\"...\""));
+    public static MongoException Refuse(BsonError error) =>
+        Refuse(Quoted().Replace(error.Message, "\"...\""));
 
-    private static MongoException Refuse(string reason) => new($"LETTERBOX_MONGODB_URI cannot be used: {reason}");
+    private static MongoException Refuse(string reason) =>
+        new($"LETTERBOX_MONGODB_URI cannot be used: {reason}");
 
     [GeneratedRegex("""
         "[^"]*"|'[^']*'

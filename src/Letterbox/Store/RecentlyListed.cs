@@ -1,10 +1,11 @@
 // Which messages a follower has been shown lately, so that he is shown each once.
 //
-// New messages do not come last. Their keys are made when the page is viewed, so an _id says nothing of when the message was
-// stored; and their dates are local times of receipt, which step back by an hour in autumn, and reach MongoDB late when a
-// journal had to wait. So whoever follows asks again for a window of time before the newest date seen, and passes over
-// what was in there already. A message that arrives with a date older than the window (one of several store processes was cut
-// off for longer) is not followed; a full listing shows it.
+// New messages do not come last. Their keys are made when the page is viewed, so an _id says nothing of
+// when the message was stored; and their dates are local times of receipt, which step back by an hour in
+// autumn, and reach MongoDB late when a journal had to wait. So whoever follows asks again for a window of
+// time before the newest date seen, and passes over what was in there already. A message that arrives with
+// a date older than the window (one of several store processes was cut off for longer) is not followed; a
+// full listing shows it.
 
 using System.Globalization;
 
@@ -20,9 +21,14 @@ internal sealed class RecentlyListed
 
     private readonly SortedSet<(DateTime Date, ObjectId Id)> _shown = [];
 
-    /// <summary>Where the window begins, as a date of a message; <c>null</c> before the first message.</summary>
+    /// <summary>
+    /// Where the window begins, as a date of a message; <c>null</c> before the first message.
+    /// </summary>
     public string? WindowStart =>
-        _shown.Count == 0 ? null : (_shown.Max.Date - s_window).ToString(DateFormat, CultureInfo.InvariantCulture);
+        _shown.Count == 0 ? null : Start.ToString(DateFormat, CultureInfo.InvariantCulture);
+
+    private DateTime Start =>
+        _shown.Max.Date > DateTime.MinValue + s_window ? _shown.Max.Date - s_window : DateTime.MinValue;
 
     /// <summary>Forgets everything.</summary>
     public void Clear() => _shown.Clear();
@@ -32,15 +38,10 @@ internal sealed class RecentlyListed
     /// </summary>
     public bool Add(StoredMessage message)
     {
-        if (!DateTime.TryParseExact(
-                message.Date, DateFormat, CultureInfo.InvariantCulture, DateTimeStyles.None, out DateTime date))
-        {
-            return false;
-        }
-
-        if (!_shown.Add((date, message.Id))) return false;
-        DateTime start = _shown.Max.Date < DateTime.MinValue + s_window ? DateTime.MinValue : _shown.Max.Date - s_window;
-        while (_shown.Min.Date < start) _shown.Remove(_shown.Min);
+        bool ours = DateTime.TryParseExact(
+            message.Date, DateFormat, CultureInfo.InvariantCulture, DateTimeStyles.None, out DateTime date);
+        if (!ours || !_shown.Add((date, message.Id))) return false;
+        while (_shown.Min.Date < Start) _shown.Remove(_shown.Min);
         return true;
     }
 }

@@ -1,4 +1,5 @@
-// Every fault with the batch in flight: what is said of it, and that the same batch sent again is stored exactly once.
+// Every fault with the batch in flight: what is said of it, and that the same batch sent again is stored
+// exactly once.
 
 using Letterbox.Store;
 using Letterbox.Tests.Support;
@@ -113,7 +114,7 @@ public sealed class MongoFaultTests : IAsyncDisposable
         BatchOutcome outcome = store.Insert(batch);
         Assert.True(outcome.Stored, outcome.Fault);
         Assert.Equal([1, 3], outcome.Refused.Select(static r => r.Index));
-        Assert.All(outcome.Refused, r => Assert.Contains(code.ToString(), r.Reason, StringComparison.Ordinal));
+        Assert.All(outcome.Refused, r => Assert.Contains($"{code}", r.Reason, StringComparison.Ordinal));
         AssertStoredOnce(server, [batch[0], batch[2], batch[4]]);
     }
 
@@ -242,8 +243,8 @@ public sealed class MongoFaultTests : IAsyncDisposable
     public void No_fault_text_holds_the_password()
     {
         ScriptedMongo server = Server();
-        string uri = server.ImpatientUri.Replace("mongodb://", "mongodb://krabaton:hunter2secret@", StringComparison.Ordinal);
-        using MongoStore store = MongoStore.Open(uri, Database, Collection);
+        string uri = server.ImpatientUri.Replace("://", "://me:hunter2secret@", StringComparison.Ordinal);
+        using var store = MongoStore.Open(uri, Database, Collection);
         JournalEntry[] batch = MongoMessages.Batch(1);
         var texts = new List<string?> { store.Insert(batch).Fault, store.Ping() };
         texts.Add(Assert.Throws<MongoException>(() => store.ReadAll().Count()).Message);
@@ -272,12 +273,17 @@ public sealed class MongoFaultTests : IAsyncDisposable
         Assert.True(faults >= leastFaults, "the fault was not met");
     }
 
-    private static void AssertStoredOnce(ScriptedMongo server, IEnumerable<JournalEntry> batch) =>
+    private static void AssertStoredOnce(ScriptedMongo server, IEnumerable<JournalEntry> batch)
+    {
+        IEnumerable<StoredMessage> stored =
+            server.Stored(Database, Collection).Select(static d => MessageDocument.Read(d.Encode()));
         Assert.Equal(
             batch.Select(static e => e.Message).OrderBy(static m => m.Id),
-            server.Stored(Database, Collection).Select(static d => MessageDocument.Read(d.Encode())).OrderBy(static m => m.Id));
+            stored.OrderBy(static m => m.Id));
+    }
 
-    private static MongoStore Open(ScriptedMongo server) => MongoStore.Open(server.ImpatientUri, Database, Collection);
+    private static MongoStore Open(ScriptedMongo server) =>
+        MongoStore.Open(server.ImpatientUri, Database, Collection);
 
     private ScriptedMongo Server(string? replicaSet = null)
     {

@@ -1,4 +1,5 @@
-// The contract on the real server that LETTERBOX_TEST_MONGODB_URI names, in a database of its own that is dropped afterwards.
+// The contract on the real server that LETTERBOX_TEST_MONGODB_URI names, in a database of its own that is
+// dropped afterwards.
 
 using Letterbox.Store;
 using Letterbox.Tests.Support;
@@ -18,7 +19,8 @@ public sealed class MongoRealServerTests : MongoContract, IDisposable
         if (string.IsNullOrEmpty(_uri)) return;
         using MongoPool pool = MongoPool.Open(_uri);
         using MongoLease lease = pool.Rent();
-        Assert.Null(lease.Write(_database, new MongoDoc { { "dropDatabase", 1 } }.Encode(), new MongoDoc().Encode(), out _));
+        byte[] drop = new MongoDoc { { "dropDatabase", 1 } }.Encode();
+        Assert.Null(lease.Write(_database, drop, new MongoDoc().Encode(), out _));
     }
 
     private protected override MongoStore Open() => MongoStore.Open(_uri!, _database, "messages");

@@ -15,9 +15,9 @@ public sealed class MongoWireTests : IAsyncDisposable
     [InlineData("")]
     [InlineData("&w=0")]
     [InlineData("&w=1&journal=false")]
-    public void Every_insert_is_unordered_and_asks_for_majority_and_journal_whatever_the_uri_says(string options)
+    public void Every_insert_is_unordered_and_asks_for_majority_and_journal(string options)
     {
-        using var store = MongoStore.Open(_server.Uri + options, "letterbox", "messages");
+        using MongoStore store = Open(options);
         BatchOutcome outcome = store.Insert(MongoMessages.Batch(2500));
         Assert.True(outcome.Stored, outcome.Fault);
         IReadOnlyList<SeenCommand> inserts = _server.Seen("insert");
@@ -52,13 +52,12 @@ public sealed class MongoWireTests : IAsyncDisposable
     [Fact]
     public void A_command_never_holds_much_more_than_8_MiB()
     {
-        string longest = string.Concat(Enumerable.Repeat("📬", 4000));
-        JournalEntry[] batch = MongoMessages.Batch([.. Enumerable.Range(0, 1000).Select(i => MongoMessages.At(i, longest))]);
         using MongoStore store = Open();
-        Assert.True(store.Insert(batch).Stored);
+        Assert.True(store.Insert(MongoMessages.LongestBatch(1000)).Stored);
         IReadOnlyList<SeenCommand> inserts = _server.Seen("insert");
         Assert.Equal(2, inserts.Count);
-        Assert.All(inserts, static c => Assert.InRange(c.Body.Encode().Length, 1, (8 * 1024 * 1024) + 20_000));
+        const int most = (8 * 1024 * 1024) + 20_000;
+        Assert.All(inserts, static c => Assert.InRange(c.Body.Encode().Length, 1, most));
     }
 
     [Fact]
@@ -105,7 +104,7 @@ public sealed class MongoWireTests : IAsyncDisposable
     [Fact]
     public void The_keys_that_are_taken_are_read_back_from_the_primary()
     {
-        using var store = MongoStore.Open(_server.Uri + "&readPreference=secondaryPreferred", "letterbox", "messages");
+        using MongoStore store = Open("&readPreference=secondaryPreferred");
         JournalEntry[] batch = MongoMessages.Batch(1);
         Assert.True(store.Insert(batch).Stored);
         Assert.True(store.Insert(batch).Stored);
@@ -118,9 +117,9 @@ public sealed class MongoWireTests : IAsyncDisposable
     public void Documents_of_others_are_listed_with_what_they_have()
     {
         ObjectId id = ObjectId.New(TimeProvider.System);
-        _server.Put("letterbox", "messages", new MongoDoc { { "_id", "a string" }, { "message", "no date" } });
-        _server.Put("letterbox", "messages", new MongoDoc { { "_id", id }, { "date", 42 }, { "username", null } });
-        _server.Put("letterbox", "messages", new MongoDoc { { "_id", 3 }, { "date", "zzz" }, { "extra", new MongoDoc() } });
+        Put(new MongoDoc { { "_id", "a string" }, { "message", "no date" } });
+        Put(new MongoDoc { { "_id", id }, { "date", 42 }, { "username", null } });
+        Put(new MongoDoc { { "_id", 3 }, { "date", "zzz" }, { "extra", new MongoDoc() } });
         StoredMessage ours = MongoMessages.At(0);
         using MongoStore store = Open();
         store.Insert(MongoMessages.Batch(ours));
@@ -130,5 +129,8 @@ public sealed class MongoWireTests : IAsyncDisposable
         Assert.Empty(store.ReadNew());
     }
 
-    private MongoStore Open() => MongoStore.Open(_server.Uri, "letterbox", "messages");
+    private MongoStore Open(string options = "") =>
+        MongoStore.Open(_server.Uri + options, "letterbox", "messages");
+
+    private void Put(MongoDoc document) => _server.Put("letterbox", "messages", document);
 }

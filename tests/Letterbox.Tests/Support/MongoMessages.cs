@@ -11,7 +11,8 @@ internal static class MongoMessages
     private static readonly DateTime s_start = new(2022, 10, 29, 20, 20, 58);
 
     /// <summary>A message received so many seconds after the first, under a fresh key.</summary>
-    public static StoredMessage At(double seconds, string text = "First message", string username = "krabaton") =>
+    public static StoredMessage At(
+        double seconds, string text = "First message", string username = "krabaton") =>
         new(ObjectId.New(TimeProvider.System), Date(seconds), username, text);
 
     /// <summary>The date of a message received so many seconds after the first.</summary>
@@ -21,6 +22,13 @@ internal static class MongoMessages
     /// <summary>Different messages, one second apart.</summary>
     public static JournalEntry[] Batch(int count) =>
         Batch([.. Enumerable.Range(0, count).Select(i => At(i, $"message {i}"))]);
+
+    /// <summary>Messages of the greatest length in bytes, one second apart.</summary>
+    public static JournalEntry[] LongestBatch(int count)
+    {
+        string longest = string.Concat(Enumerable.Repeat("📬", Message.TextMax));
+        return Batch([.. Enumerable.Range(0, count).Select(i => At(i, longest))]);
+    }
 
     /// <summary>These messages as a batch.</summary>
     public static JournalEntry[] Batch(params StoredMessage[] messages) =>

@@ -2,7 +2,7 @@
 //
 //    message   int32 length | int32 id | int32 in answer to | int32 opcode | body
 //    2013      OP_MSG: u32 flags | sections: 00 document, or 01 int32 size, name 00, documents
-//    2004      OP_QUERY, for the first hello only: int32 flags | collection 00 | int32 skip | int32 count | document
+//    2004      OP_QUERY, only for hello: int32 flags | collection 00 | int32 skip | int32 count | document
 //    1         OP_REPLY: int32 flags | int64 cursor | int32 from | int32 documents | document
 
 using System.Buffers.Binary;
@@ -45,7 +45,8 @@ internal sealed class ScriptedMongo : IAsyncDisposable
 
     /// <summary>With room for options: it ends in one.</summary>
     public string Uri =>
-        $"mongodb://127.0.0.1:{Port}/?heartbeatFrequencyMS=500" + (_replicaSet is null ? "" : $"&replicaSet={_replicaSet}");
+        $"mongodb://127.0.0.1:{Port}/?heartbeatFrequencyMS=500"
+        + (_replicaSet is null ? "" : $"&replicaSet={_replicaSet}");
 
     /// <summary>With short timeouts, so that a server that is frozen or down costs a test little.</summary>
     public string ImpatientUri => Uri + "&serverSelectionTimeoutMS=1000&socketTimeoutMS=500";
@@ -103,7 +104,9 @@ internal sealed class ScriptedMongo : IAsyncDisposable
         }
     }
 
-    /// <summary>Closes every connection and refuses new ones, until <see cref="Up"/>. What is stored stays.</summary>
+    /// <summary>
+    /// Closes every connection and refuses new ones, until <see cref="Up"/>. What is stored stays.
+    /// </summary>
     public void Down()
     {
         lock (_lock)
@@ -189,7 +192,7 @@ internal sealed class ScriptedMongo : IAsyncDisposable
             if (_faults.TryGetValue(name, out Queue<MongoFault>? faults)) faults.TryDequeue(out fault);
             MongoDoc answer = new() { { "ok", 1.0 } };
             if (fault is null || fault.CarryOut)
-                answer = name is "hello" or "isMaster" or "ismaster" ? Hello() : _data.Run(name, command, fault);
+                answer = name is "hello" or "isMaster" ? Hello() : _data.Run(name, command, fault);
             byte[] message = Message(head, (fault?.Answer ?? answer).Encode(), legacy);
             return Spoil(message, fault?.Misbehaviour ?? MongoMisbehaviour.None);
         }
@@ -226,7 +229,8 @@ internal sealed class ScriptedMongo : IAsyncDisposable
 
     private static MongoDoc ReadMsg(byte[] body)
     {
-        if ((BinaryPrimitives.ReadUInt32LittleEndian(body) & 1) != 0) throw new IOException("checksums are not understood");
+        bool checksum = (body[0] & 1) != 0;
+        if (checksum) throw new IOException("checksums are not understood");
         MongoDoc? command = null;
         var sequences = new List<KeyValuePair<string, object?>>();
         for (int at = 4; at < body.Length;)
@@ -270,7 +274,9 @@ internal sealed class ScriptedMongo : IAsyncDisposable
         return message;
     }
 
-    /// <summary>No topologyVersion: clients then ask now and again instead of waiting for a streamed answer.</summary>
+    /// <summary>
+    /// No topologyVersion: clients then ask now and again instead of waiting for a streamed answer.
+    /// </summary>
     private MongoDoc Hello()
     {
         var hello = new MongoDoc

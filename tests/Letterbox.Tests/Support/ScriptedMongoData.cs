@@ -1,5 +1,5 @@
-// Test code. What the scripted MongoDB server stores, and its commands on it: insert, find, getMore, killCursors, count,
-// dropDatabase. In memory; `_id` is unique.
+// Test code. What the scripted MongoDB server stores, and its commands on it: insert, find, getMore,
+// killCursors, count, dropDatabase. In memory; `_id` is unique.
 
 namespace Letterbox.Tests.Support;
 
@@ -17,7 +17,8 @@ internal sealed class ScriptedMongoData
 
     public List<MongoDoc> Collection(string name)
     {
-        if (!_collections.TryGetValue(name, out List<MongoDoc>? documents)) _collections[name] = documents = [];
+        if (!_collections.TryGetValue(name, out List<MongoDoc>? documents))
+            _collections[name] = documents = [];
         return documents;
     }
 
@@ -36,12 +37,12 @@ internal sealed class ScriptedMongoData
             case "count":
                 return Ok(("n", Matching(Collection(Namespace()), command["query"] as MongoDoc).Count()));
             case "dropDatabase":
-                foreach (string ns in _collections.Keys.Where(k => k.StartsWith(database + ".", StringComparison.Ordinal)).ToArray())
+                foreach (string ns in _collections.Keys.Where(k => k.Split('.')[0] == database).ToArray())
                     _collections.Remove(ns);
                 return Ok();
             case "ping" or "endSessions": return Ok();
             default:
-                return new MongoDoc { { "ok", 0.0 }, { "errmsg", $"no such command: '{name}'" }, { "code", 59 } };
+                return Error(59, $"no such command: '{name}'");
         }
     }
 
@@ -52,6 +53,9 @@ internal sealed class ScriptedMongoData
         answer.Add("ok", 1.0);
         return answer;
     }
+
+    private static MongoDoc Error(int code, string text) =>
+        new() { { "ok", 0.0 }, { "errmsg", text }, { "code", code } };
 
     private static MongoDoc Insert(List<MongoDoc> collection, MongoDoc command, MongoFault? fault)
     {
@@ -86,7 +90,7 @@ internal sealed class ScriptedMongoData
         IEnumerable<MongoDoc> found = Matching(Collection(ns), command["filter"] as MongoDoc);
         if (command["sort"] is MongoDoc sort)
             found = found.Order(Comparer<MongoDoc>.Create((a, b) => Compare(a, b, sort)));
-        if (command["limit"] is { } limit && Convert.ToInt32(limit) is > 0 and var most) found = found.Take(most);
+        if (Convert.ToInt32(command["limit"]) is > 0 and var most) found = found.Take(most);
         var rest = new Queue<MongoDoc>(found);
         object?[] page = Page(rest, command["batchSize"]);
         long id = 0;
@@ -97,10 +101,11 @@ internal sealed class ScriptedMongoData
     private MongoDoc GetMore(long id, MongoDoc command)
     {
         if (!_cursors.TryGetValue(id, out (string Namespace, Queue<MongoDoc> Left) cursor))
-            return new MongoDoc { { "ok", 0.0 }, { "errmsg", $"cursor id {id} not found" }, { "code", 43 } };
+            return Error(43, $"cursor id {id} not found");
         object?[] page = Page(cursor.Left, command["batchSize"]);
         if (cursor.Left.Count == 0) _cursors.Remove(id);
-        var answer = new MongoDoc { { "nextBatch", page }, { "id", cursor.Left.Count == 0 ? 0L : id }, { "ns", cursor.Namespace } };
+        long next = cursor.Left.Count == 0 ? 0 : id;
+        var answer = new MongoDoc { { "nextBatch", page }, { "id", next }, { "ns", cursor.Namespace } };
         return Ok(("cursor", answer));
     }
 
@@ -118,7 +123,8 @@ internal sealed class ScriptedMongoData
     private static bool Matches(object? value, object? condition) => condition switch
     {
         MongoDoc c when c.Has("$in") => ((object?[])c["$in"]!).Contains(value),
-        MongoDoc c when c.Has("$gte") => value is string s && string.CompareOrdinal(s, (string)c["$gte"]!) >= 0,
+        MongoDoc c when c.Has("$gte") =>
+            value is string s && string.CompareOrdinal(s, (string)c["$gte"]!) >= 0,
         _ => Equals(value, condition),
     };
 
@@ -141,7 +147,7 @@ internal sealed class ScriptedMongoData
         {
             (string x, string y) => string.CompareOrdinal(x, y),
             (ObjectId x, ObjectId y) => x.CompareTo(y),
-            (int or long or double, int or long or double) => Convert.ToDouble(a).CompareTo(Convert.ToDouble(b)),
+            _ when Rank(a) == 1 => Convert.ToDouble(a).CompareTo(Convert.ToDouble(b)),
             _ => 0,
         };
     }

@@ -8,8 +8,8 @@ using Letterbox.Store;
 namespace Letterbox.Tests.Support;
 
 /// <summary>
-/// A document: fields in order. Values are double, string, ObjectId, bool, int, long, null, documents, arrays (object?[]), and
-/// <see cref="RawValue"/> for whatever else there is.
+/// A document: fields in order. Values are double, string, ObjectId, bool, int, long, null, documents,
+/// arrays (object?[]), and <see cref="RawValue"/> for whatever else there is.
 /// </summary>
 internal sealed class MongoDoc : IEnumerable<KeyValuePair<string, object?>>
 {
@@ -95,7 +95,8 @@ internal sealed class MongoDoc : IEnumerable<KeyValuePair<string, object?>>
     private static MongoDoc FromArray(object?[] values)
     {
         var document = new MongoDoc();
-        for (int i = 0; i < values.Length; i++) document.Add(i.ToString(CultureInfo.InvariantCulture), values[i]);
+        foreach ((int i, object? value) in values.Index())
+            document.Add(i.ToString(CultureInfo.InvariantCulture), value);
         return document;
     }
 }

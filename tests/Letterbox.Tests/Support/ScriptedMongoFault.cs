@@ -21,8 +21,9 @@ internal enum MongoMisbehaviour
     WrongLength,
 
     /// <summary>
-    /// A sound message around a document of the right length that is no BSON inside. (A document whose own length or last
-    /// byte is wrong ends the process in libmongoc 1.23: see docs/decisions/0005-libmongoc.md.)
+    /// A sound message around a document of the right length that is no BSON inside. (A document whose own
+    /// length or last byte is wrong ends the process in libmongoc 1.23: see
+    /// docs/decisions/0005-libmongoc.md.)
     /// </summary>
     BrokenDocument,
 }
