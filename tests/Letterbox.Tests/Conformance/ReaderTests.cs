@@ -1,0 +1,68 @@
+// Every case through the request reader alone: what it makes of the bytes must not depend on how they were cut.
+
+using System.Text;
+using Letterbox.Http;
+using Letterbox.Tests.Support;
+
+namespace Letterbox.Tests.Conformance;
+
+public sealed class ReaderTests
+{
+    private static readonly HttpLimits s_limits = new();
+
+    public static TheoryData<string> Ids { get; } = [.. ConformanceCase.All.Keys];
+
+    [Theory, MemberData(nameof(Ids))]
+    public void Reads_the_same_however_it_is_cut(string id)
+    {
+        ConformanceCase c = ConformanceCase.All[id];
+        byte[] bytes = c.Bytes(static name => $"\"{name}\"");
+        var replay = new HttpReplay(s_limits);
+        int whole = replay.Play(bytes, bytes.Length, bytes.Length);
+        for (int cut = 1; cut < bytes.Length; cut++) Same(c, bytes, replay, whole, cut, bytes.Length);
+        Same(c, bytes, replay, whole, 1, 1);
+    }
+
+    [Theory, MemberData(nameof(Ids))]
+    public void Reads_as_many_requests_as_are_answered(string id)
+    {
+        ConformanceCase c = ConformanceCase.All[id];
+        byte[] bytes = c.Bytes(static name => $"\"{name}\"");
+        var replay = new HttpReplay(s_limits);
+        var log = new StringBuilder();
+        replay.Play(bytes, bytes.Length, bytes.Length, log);
+        string reason = c.Answers.Count > 0 ? c.Answers[^1].Reason : "";
+        Assert.True(replay.EndsWithin == (c.Answers.Count == 0 || c.Answers[^1].Status == 0), $"{c.Place}: {log}");
+        Assert.True((replay.Rejection == Rejection.None ? "" : replay.Rejection.ToString()) == reason, $"{c.Place}: {log}");
+        // What follows a request that closes the connection is read here, but never by a connection.
+        Assert.True(c.Closes ? replay.Methods.Count >= c.Answers.Count : replay.Methods.Count == c.Answers.Count, $"{c.Place}: {log}");
+    }
+
+    [Fact]
+    public void Every_reason_to_refuse_has_a_case()
+    {
+        var shown = ConformanceCase.All.Values.SelectMany(static c => c.Answers).Select(static a => a.Reason).ToHashSet();
+        // The last two are a matter of time and number, not of bytes: DeadlineTests, OverloadTests.
+        string[] all = [.. Enum.GetNames<Rejection>().Except(["None", "Timeout", "Overload"])];
+        Assert.Empty(all.Except(shown));
+    }
+
+    [Fact]
+    public void Every_reason_has_its_status_wherever_it_is_expected()
+    {
+        foreach (ConformanceCase c in ConformanceCase.All.Values)
+        {
+            foreach ((int status, string reason) in c.Answers.Where(static a => a.Reason.Length > 0))
+                Assert.True(Rejections.Of(Enum.Parse<Rejection>(reason)).Status == status, c.Place);
+        }
+    }
+
+    private static void Same(ConformanceCase c, byte[] bytes, HttpReplay replay, int whole, int first, int then)
+    {
+        if (replay.Play(bytes, first, then) == whole) return;
+        StringBuilder expected = new(), cut = new();
+        replay.Play(bytes, bytes.Length, bytes.Length, expected);
+        replay.Play(bytes, first, then, cut);
+        Assert.Fail($"{c.Place}: cut after {first}, then every {then}\n{cut}\nwhole:\n{expected}");
+    }
+}
