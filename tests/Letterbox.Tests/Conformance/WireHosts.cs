@@ -8,7 +8,7 @@ namespace Letterbox.Tests.Conformance;
 /// <summary>Both servers; what the site says of its files can be looked up by name.</summary>
 public sealed class WireHosts : IAsyncLifetime
 {
-    private readonly TemporaryFolder _folder = new();
+    private readonly TempFolder _folder = new();
     private readonly Dictionary<string, string> _names = new(StringComparer.Ordinal);
     private SiteHost? _site;
 
