@@ -1,5 +1,6 @@
-// Text as a terminal shows it. A message can hold anything: line breaks, escape sequences that would repaint the screen,
-// marks that turn the direction of what follows. Shown, each of them becomes visible and none of them acts.
+// Text as a terminal shows it. A message can hold anything: line breaks, escape sequences that would repaint
+// the screen, marks that turn the direction of what follows. Shown, each of them becomes visible and none of
+// them acts.
 
 using System.Globalization;
 using System.Text;
@@ -11,7 +12,9 @@ internal static class DisplayText
 {
     private const int ZeroWidthJoiner = 0x200D;
 
-    /// <summary>The text in one line: what would act on the terminal is written as an escape, such as <c>\n</c>.</summary>
+    /// <summary>
+    /// The text in one line: what would act on the terminal is written as an escape, such as <c>\n</c>.
+    /// </summary>
     public static string Visible(string text)
     {
         var shown = new StringBuilder(text.Length);
@@ -27,7 +30,9 @@ internal static class DisplayText
         return shown.ToString();
     }
 
-    /// <summary>How many columns the text takes, near enough: 2 for East Asian wide letters and emoji, 0 for marks.</summary>
+    /// <summary>
+    /// How many columns the text takes, near enough: 2 for East Asian wide letters and emoji, 0 for marks.
+    /// </summary>
     public static int Columns(string text)
     {
         int columns = 0;

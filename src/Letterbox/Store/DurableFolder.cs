@@ -1,6 +1,6 @@
-// A folder that is still there after the power went: making one is a change to its parent, and is durable only when the
-// parent is synced. .NET syncs files, not folders, so that is asked of the C library. What SQLite creates inside the data
-// folder it syncs itself.
+// A folder that is still there after the power went: making one is a change to its parent, and is durable
+// only when the parent is synced. .NET syncs files, not folders, so that is asked of the C library. What
+// SQLite creates inside the data folder it syncs itself.
 
 using System.Runtime.InteropServices;
 
@@ -9,7 +9,9 @@ namespace Letterbox.Store;
 /// <summary>Makes folders durably.</summary>
 internal static partial class DurableFolder
 {
-    /// <summary>Makes <paramref name="folder"/> and what is missing above it; on return it is on stable storage.</summary>
+    /// <summary>
+    /// Makes <paramref name="folder"/> and what is missing above it; on return it is on stable storage.
+    /// </summary>
     /// <exception cref="JournalException">It cannot be made.</exception>
     public static void Create(string folder)
     {
@@ -38,13 +40,13 @@ internal static partial class DurableFolder
         if (OperatingSystem.IsWindows()) return;
         int file = OpenReadOnly(folder, 0);
         bool synced = file >= 0 && FSync(file) == 0;
-        int error = Marshal.GetLastPInvokeError();
+        string error = Marshal.GetLastPInvokeErrorMessage();
         if (file >= 0) _ = Close(file);
-        if (!synced) throw new JournalException($"cannot sync the folder {folder}: {Marshal.GetPInvokeErrorMessage(error)}");
+        if (!synced) throw new JournalException($"cannot sync the folder {folder}: {error}");
     }
 
-    [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int OpenReadOnly(string path, int flags);
+    [LibraryImport("libc", EntryPoint = "open", SetLastError = true)]
+    private static partial int OpenReadOnly([MarshalAs(UnmanagedType.LPUTF8Str)] string path, int flags);
 
     [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
     private static partial int FSync(int file);

@@ -1,16 +1,19 @@
-// Group commit: many messages share one sync. No timer gathers them: while one batch is being synced the next one
-// gathers, so a lone message waits for nobody and a crowd shares the cost.
+// Group commit: many messages share one sync. No timer gathers them: while one batch is being synced the next
+// one gathers, so a lone message waits for nobody and a crowd shares the cost.
 //
 //    senders ──▶ queue (bounded) ──▶ the writer's thread: take what is there ─▶ commit ─▶ answer each ─▶ next
 //
-// The thread is the only one that touches the database for writing. Other work on the journal (marks, purges) is done by
-// it too, one piece between two batches, so that no lock is needed and none of it holds up messages for long.
+// The thread is the only one that touches the database for writing. Other work on the journal (marks, purges)
+// is done by it too, one piece between two batches, so that no lock is needed and none of it holds up
+// messages for long.
 
 using Microsoft.Extensions.Logging;
 
 namespace Letterbox.Store;
 
-/// <summary>A message that waits for its commit. The task ends with the receipt, never on the writer's thread.</summary>
+/// <summary>
+/// A message that waits for its commit. The task ends with the receipt, never on the writer's thread.
+/// </summary>
 internal sealed class Pending(Message message, DateTimeOffset received)
     : TaskCompletionSource<Receipt>(TaskCreationOptions.RunContinuationsAsynchronously)
 {
@@ -25,18 +28,22 @@ internal sealed class Pending(Message message, DateTimeOffset received)
 }
 
 /// <summary>
-/// Writes a batch and syncs it: sets the receipt of each message, and returns null once all of it is on stable storage; or
-/// returns why nothing of it is.
+/// Writes a batch and syncs it: sets the receipt of each message, and returns null once all of it is on
+/// stable storage; or returns why nothing of it is.
 /// </summary>
 internal delegate string? CommitBatch(IReadOnlyList<Pending> batch);
 
 /// <summary>The queue and the writer's thread.</summary>
 internal sealed class GroupCommit : IAsyncDisposable
 {
-    /// <summary>Most messages that wait; beyond it senders are asked to come again. A second's work and more.</summary>
+    /// <summary>
+    /// Most messages that wait; beyond it senders are asked to come again. A second's work and more.
+    /// </summary>
     public const int QueueMax = 16_384;
 
-    /// <summary>Most messages in a batch. More would hardly make the sync cheaper, and the first would wait longer.</summary>
+    /// <summary>
+    /// Most messages in a batch. More would hardly make the sync cheaper, and the first would wait longer.
+    /// </summary>
     public const int BatchMax = 256;
 
     private readonly object _gate = new();
@@ -49,10 +56,13 @@ internal sealed class GroupCommit : IAsyncDisposable
     private bool _waiting;
     private bool _closing;
     private int _failedBatches;
+    private volatile string? _fault;
 
     /// <summary>Starts the thread.</summary>
     /// <param name="commit">Writes a batch; called on the writer's thread.</param>
-    /// <param name="answered">Called on the writer's thread after a batch was committed and answered; must be quick.</param>
+    /// <param name="answered">
+    /// Called on the writer's thread after a batch was committed and answered; must be quick.
+    /// </param>
     /// <param name="log">Told when storing fails, and when it works again.</param>
     public GroupCommit(CommitBatch commit, Action answered, ILogger log)
     {
@@ -60,7 +70,12 @@ internal sealed class GroupCommit : IAsyncDisposable
         new Thread(Run) { Name = "journal writer", IsBackground = true }.Start();
     }
 
-    /// <summary>Queues a message; ends when its batch is committed, or has failed. At once when the queue is full.</summary>
+    /// <summary>Why the last batch could not be stored; null when it was. Readable on any thread.</summary>
+    public string? Fault => _fault;
+
+    /// <summary>
+    /// Queues a message; ends when its batch is committed, or has failed. At once when the queue is full.
+    /// </summary>
     public ValueTask<Receipt> AddAsync(Message message, DateTimeOffset received)
     {
         var pending = new Pending(message, received);
@@ -77,8 +92,8 @@ internal sealed class GroupCommit : IAsyncDisposable
     }
 
     /// <summary>
-    /// Runs <paramref name="work"/> on the writer's thread between two batches, and blocks until it is done: for callers
-    /// that have a thread of their own.
+    /// Runs <paramref name="work"/> on the writer's thread between two batches, and blocks until it is done:
+    /// for callers that have a thread of their own.
     /// </summary>
     /// <exception cref="ObjectDisposedException">The writer has stopped.</exception>
     public T Run<T>(Func<T> work)
@@ -106,7 +121,8 @@ internal sealed class GroupCommit : IAsyncDisposable
         }
 
         done.Wait();
-        return fault is null ? result! : throw new InvalidOperationException("work on the journal failed", fault);
+        if (fault is not null) throw new InvalidOperationException("work on the journal failed", fault);
+        return result!;
     }
 
     /// <summary>Takes no more messages, commits and answers those it has, and ends the thread.</summary>
@@ -169,7 +185,7 @@ internal sealed class GroupCommit : IAsyncDisposable
         else
         {
             foreach (Pending message in batch) message.SetResult(Receipt.Later(fault));
-            if (_failedBatches++ == 0) _log.LogError("messages cannot be stored: {Reason}; senders are told to wait", fault);
+            Failed(fault);
         }
     }
 
@@ -187,8 +203,16 @@ internal sealed class GroupCommit : IAsyncDisposable
         }
     }
 
+    private void Failed(string fault)
+    {
+        _fault = fault;
+        if (_failedBatches++ > 0) return;
+        _log.LogError("messages cannot be stored: {Reason}; senders are told to wait", fault);
+    }
+
     private void Recovered()
     {
+        _fault = null;
         _log.LogInformation("messages are stored again; {Batches} batches had to wait", _failedBatches);
         _failedBatches = 0;
     }

@@ -1,13 +1,14 @@
-// The journal, seen from the rest of the store process: append a message, mark what MongoDB has, purge what it has had for
-// long enough. Behind it: GroupCommit.cs (the queue and the writer's thread), JournalWriter.cs (the transactions),
-// JournalFile.cs (the file). Reading is JournalReader.cs, on connections of its own.
+// The journal, seen from the rest of the store process: append a message, mark what MongoDB has, purge what
+// it has had for long enough. Behind it: GroupCommit.cs (the queue and the writer's thread), JournalWriter.cs
+// (the transactions), JournalFile.cs (the file). Reading is JournalReader.cs, on connections of its own.
 
 using Microsoft.Extensions.Logging;
 
 namespace Letterbox.Store;
 
 /// <summary>
-/// The one owner of a journal. <see cref="AppendAsync"/> is a <see cref="Deliver"/>: any thread, many at once.
+/// The one owner of a journal. <see cref="AppendAsync"/> is a <see cref="Deliver"/>: any thread, many at
+/// once.
 /// </summary>
 public sealed class Journal : IAsyncDisposable
 {
@@ -23,7 +24,8 @@ public sealed class Journal : IAsyncDisposable
     }
 
     /// <summary>
-    /// Raised after messages were committed and answered, on the writer's thread: a handler must be quick, and not throw.
+    /// Raised after messages were committed and answered, on the writer's thread: a handler must be quick,
+    /// and not throw.
     /// </summary>
     public event EventHandler? Grown;
 
@@ -33,13 +35,18 @@ public sealed class Journal : IAsyncDisposable
     /// <summary>Place of the newest message; 0 when there has been none.</summary>
     public long LastSequence => _writer.LastSequence;
 
+    /// <summary>Why messages cannot be stored now, fit for anyone to read; null when they can.</summary>
+    public string? Fault => _commits.Fault;
+
     /// <summary>The writer; for tests, which make its connection fail.</summary>
     internal JournalWriter Writer => _writer;
 
-    /// <summary>Opens the journal of <paramref name="folder"/>, makes folder and journal when there are none.</summary>
+    /// <summary>
+    /// Opens the journal of <paramref name="folder"/>, makes folder and journal when there are none.
+    /// </summary>
     /// <exception cref="JournalException">
-    /// Another process owns it, the folder cannot be written to, or the file is damaged, newer than this program or not a
-    /// journal. Nothing was changed; the text says what to do.
+    /// Another process owns it, the folder cannot be written to, or the file is damaged, newer than this
+    /// program or not a journal. Nothing was changed; the text says what to do.
     /// </exception>
     public static Journal Open(string folder, TimeProvider time, ILogger log)
     {
@@ -58,22 +65,25 @@ public sealed class Journal : IAsyncDisposable
     }
 
     /// <summary>
-    /// Stores a message, stamped with the time of this call. Stored: it is on stable storage, now or since an earlier call
-    /// with the same id, user name and text. Refused: the id is taken by another message, or SQLite will not have this one.
-    /// Later: the queue is full, the journal is closing, or the disk failed; the message may be stored or not.
+    /// Stores a message, stamped with the time of this call. Stored: it is on stable storage, now or since an
+    /// earlier call with the same id, user name and text. Refused: the id is taken by another message, or
+    /// SQLite will not have this one. Later: the queue is full, the journal is closing, or the disk failed;
+    /// the message may be stored or not.
     /// </summary>
     public ValueTask<Receipt> AppendAsync(Message message) => _commits.AddAsync(message, _time.GetLocalNow());
 
     /// <summary>
-    /// Notes durably that every message up to <paramref name="upTo"/> is in MongoDB, except those that it will never take:
-    /// they go to quarantine. Returns null, or why it is not noted. Blocks for a commit: for a thread of one's own.
+    /// Notes durably that every message up to <paramref name="upTo"/> is in MongoDB, except those that it
+    /// will never take: they go to quarantine. Returns null, or why it is not noted. Blocks for a commit: for
+    /// a thread of one's own.
     /// </summary>
     public string? MarkDelivered(long upTo, IReadOnlyList<(long Sequence, string Reason)> refused) =>
         _commits.Run(() => _writer.MarkDelivered(upTo, refused));
 
     /// <summary>
-    /// Deletes what was delivered <paramref name="keep"/> ago or longer, but never what is in quarantine, in small steps
-    /// between which new messages are stored. Returns null, or why it is not all done. Blocks: for a thread of one's own.
+    /// Deletes what was delivered <paramref name="keep"/> ago or longer, but never what is in quarantine, in
+    /// small steps between which new messages are stored. Returns null, or why it is not all done. Blocks:
+    /// for a thread of one's own.
     /// </summary>
     /// <param name="keep">How long a delivered message stays.</param>
     /// <param name="stop">Ends the purge between two steps.</param>
@@ -87,7 +97,9 @@ public sealed class Journal : IAsyncDisposable
         return fault;
     }
 
-    /// <summary>Takes no more messages; commits and answers those it has; closes the file and gives up the lock.</summary>
+    /// <summary>
+    /// Takes no more messages; commits and answers those it has; closes the file and gives up the lock.
+    /// </summary>
     public async ValueTask DisposeAsync()
     {
         await _commits.DisposeAsync();

@@ -1,44 +1,49 @@
-// The journal as it lies on the disk: a SQLite database, `letterbox.db` in the data folder, and how it is opened.
+// The journal as it lies on the disk: a SQLite database, `letterbox.db` in the data folder, and how it is
+// opened.
 //
 //    header    application_id 0x4C424F58 ("LBOX") · user_version 1, the version of this schema
 //
-//    messages                                              one row for each accepted message
+//    messages                                      one row for each accepted message
 //    +-----+--------------------------+----------------------------+----------+---------+
 //    | seq | id                       | date                       | username | message |
 //    +-----+--------------------------+----------------------------+----------+---------+
 //    |   1 | 635d8a1a9c3e5f0011223344 | 2022-10-29 20:20:58.020261 | krabaton | First … |
 //    +-----+--------------------------+----------------------------+----------+---------+
-//    seq       order of arrival. Given by the writer: one more than the greatest seq of messages and of deliveries,
-//              so that a number is not given again though its message was purged.
-//    id        24 lower-case hex digits, so that any SQLite tool shows what MongoDB shows. Unique: this is what swallows
-//              a message that was sent twice.
+//    seq   order of arrival. Given by the writer: one more than the greatest seq of messages and deliveries,
+//          so that a number is not given again though its message was purged.
+//    id    24 lower-case hex digits, so that any SQLite tool shows what MongoDB shows. Unique: this is what
+//          swallows a message that was sent twice.
 //
-//    deliveries                                            one row for each batch that MongoDB acknowledged
+//    deliveries                                    one row for each batch that MongoDB acknowledged
 //    +------+---------------+
-//    | seq  | at            |    every message up to and with seq is in MongoDB, or in quarantine, since `at`,
-//    +------+---------------+    in ms since 1970. The greatest seq is the watermark; it is never purged.
+//    | seq  | at            |    every message up to and with seq is in MongoDB, or in quarantine,
+//    +------+---------------+    since `at`, in ms since 1970. The greatest seq is the watermark; it is
+//                                never purged.
 //
-//    quarantine                                            one row for each message that MongoDB will never take
+//    quarantine                                    one row for each message that MongoDB will never take
 //    +------+----+--------+
 //    | seq  | at | reason |      its message is never purged.
 //    +------+----+--------+
 //
-// Beside it: `letterbox.db-wal`, the write-ahead log (synchronous=FULL: a commit returns after the log is synced),
-// `letterbox.db-shm`, its index, and `letterbox.lock`, see JournalLock.cs.
+// Beside it: `letterbox.db-wal`, the write-ahead log (synchronous=FULL: a commit returns after the log is
+// synced), `letterbox.db-shm`, its index, and `letterbox.lock`, see JournalLock.cs.
 //
-// What a crash can leave: half a transaction at the end of the log, which SQLite leaves out by its checksums; or a whole
-// transaction that was written but not yet synced, which nobody was told of. The rows of the second kind come back to
-// life on opening. They must reach the disk before the same message is told apart as "already stored", so opening
-// syncs the log and copies it into the database first of all.
+// What a crash can leave: half a transaction at the end of the log, which SQLite leaves out by its checksums;
+// or a whole transaction that was written but not yet synced, which nobody was told of. The rows of the
+// second kind come back to life on opening. They must reach the disk before the same message is told apart as
+// "already stored", so opening syncs the log and copies it into the database first of all.
 
-using System.Globalization;
 using Microsoft.Win32.SafeHandles;
 using SQLitePCL;
 
 namespace Letterbox.Store;
 
 /// <summary>The journal cannot be used; the text names the file and says what to do.</summary>
-public sealed class JournalException(string message) : Exception(message);
+public sealed class JournalException(string message, string? reason = null) : Exception(message)
+{
+    /// <summary>Why, in a few words that tell a stranger nothing of this machine.</summary>
+    public string Reason { get; } = reason ?? "the journal cannot be used";
+}
 
 /// <summary>Opens the journal's file, for its one writer and for its readers.</summary>
 internal static class JournalFile
@@ -73,10 +78,12 @@ internal static class JournalFile
     private static readonly TimeSpan s_readerPatience = TimeSpan.FromSeconds(5);
 
     /// <summary>
-    /// Opens the journal for writing, at the start of the process; makes it when there is none. The folder exists and the
-    /// lock is held. On return everything that can be read in it is on stable storage.
+    /// Opens the journal for writing, at the start of the process; makes it when there is none. The folder
+    /// exists and the lock is held. On return everything that can be read in it is on stable storage.
     /// </summary>
-    /// <exception cref="JournalException">It is damaged, newer than this program, no journal, or out of reach.</exception>
+    /// <exception cref="JournalException">
+    /// It is damaged, newer than this program, no journal, or out of reach.
+    /// </exception>
     public static Sqlite OpenToWrite(string path)
     {
         SyncLog(path);
@@ -86,9 +93,10 @@ internal static class JournalFile
             if (IsEmpty(file, path)) Create(file, path);
             CheckKind(file, path);
             Configure(file, path);
-            // A reader of another program may be in the way: then the log, synced above, holds on to the rest.
+            // A reader of another program may be in the way: then the log, synced above, holds on to the
+            // rest.
             int code = file.Checkpoint(waiting: true);
-            if (code != raw.SQLITE_BUSY) Check(code, path);
+            if ((code & 0xFF) != raw.SQLITE_BUSY) Check(code, path);
             return file;
         }
         catch
@@ -99,11 +107,13 @@ internal static class JournalFile
     }
 
     /// <summary>
-    /// Opens the journal for writing again after the disk failed under it. What the log holds may be a commit whose sync
-    /// failed, and the next sync of the same pages would succeed without having written them: only when all of it has been
-    /// copied into the database is it known again what is stored.
+    /// Opens the journal for writing again after the disk failed under it. What the log holds may be a commit
+    /// whose sync failed, and the next sync of the same pages would succeed without having written them: only
+    /// when all of it has been copied into the database is it known again what is stored.
     /// </summary>
-    /// <exception cref="JournalException">Not now: the disk still fails, or a reader is in the way.</exception>
+    /// <exception cref="JournalException">
+    /// Not now: the disk still fails, or a reader is in the way.
+    /// </exception>
     public static Sqlite Reopen(string path)
     {
         Sqlite file = Open(path, raw.SQLITE_OPEN_READWRITE, s_writerPatience);
@@ -121,11 +131,14 @@ internal static class JournalFile
         }
     }
 
-    /// <summary>Opens the journal for reading, in this process or another, while the writer is at work.</summary>
+    /// <summary>
+    /// Opens the journal for reading, in this process or another, while the writer is at work.
+    /// </summary>
     /// <exception cref="JournalException">There is none, or it cannot be read.</exception>
     public static Sqlite OpenToRead(string path)
     {
-        if (!File.Exists(path)) throw new JournalException($"there is no journal at {path}: no message was ever left here");
+        if (!File.Exists(path))
+            throw new JournalException($"there is no journal at {path}: no message was ever left here");
         Sqlite file = Open(path, raw.SQLITE_OPEN_READONLY, s_readerPatience);
         try
         {
@@ -146,13 +159,14 @@ internal static class JournalFile
         string advice = (code & 0xFF) switch
         {
             raw.SQLITE_CORRUPT or raw.SQLITE_NOTADB =>
-                $". Nothing was changed. Keep a copy of {path} and of the files beside it, recover what can be read with "
-                + $"`sqlite3 {path} .recover`, then move it away to start with an empty journal",
+                $". Nothing was changed. Keep a copy of {path} and of the files beside it, recover what can "
+                + $"be read with `sqlite3 {path} .recover`, then move it away to start with an empty journal",
             raw.SQLITE_CANTOPEN or raw.SQLITE_READONLY or raw.SQLITE_PERM =>
-                ". Its folder must exist, and this user must be allowed to write to it and to the files in it",
+                ". Its folder must exist, and this user must be allowed to write to it and to its files",
             _ => "",
         };
-        throw new JournalException($"cannot use the journal {path}: {Sqlite.Explain(code)}{advice}");
+        string reason = Sqlite.Explain(code);
+        throw new JournalException($"cannot use the journal {path}: {reason}{advice}", reason);
     }
 
     private static Sqlite Open(string path, int flags, TimeSpan patience)
@@ -168,9 +182,11 @@ internal static class JournalFile
         return objects == 0 && application == 0;
     }
 
-    private static void Create(Sqlite file, string path) => Check(file.Execute(string.Create(
-        CultureInfo.InvariantCulture,
-        $"BEGIN; PRAGMA application_id={ApplicationId}; PRAGMA user_version={Version}; {Schema} COMMIT;")), path);
+    private static void Create(Sqlite file, string path)
+    {
+        string kind = $"PRAGMA application_id={ApplicationId}; PRAGMA user_version={Version};";
+        Check(file.Execute($"BEGIN; {kind} {Schema} COMMIT;"), path);
+    }
 
     private static void CheckKind(Sqlite file, string path)
     {
@@ -180,17 +196,18 @@ internal static class JournalFile
         Check(file.Scalar("PRAGMA user_version", out long version), path);
         if (version <= Version) return;
         throw new JournalException(
-            $"the journal {path} has version {version}, this program knows {Version}: a newer letterbox made it, use that one");
+            $"the journal {path} has version {version}, this program knows {Version}: use a newer one");
     }
 
-    // fullfsync is macOS's: there a plain fsync leaves the data in the drive's cache. The log is copied by the writer when
-    // it has time (wal_autocheckpoint=0), not by the commit that happens to fill it.
+    // fullfsync is macOS's: there a plain fsync leaves the data in the drive's cache. The log is copied by
+    // the writer when it has time (wal_autocheckpoint=0), not by the commit that happens to fill it.
     private static void Configure(Sqlite file, string path)
     {
         Check(file.Execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA fullfsync=1;"
             + "PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=16777216;"), path);
         Check(file.Scalar("PRAGMA synchronous", out long synchronous), path);
-        if (synchronous != 2) throw new JournalException($"the journal {path} cannot be made to sync its commits");
+        if (synchronous != 2)
+            throw new JournalException($"the journal {path} cannot be made to sync its commits");
     }
 
     private static void SyncLog(string path)
@@ -199,7 +216,8 @@ internal static class JournalFile
         if (!File.Exists(log)) return;
         try
         {
-            using SafeFileHandle handle = File.OpenHandle(log, share: FileShare.ReadWrite | FileShare.Delete);
+            using SafeFileHandle handle = File.OpenHandle(
+                log, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
             RandomAccess.FlushToDisk(handle);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

@@ -1,6 +1,7 @@
-// One process owns the journal: the lock file `letterbox.lock` beside it, locked (flock) for as long as the owner lives.
-// The kernel lets go of the lock when the process ends, however it ends. The file itself stays: deleting it would let two
-// processes hold locks on two files of one name. SQLite's own locks cannot serve: they are held for a transaction only.
+// One process owns the journal: the lock file `letterbox.lock` beside it, locked (flock) for as long as the
+// owner lives. The kernel lets go of the lock when the process ends, however it ends. The file itself stays:
+// deleting it would let two processes hold locks on two files of one name. SQLite's own locks cannot serve:
+// they are held for a transaction only.
 
 namespace Letterbox.Store;
 
@@ -12,22 +13,26 @@ internal sealed class JournalLock : IDisposable
     private JournalLock(FileStream file) => _file = file;
 
     /// <summary>Takes the lock of <paramref name="folder"/>, which exists.</summary>
-    /// <exception cref="JournalException">Another process has it, or the folder cannot be written to.</exception>
+    /// <exception cref="JournalException">
+    /// Another process has it, or the folder cannot be written to.
+    /// </exception>
     public static JournalLock Take(string folder)
     {
         string path = Path.Combine(folder, "letterbox.lock");
         try
         {
-            return new JournalLock(new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None));
+            return new JournalLock(
+                new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None));
         }
         catch (UnauthorizedAccessException)
         {
-            throw new JournalException($"cannot write to {path}: this user must be allowed to write to the folder");
+            throw new JournalException($"cannot write {path}: this user must be allowed to write there");
         }
         catch (IOException) when (IsHeld(path))
         {
+            string journal = Path.Combine(folder, JournalFile.Name);
             throw new JournalException(
-                $"the journal {Path.Combine(folder, JournalFile.Name)} is in use: another store process holds {path}");
+                $"the journal {journal} is in use: another store process holds {path}");
         }
         catch (IOException e)
         {
@@ -38,8 +43,8 @@ internal sealed class JournalLock : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _file.Dispose();
 
-    // .NET tells a lock from a full or read-only disk only by its words. A file that can be read by those who ask for no
-    // lock at all, but not by those who do, is locked.
+    // .NET tells a lock from a full or read-only disk only by its words. A file that can be read by those who
+    // ask for no lock at all, but not by those who do, is locked.
     private static bool IsHeld(string path)
     {
         try

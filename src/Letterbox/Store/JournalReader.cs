@@ -1,5 +1,6 @@
-// Reads the journal while the writer is at work, in this process or in another. Every read is a page of its own: a long
-// transaction would hold on to an old state of the database, and the write-ahead log could not start over before it ends.
+// Reads the journal while the writer is at work, in this process or in another. Every read is a page of its
+// own: a long transaction would hold on to an old state of the database, and the write-ahead log could not
+// start over before it ends.
 
 using SQLitePCL;
 
@@ -8,11 +9,14 @@ namespace Letterbox.Store;
 /// <summary>A read-only connection to the journal. Not thread-safe.</summary>
 public sealed class JournalReader : IStoredMessages
 {
-    /// <summary>Most messages in a page; MongoDB's drivers send no more documents at once with profit.</summary>
+    /// <summary>
+    /// Most messages in a page; MongoDB's drivers send no more documents at once with profit.
+    /// </summary>
     public const int PageMax = 1_000;
 
     /// <summary>
-    /// A page ends with the message that reaches this many bytes: far below MongoDB's limit for a wire message of 48 MB.
+    /// A page ends with the message that reaches this many bytes: far below MongoDB's limit for a wire
+    /// message of 48 MB.
     /// </summary>
     public const int PageBytesMax = 4 * 1024 * 1024;
 
@@ -31,7 +35,9 @@ public sealed class JournalReader : IStoredMessages
     }
 
     /// <summary>Opens the journal at <paramref name="path"/>.</summary>
-    /// <exception cref="JournalException">There is none, or it cannot be read; the text names the file.</exception>
+    /// <exception cref="JournalException">
+    /// There is none, or it cannot be read; the text names the file.
+    /// </exception>
     public static JournalReader Open(string path)
     {
         Sqlite connection = JournalFile.OpenToRead(path);
@@ -46,7 +52,9 @@ public sealed class JournalReader : IStoredMessages
         }
     }
 
-    /// <summary>The place up to which MongoDB has every message that it will take; 0 when it has none.</summary>
+    /// <summary>
+    /// The place up to which MongoDB has every message that it will take; 0 when it has none.
+    /// </summary>
     /// <exception cref="JournalException">The file cannot be read.</exception>
     public long ReadWatermark()
     {
@@ -54,7 +62,9 @@ public sealed class JournalReader : IStoredMessages
         return watermark;
     }
 
-    /// <summary>The messages that follow <paramref name="sequence"/>, in order: a page of them, none at the end.</summary>
+    /// <summary>
+    /// The messages that follow <paramref name="sequence"/>, in order: a page of them, none at the end.
+    /// </summary>
     /// <exception cref="JournalException">The file cannot be read.</exception>
     public IReadOnlyList<JournalEntry> ReadAfter(long sequence)
     {
@@ -64,7 +74,8 @@ public sealed class JournalReader : IStoredMessages
         try
         {
             int code = raw.SQLITE_ROW;
-            while (bytes < PageBytesMax && (code = _after.Step()) == raw.SQLITE_ROW) page.Add(ReadEntry(ref bytes));
+            while (bytes < PageBytesMax && (code = _after.Step()) == raw.SQLITE_ROW)
+                page.Add(ReadEntry(ref bytes));
             if (code is not (raw.SQLITE_ROW or raw.SQLITE_DONE)) JournalFile.Check(code, _path);
             return page;
         }
@@ -108,7 +119,8 @@ public sealed class JournalReader : IStoredMessages
     private JournalEntry ReadEntry(ref int bytes)
     {
         if (!ObjectId.TryParse(_after.Text(1), out ObjectId id))
-            throw new JournalException($"the journal {_path} is damaged: message {_after.Integer(0)} has no proper id");
+            throw new JournalException(
+                $"the journal {_path} is damaged: row {_after.Integer(0)} has no proper id");
         var message = new StoredMessage(id, _after.Text(2), _after.Text(3), _after.Text(4));
         bytes += _after.Bytes(3) + _after.Bytes(4);
         return new JournalEntry(_after.Integer(0), message);

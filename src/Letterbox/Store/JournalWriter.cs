@@ -6,8 +6,8 @@ using SQLitePCL;
 namespace Letterbox.Store;
 
 /// <summary>
-/// The journal's transactions. Each returns null once it is on stable storage, or why nothing of it is done; the next one
-/// may succeed. Used by one thread at a time.
+/// The journal's transactions. Each returns null once it is on stable storage, or why nothing of it is done;
+/// the next one may succeed. Used by one thread at a time.
 /// </summary>
 internal sealed class JournalWriter : IDisposable
 {
@@ -16,9 +16,9 @@ internal sealed class JournalWriter : IDisposable
     // Rows that one step of a purge deletes: a few milliseconds.
     private const int PurgeStep = 500;
 
-    // The log is copied into the database every 4 MB, as far as readers let it, and starts over when none is in it. When
-    // readers have kept it from that for 64 MB, the writer waits for them, at most as long as its connection has patience;
-    // after that it lets them be for another 64 MB.
+    // The log is copied into the database every 4 MB, as far as readers let it, and starts over when none is
+    // in it. When readers have kept it from that for 64 MB, the writer waits for them, at most as long as its
+    // connection has patience; after that it lets them be for another 64 MB.
     private const int CheckpointPages = 1_000;
     private const int CheckpointsBetweenWaits = 16;
     private const long LogBytesMax = CheckpointsBetweenWaits * CheckpointPages * 4096L;
@@ -44,7 +44,10 @@ internal sealed class JournalWriter : IDisposable
     /// <summary>The connection, null while the disk fails; for tests, which make it fail.</summary>
     public Sqlite? Connection => _open?.Connection;
 
-    /// <summary>Stores a batch of messages, and sets the receipt of each. One that cannot be stored does not harm others.</summary>
+    /// <summary>
+    /// Stores a batch of messages, and sets the receipt of each. One that cannot be stored does not harm
+    /// others.
+    /// </summary>
     public string? Append(IReadOnlyList<Pending> batch)
     {
         if (Begin() is { } fault) return fault;
@@ -54,8 +57,8 @@ internal sealed class JournalWriter : IDisposable
     }
 
     /// <summary>
-    /// Notes that every message up to <paramref name="upTo"/> is in MongoDB, except <paramref name="refused"/>, which it
-    /// will never take.
+    /// Notes that every message up to <paramref name="upTo"/> is in MongoDB, except <paramref
+    /// name="refused"/>, which it will never take.
     /// </summary>
     public string? MarkDelivered(long upTo, IReadOnlyList<(long Sequence, string Reason)> refused)
     {
@@ -77,8 +80,8 @@ internal sealed class JournalWriter : IDisposable
     }
 
     /// <summary>
-    /// Deletes some of the messages that were delivered before <paramref name="before"/>, oldest first, quarantined ones
-    /// never. <paramref name="done"/>: none are left.
+    /// Deletes some of the messages that were delivered before <paramref name="before"/>, oldest first,
+    /// quarantined ones never. <paramref name="done"/>: none are left.
     /// </summary>
     public string? Purge(DateTimeOffset before, out bool done)
     {
@@ -100,11 +103,14 @@ internal sealed class JournalWriter : IDisposable
         return End(code);
     }
 
-    /// <summary>Copies the log into the database when enough has gathered there; for the time between two batches.</summary>
+    /// <summary>
+    /// Copies the log into the database when enough has gathered there; for the time between two batches.
+    /// </summary>
     public void CheckpointIfDue()
     {
         if (_open is null || _open.Connection.PagesWritten < CheckpointPages) return;
-        bool waiting = ++_checkpoints % CheckpointsBetweenWaits == 0 && new FileInfo(_path + "-wal").Length > LogBytesMax;
+        bool waiting = ++_checkpoints % CheckpointsBetweenWaits == 0
+            && new FileInfo(_path + "-wal").Length > LogBytesMax;
         // A failure costs nothing but room: the log keeps what could not be copied, and the next time comes.
         _open.Connection.Checkpoint(waiting);
     }
@@ -120,7 +126,7 @@ internal sealed class JournalWriter : IDisposable
         }
         catch (JournalException e)
         {
-            return e.Message;
+            return e.Reason;
         }
 
         _next = _last + 1;
@@ -128,7 +134,8 @@ internal sealed class JournalWriter : IDisposable
         return code == raw.SQLITE_OK ? null : GiveUp(code);
     }
 
-    // Commits when all went well. The commit is where the disk may fail: then nothing of the transaction is done.
+    // Commits when all went well. The commit is where the disk may fail: then nothing of the transaction is
+    // done.
     private string? End(int code)
     {
         if (code == raw.SQLITE_OK) code = _open!.Commit.Run();
@@ -140,8 +147,8 @@ internal sealed class JournalWriter : IDisposable
     private string GiveUp(int code)
     {
         if (_open!.Connection.InTransaction) _open.Rollback.Run();
-        // A full disk or a lock leaves the connection as it was before. After anything else it is not known what the log
-        // holds: what is true is in the file, to be read again.
+        // A full disk or a lock leaves the connection as it was before. After anything else it is not known
+        // what the log holds: what is true is in the file, to be read again.
         bool harmless = (code & 0xFF) is raw.SQLITE_FULL or raw.SQLITE_BUSY or raw.SQLITE_LOCKED;
         if (!harmless || _open.Connection.InTransaction)
         {
@@ -192,8 +199,8 @@ internal sealed class JournalWriter : IDisposable
         return code;
     }
 
-    // A message that SQLite will never take is refused by itself: its statement was undone, the transaction goes on. What
-    // is not about the message is about the batch.
+    // A message that SQLite will never take is refused by itself: its statement was undone, the transaction
+    // goes on. What is not about the message is about the batch.
     private int Refuse(Pending pending, int code)
     {
         bool itsOwnFault = (code & 0xFF) is raw.SQLITE_CONSTRAINT or raw.SQLITE_TOOBIG or raw.SQLITE_MISMATCH;
@@ -218,10 +225,7 @@ internal sealed class JournalWriter : IDisposable
         try
         {
             open = new Statements(connection, _path);
-            JournalFile.Check(connection.Scalar(
-                "SELECT max(ifnull((SELECT max(seq) FROM messages), 0), ifnull((SELECT max(seq) FROM deliveries), 0))",
-                out long last), _path);
-            Volatile.Write(ref _last, last);
+            Volatile.Write(ref _last, Math.Max(Greatest("messages"), Greatest("deliveries")));
             _open = open;
         }
         catch
@@ -229,6 +233,12 @@ internal sealed class JournalWriter : IDisposable
             if (open is null) connection.Dispose();
             else open.Dispose();
             throw;
+        }
+
+        long Greatest(string table)
+        {
+            JournalFile.Check(connection.Scalar($"SELECT max(seq) FROM {table}", out long greatest), _path);
+            return greatest;
         }
     }
 
@@ -249,7 +259,8 @@ internal sealed class JournalWriter : IDisposable
                 """);
             Find = Prepare("SELECT username, message FROM messages WHERE id = ?1");
             Deliver = Prepare("""
-                INSERT INTO deliveries (seq, at) VALUES (?1, ?2) ON CONFLICT (seq) DO UPDATE SET at = excluded.at
+                INSERT INTO deliveries (seq, at) VALUES (?1, ?2)
+                ON CONFLICT (seq) DO UPDATE SET at = excluded.at
                 """);
             Quarantine = Prepare("""
                 INSERT INTO quarantine (seq, at, reason) VALUES (?1, ?2, ?3)

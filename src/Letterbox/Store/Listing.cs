@@ -7,9 +7,10 @@ public static class Listing
 {
     private static readonly TimeSpan s_poll = TimeSpan.FromMilliseconds(300);
 
-    private static readonly Func<Settings, IStoredMessages> s_open = static settings => settings.MongoUri is null
-        ? JournalReader.Open(settings.JournalPath)
-        : MongoStore.Open(settings.MongoUri, settings.MongoDatabase, settings.MongoCollection);
+    private static readonly Func<Settings, IStoredMessages> s_open = static settings =>
+        settings.MongoUri is null
+            ? JournalReader.Open(settings.JournalPath)
+            : MongoStore.Open(settings.MongoUri, settings.MongoDatabase, settings.MongoCollection);
 
     /// <summary>
     /// Writes every stored message, oldest first, and with <paramref name="follow"/> each new one until
@@ -18,7 +19,9 @@ public static class Listing
     /// <param name="settings">Names the store: MongoDB when it is configured, else the journal.</param>
     /// <param name="format"><c>table</c>, <c>json</c> (one object a line) or <c>csv</c>.</param>
     /// <param name="follow">Go on with new messages.</param>
-    /// <param name="output">Where to, encoded as UTF-8. When its reader goes away (<c>| head</c>), the listing ends.</param>
+    /// <param name="output">
+    /// Where to, encoded as UTF-8. When its reader goes away (<c>| head</c>), the listing ends.
+    /// </param>
     /// <param name="stop">Ends the following.</param>
     public static async Task<int> RunAsync(
         Settings settings, string format, bool follow, TextWriter output, CancellationToken stop)
@@ -26,7 +29,8 @@ public static class Listing
         int columns = Console.IsOutputRedirected ? int.MaxValue : Math.Max(40, Console.WindowWidth);
         if (ListingFormat.For(format, columns) is not { } lines)
         {
-            await Console.Error.WriteLineAsync($"letterbox: format is \"{format}\": expected table, json or csv");
+            await Console.Error.WriteLineAsync(
+                $"letterbox: format is \"{format}\": expected table, json or csv");
             return ExitStatus.Usage;
         }
 

@@ -1,8 +1,8 @@
 // How `letterbox messages` writes a message.
 //
 //    table   date, user name and message in columns; one message is one line, whatever is in it
-//    json    {"id":"…","date":"…","username":"…","message":"…"} and LF: one object a line, no control character in it
-//    csv     RFC 4180: a header line, CRLF, quotes where they are needed; line breaks in a message stay as they are
+//    json    {"id":"…","date":"…","username":"…","message":"…"} and LF: one object a line
+//    csv     RFC 4180: a header line, CRLF, quotes where needed; line breaks in a message stay as they are
 
 using System.Buffers;
 using System.Text;
@@ -11,9 +11,15 @@ using System.Text.Json;
 
 namespace Letterbox.Store;
 
-/// <summary>One way to write messages. May remember what it wrote before: one object for one listing.</summary>
+/// <summary>
+/// One way to write messages. May remember what it wrote before: one object for one listing.
+/// </summary>
 internal sealed class ListingFormat
 {
+    // Relaxed: what is to be read by people stays readable. Control characters are escaped all the same.
+    private static readonly JsonWriterOptions s_readable =
+        new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
     private ListingFormat(string head, Func<StoredMessage, string> line) => (Head, Line) = (head, line);
 
     /// <summary>What comes before the first message, with its line break.</summary>
@@ -31,8 +37,8 @@ internal sealed class ListingFormat
         _ => null,
     };
 
-    // The column of user names begins narrow and grows with the widest one so far: a table that is written while
-    // messages come in cannot know what will come.
+    // The column of user names begins narrow and grows with the widest one so far: a table that is written
+    // while messages come in cannot know what will come.
     private static ListingFormat Table(int columns)
     {
         int nameColumns = 12;
@@ -53,8 +59,7 @@ internal sealed class ListingFormat
     private static string Json(StoredMessage message)
     {
         var line = new ArrayBufferWriter<byte>();
-        // Relaxed: what is to be read by people stays readable. Control characters are escaped all the same.
-        using (var json = new Utf8JsonWriter(line, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
+        using (var json = new Utf8JsonWriter(line, s_readable))
         {
             json.WriteStartObject();
             json.WriteString("id"u8, message.Id.ToString());
@@ -70,6 +75,7 @@ internal sealed class ListingFormat
     private static string Csv(StoredMessage message) =>
         $"{message.Id},{message.Date},{CsvField(message.Username)},{CsvField(message.Text)}\r\n";
 
-    private static string CsvField(string text) =>
-        text.AsSpan().IndexOfAny("\",\r\n") < 0 ? text : $"\"{text.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
+    private static string CsvField(string text) => text.AsSpan().IndexOfAny("\",\r\n") < 0
+        ? text
+        : $"\"{text.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
 }

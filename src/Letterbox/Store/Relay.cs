@@ -1,30 +1,33 @@
 // The relay: carries what is in the journal to MongoDB, in order, batch by batch, for ever.
 //
-//    read a page after the watermark ─▶ deliver ─┬─ stored ──▶ mark delivered (the watermark moves) ─▶ next page
-//        ▲   none: wait for news, or poll        └─ fault ───▶ wait, 100 ms doubling to 5 s ─▶ the same page again
-//        └───────────────────────────────────────────────────────────────────────────────────────────────┘
+//    read a page ─▶ deliver ─┬─ stored ─▶ mark delivered (the watermark moves) ─▶ next page
+//        ▲                   └─ fault ──▶ wait, 100 ms doubling to 5 s ─▶ the same page again
+//        └── none after the watermark: wait for news, or poll
 //
-// Delivered is marked after MongoDB acknowledged. A crash between the two sends the batch again, and its keys make that
-// harmless. On the way, hourly, it purges what MongoDB has had for long enough.
+// Delivered is marked after MongoDB acknowledged. A crash between the two sends the batch again, and its keys
+// make that harmless. On the way, hourly, it purges what MongoDB has had for long enough.
 
 using Microsoft.Extensions.Logging;
 
 namespace Letterbox.Store;
 
 /// <summary>
-/// Brings a batch to MongoDB; blocks until that is done or has failed. Called on the relay's thread only. A batch may come
-/// again, whole or in part, even after it was stored.
+/// Brings a batch to MongoDB; blocks until that is done or has failed. Called on the relay's thread only. A
+/// batch may come again, whole or in part, even after it was stored.
 /// </summary>
 public delegate BatchOutcome DeliverBatch(IReadOnlyList<JournalEntry> batch);
 
-/// <summary>Relays a journal to MongoDB on a thread of its own. The properties may be read on any thread.</summary>
+/// <summary>
+/// Relays a journal to MongoDB on a thread of its own. The properties may be read on any thread.
+/// </summary>
 public sealed class Relay : IAsyncDisposable
 {
     private static readonly TimeSpan s_backOffMin = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan s_backOffMax = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan s_purgeEvery = TimeSpan.FromHours(1);
 
-    // News wakes the relay at once. The poll finds what another process changed: a watermark that was set back.
+    // News wakes the relay at once. The poll finds what another process changed: a watermark that was set
+    // back.
     private static readonly TimeSpan s_poll = TimeSpan.FromSeconds(5);
 
     private readonly Journal _journal;
@@ -47,7 +50,9 @@ public sealed class Relay : IAsyncDisposable
     /// <param name="deliver">Brings one batch to MongoDB.</param>
     /// <param name="keep">How long delivered messages stay in the journal.</param>
     /// <param name="time">All waiting goes by it.</param>
-    /// <param name="log">Told of an outage once, and of its end; of each message that goes to quarantine.</param>
+    /// <param name="log">
+    /// Told of an outage once, and of its end; of each message that goes to quarantine.
+    /// </param>
     public Relay(Journal journal, DeliverBatch deliver, TimeSpan keep, TimeProvider time, ILogger log)
     {
         (_journal, _deliver, _keep, _time, _log) = (journal, deliver, keep, time, log);
@@ -61,7 +66,9 @@ public sealed class Relay : IAsyncDisposable
     /// <summary>How many messages wait in the journal to be brought to MongoDB.</summary>
     public long Backlog => Math.Max(0, _journal.LastSequence - Volatile.Read(ref _watermark));
 
-    /// <summary>Ends after the batch in flight; what is not delivered by then stays in the journal for the next start.</summary>
+    /// <summary>
+    /// Ends after the batch in flight; what is not delivered by then stays in the journal for the next start.
+    /// </summary>
     public async ValueTask DisposeAsync()
     {
         _journal.Grown -= OnGrown;
@@ -85,11 +92,7 @@ public sealed class Relay : IAsyncDisposable
         IReadOnlyList<JournalEntry> batch = [];
         while (!_stopping.IsCancellationRequested)
         {
-            PurgeIfDue();
-            string? fault = null;
-            if (batch.Count == 0) fault = Read(out batch);
-            if (batch.Count > 0) fault = Deliver(batch);
-
+            string? fault = Step(ref batch);
             if (fault is not null)
             {
                 Failed(fault);
@@ -105,6 +108,22 @@ public sealed class Relay : IAsyncDisposable
 
         _reader?.Dispose();
         _ended.SetResult();
+    }
+
+    private string? Step(ref IReadOnlyList<JournalEntry> batch)
+    {
+        try
+        {
+            PurgeIfDue();
+            if (batch.Count == 0 && Read(out batch) is { } fault) return fault;
+            return batch.Count == 0 ? null : Deliver(batch);
+        }
+        catch (Exception e)
+        {
+            // A bug of ours: messages wait, the relay goes on.
+            _log.LogError(e, "the relay failed by a fault of the program");
+            return "the relay failed by a fault of the program";
+        }
     }
 
     private string? Read(out IReadOnlyList<JournalEntry> batch)
@@ -127,25 +146,15 @@ public sealed class Relay : IAsyncDisposable
         }
     }
 
-    // Brings a batch to MongoDB and marks it delivered. When the mark fails, MongoDB gets the batch again: that is rare,
-    // and costs less than to remember.
+    // Brings a batch to MongoDB and marks it delivered. When the mark fails, MongoDB gets the batch again:
+    // that is rare, and costs less than to remember.
     private string? Deliver(IReadOnlyList<JournalEntry> batch)
     {
-        BatchOutcome outcome;
-        try
-        {
-            outcome = _deliver(batch);
-        }
-        catch (Exception e)
-        {
-            // A bug of ours: messages wait, the relay goes on.
-            _log.LogError(e, "the relay failed by a fault of the program");
-            return "the relay failed by a fault of the program";
-        }
-
+        BatchOutcome outcome = _deliver(batch);
         if (!outcome.Stored) return outcome.Fault ?? "no reason was given";
         var refused = new List<(long Sequence, string Reason)>(outcome.Refused.Count);
-        foreach (RefusedEntry entry in outcome.Refused) refused.Add((batch[entry.Index].Sequence, entry.Reason));
+        foreach (RefusedEntry entry in outcome.Refused)
+            refused.Add((batch[entry.Index].Sequence, entry.Reason));
         long upTo = batch[^1].Sequence;
         if (_journal.MarkDelivered(upTo, refused) is { } fault) return fault;
 
@@ -164,14 +173,16 @@ public sealed class Relay : IAsyncDisposable
     {
         _fault = fault;
         if (_failures++ > 0) return;
-        _log.LogWarning("messages do not reach MongoDB: {Fault}; they are safe in the journal, trying on", fault);
+        _log.LogWarning(
+            "messages do not reach MongoDB: {Fault}; they are safe in the journal, trying on", fault);
     }
 
     private void Succeeded()
     {
         if (_failures == 0) return;
         _log.LogInformation(
-            "messages reach MongoDB again, after {Failures} failures; {Backlog} are waiting", _failures, Backlog);
+            "messages reach MongoDB again, after {Failures} failures; {Backlog} are waiting",
+            _failures, Backlog);
         _fault = null;
         _failures = 0;
     }
@@ -181,7 +192,7 @@ public sealed class Relay : IAsyncDisposable
         if (_purged is { } last && _time.GetElapsedTime(last) < s_purgeEvery) return;
         _purged = _time.GetTimestamp();
         if (_journal.Purge(_keep, _stopping.Token) is { } fault)
-            _log.LogWarning("delivered messages cannot be purged from the journal: {Fault}; trying again in an hour", fault);
+            _log.LogWarning("delivered messages cannot be purged: {Fault}; trying again in an hour", fault);
     }
 
     // Between half of it and all of it, so that many stores do not come back to one database in step.

@@ -1,6 +1,7 @@
-// The little of SQLite's C interface that the journal needs, on SQLitePCLRaw: a connection and a prepared statement.
-// Result codes are values here, for a full disk is nothing exceptional to a journal; and text goes in and comes out by
-// its length in bytes, because what stops at U+0000 would shorten a message that holds one.
+// The little of SQLite's C interface that the journal needs, on SQLitePCLRaw: a connection and a prepared
+// statement. Result codes are values here, for a full disk is nothing exceptional to a journal; and text goes
+// in and comes out by its length in bytes, because what stops at U+0000 would shorten a message that holds
+// one.
 
 using System.Text;
 using SQLitePCL;
@@ -8,8 +9,8 @@ using SQLitePCL;
 namespace Letterbox.Store;
 
 /// <summary>
-/// One connection to a database file. Used by one thread at a time. The methods that return <c>int</c> give SQLite's
-/// extended result code.
+/// One connection to a database file. Used by one thread at a time. The methods that return <c>int</c> give
+/// SQLite's extended result code.
 /// </summary>
 internal sealed class Sqlite : IDisposable
 {
@@ -25,13 +26,17 @@ internal sealed class Sqlite : IDisposable
     /// <summary>Rows that the last statement inserted, changed or deleted.</summary>
     public int Changes => raw.sqlite3_changes(_handle);
 
-    /// <summary>Pages this connection has written to the write-ahead log since it last asked for a checkpoint.</summary>
+    /// <summary>
+    /// Pages this connection has written to the write-ahead log since it last asked for a checkpoint.
+    /// </summary>
     public int PagesWritten => CountPagesWritten(reset: false);
 
     /// <summary>The connection as SQLitePCLRaw knows it; for tests, which make it fail.</summary>
     public sqlite3 Handle => _handle;
 
-    /// <summary>Opens a file; <paramref name="flags"/> are SQLite's. <paramref name="connection"/> is null on failure.</summary>
+    /// <summary>
+    /// Opens a file; <paramref name="flags"/> are SQLite's. <paramref name="connection"/> is null on failure.
+    /// </summary>
     public static int Open(string path, int flags, TimeSpan patience, out Sqlite? connection)
     {
         int code = raw.sqlite3_open_v2(path, out sqlite3 handle, flags | raw.SQLITE_OPEN_NOMUTEX, null);
@@ -51,7 +56,9 @@ internal sealed class Sqlite : IDisposable
     /// <summary>Runs statements that take no values and give no rows.</summary>
     public int Execute(string sql) => raw.sqlite3_exec(_handle, sql);
 
-    /// <summary>The first column of the first row as a number; 0 when there is no row or it is null.</summary>
+    /// <summary>
+    /// The first column of the first row as a number; 0 when there is no row or it is null.
+    /// </summary>
     public int Scalar(string sql, out long value)
     {
         value = 0;
@@ -69,14 +76,16 @@ internal sealed class Sqlite : IDisposable
     /// <summary>Compiles one statement, to be run many times; null on failure.</summary>
     public int Prepare(string sql, out Statement? statement)
     {
-        int code = raw.sqlite3_prepare_v3(_handle, sql, raw.SQLITE_PREPARE_PERSISTENT, out sqlite3_stmt compiled);
+        const uint ManyTimes = raw.SQLITE_PREPARE_PERSISTENT;
+        int code = raw.sqlite3_prepare_v3(_handle, sql, ManyTimes, out sqlite3_stmt compiled);
         statement = code == raw.SQLITE_OK ? new Statement(compiled) : null;
         return code;
     }
 
     /// <summary>
-    /// Copies what the write-ahead log holds into the database file. <paramref name="waiting"/>: wait for readers, as long
-    /// as the connection's patience goes, so that the log starts over; otherwise as much as they let through.
+    /// Copies what the write-ahead log holds into the database file. <paramref name="waiting"/>: wait for
+    /// readers, as long as the connection's patience goes, so that the log starts over; otherwise as much as
+    /// they let through.
     /// </summary>
     public int Checkpoint(bool waiting)
     {
@@ -85,7 +94,9 @@ internal sealed class Sqlite : IDisposable
         return raw.sqlite3_wal_checkpoint_v2(_handle, "main", mode, out _, out _);
     }
 
-    /// <summary>What a result code means, in words for a log and for the person who waits; one line.</summary>
+    /// <summary>
+    /// What a result code means, in words for a log and for the person who waits; one line.
+    /// </summary>
     public static string Explain(int code) => (code & 0xFF) switch
     {
         raw.SQLITE_FULL => "the disk is full",
@@ -108,8 +119,8 @@ internal sealed class Sqlite : IDisposable
 }
 
 /// <summary>
-/// A prepared statement: bind the values from 1, step, read the columns from 0, reset. Used by one thread at a time.
-/// A value that cannot be bound (longer than SQLite allows) is told by the step that follows.
+/// A prepared statement: bind the values from 1, step, read the columns from 0, reset. Used by one thread at
+/// a time. A value that cannot be bound (longer than SQLite allows) is told by the step that follows.
 /// </summary>
 internal sealed class Statement(sqlite3_stmt handle) : IDisposable
 {
@@ -130,11 +141,14 @@ internal sealed class Statement(sqlite3_stmt handle) : IDisposable
     /// <summary>Binds a number.</summary>
     public void Bind(int index, long number) => Note(raw.sqlite3_bind_int64(handle, index, number));
 
-    /// <summary>Goes on to the next row, or to the end. Returns SQLITE_ROW, SQLITE_DONE or what went wrong.</summary>
+    /// <summary>
+    /// Goes on to the next row, or to the end. Returns SQLITE_ROW, SQLITE_DONE or what went wrong.
+    /// </summary>
     public int Step() => _unbound == raw.SQLITE_OK ? raw.sqlite3_step(handle) : _unbound;
 
     /// <summary>
-    /// Runs a statement that gives no rows, and makes it ready for the next time. Returns SQLITE_OK or what went wrong.
+    /// Runs a statement that gives no rows, and makes it ready for the next time. Returns SQLITE_OK or what
+    /// went wrong.
     /// </summary>
     public int Run()
     {

@@ -47,7 +47,9 @@ public sealed class GroupCommitTests
         await Task.WhenAll(receipts);
 
         Assert.Equal([1, 256, 44], _batches.Select(static batch => batch.Length));
-        Assert.Equal(Enumerable.Range(0, 300).Select(static n => $"{n}"), _batches.Skip(1).SelectMany(static batch => batch));
+        Assert.Equal(
+            Enumerable.Range(0, 300).Select(static n => $"{n}"),
+            _batches.Skip(1).SelectMany(static batch => batch));
     }
 
     [Fact]
@@ -74,7 +76,8 @@ public sealed class GroupCommitTests
         Assert.Equal(Receipt.Later("too many messages are waiting to be stored"), await tooMany);
 
         go.Release();
-        Assert.All(await Task.WhenAll(receipts), static receipt => Assert.Equal(ReceiptKind.Stored, receipt.Kind));
+        Assert.All(
+            await Task.WhenAll(receipts), static receipt => Assert.Equal(ReceiptKind.Stored, receipt.Kind));
         Assert.Equal(ReceiptKind.Stored, (await Add(commits, "room again")).Kind);
     }
 
@@ -82,7 +85,8 @@ public sealed class GroupCommitTests
     public async Task A_failed_batch_tells_all_of_it_to_wait_and_is_logged_once_with_its_end()
     {
         int failures = 3;
-        await using GroupCommit commits = Commits(batch => failures-- > 0 ? "the disk is full" : Store(batch));
+        await using GroupCommit commits = Commits(
+            batch => failures-- > 0 ? "the disk is full" : Store(batch));
         for (int n = 0; n < 3; n++) Assert.Equal(Receipt.Later("the disk is full"), await Add(commits, "x"));
         Assert.Equal(ReceiptKind.Stored, (await Add(commits, "x")).Kind);
         await commits.DisposeAsync();
@@ -96,7 +100,8 @@ public sealed class GroupCommitTests
     public async Task A_fault_of_the_program_costs_one_batch_and_never_the_writer()
     {
         bool broken = true;
-        await using GroupCommit commits = Commits(batch => broken ? throw new InvalidOperationException() : Store(batch));
+        await using GroupCommit commits = Commits(
+            batch => broken ? throw new InvalidOperationException() : Store(batch));
         Assert.Equal(ReceiptKind.Later, (await Add(commits, "x")).Kind);
         broken = false;
         Assert.Equal(ReceiptKind.Stored, (await Add(commits, "x")).Kind);
@@ -113,7 +118,8 @@ public sealed class GroupCommitTests
         });
         await Add(commits, "x");
         Assert.Equal(writer, commits.Run(static () => Environment.CurrentManagedThreadId));
-        var fault = Assert.Throws<InvalidOperationException>(() => commits.Run<int>(static () => throw new IOException("bad")));
+        var fault = Assert.Throws<InvalidOperationException>(
+            () => commits.Run<int>(static () => throw new IOException("bad")));
         Assert.Equal("bad", fault.InnerException!.Message);
         Assert.Equal(ReceiptKind.Stored, (await Add(commits, "x")).Kind);
     }

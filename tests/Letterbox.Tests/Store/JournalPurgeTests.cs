@@ -53,7 +53,8 @@ public sealed class JournalPurgeTests : IDisposable
         Assert.Null(journal.MarkDelivered(3, [(2, "too large")]));
         _time.Advance(s_keep);
         Assert.Equal(["2"], Purged(journal));
-        Assert.Equal(["2 too large"], Samples.Query(journal.Path, "SELECT seq || ' ' || reason FROM quarantine"));
+        Assert.Equal(
+            ["2 too large"], Samples.Query(journal.Path, "SELECT seq || ' ' || reason FROM quarantine"));
     }
 
     [Fact]

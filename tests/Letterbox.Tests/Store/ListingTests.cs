@@ -67,7 +67,10 @@ public sealed class ListingTests : IDisposable
 
     [Fact]
     public void Json_leaves_letters_as_they_are() => Assert.Equal(
-        $"{{\"id\":\"{s_id}\",\"date\":\"{Date}\",\"username\":\"krabaton\",\"message\":\"Привет, <мир> & 'друзья'\"}}\n",
+        $$"""
+        {"id":"{{s_id}}","date":"{{Date}}","username":"krabaton","message":"Привет, <мир> & 'друзья'"}
+
+        """,
         ListingFormat.For("json", 0)!.Line(Stored("Привет, <мир> & 'друзья'")));
 
     [Theory]
@@ -93,7 +96,8 @@ public sealed class ListingTests : IDisposable
             new Settings { Data = _folder.Path }, "csv", follow: false, output, CancellationToken.None);
         Assert.Equal(ExitStatus.Ok, status);
         Assert.Equal(
-            ["id,date,username,message", .. messages.Select(static m => $"{m.Id},{Date},krabaton,{m.Text}"), ""],
+            ["id,date,username,message", .. messages.Select(static m => $"{m.Id},{Date},krabaton,{m.Text}"),
+                ""],
             output.ToString().Split("\r\n"));
     }
 
@@ -102,8 +106,10 @@ public sealed class ListingTests : IDisposable
     {
         var settings = new Settings { Data = _folder.File("nowhere") };
         using var output = new StringWriter();
-        Assert.Equal(ExitStatus.Failed, await Listing.RunAsync(settings, "json", false, output, CancellationToken.None));
-        Assert.Equal(ExitStatus.Usage, await Listing.RunAsync(settings, "xml", false, output, CancellationToken.None));
+        Assert.Equal(
+            ExitStatus.Failed, await Listing.RunAsync(settings, "json", false, output, default));
+        Assert.Equal(
+            ExitStatus.Usage, await Listing.RunAsync(settings, "xml", false, output, default));
         Assert.Equal("", output.ToString());
     }
 
@@ -116,7 +122,8 @@ public sealed class ListingTests : IDisposable
         using JournalReader reader = JournalReader.Open(journal.Path);
         using var output = new StringWriter();
         using var stop = new CancellationTokenSource();
-        Task<int> listing = Listing.RunAsync(reader, ListingFormat.For("csv", 0)!, true, output, time, stop.Token);
+        Task<int> listing = Listing.RunAsync(
+            reader, ListingFormat.For("csv", 0)!, true, output, time, stop.Token);
         TimeSpan poll = await time.NextTimerAsync();
         Assert.Equal(["one"], Listed(output));
 
@@ -141,26 +148,31 @@ public sealed class ListingTests : IDisposable
         using JournalReader reader = JournalReader.Open(journal.Path);
         await using var output = new StreamWriter(new ClosedPipe()) { AutoFlush = true };
         Assert.Equal(ExitStatus.Ok, await Listing.RunAsync(
-            reader, ListingFormat.For("json", 0)!, true, output, TimeProvider.System, CancellationToken.None));
+            reader, ListingFormat.For("json", 0)!, follow: true, output, TimeProvider.System, default));
     }
 
-    private static StoredMessage Stored(string text, string username = "krabaton") => new(s_id, Date, username, text);
+    private static StoredMessage Stored(string text, string username = "krabaton") =>
+        new(s_id, Date, username, text);
 
     private static IEnumerable<string> Listed(StringWriter output) =>
         output.ToString().Split("\r\n")[1..^1].Select(static line => line.Split(',')[3]);
 
-    private static ObjectId Parse(string hex) => ObjectId.TryParse(hex, out ObjectId id) ? id : throw new FormatException();
+    private static ObjectId Parse(string hex) =>
+        ObjectId.TryParse(hex, out ObjectId id) ? id : throw new FormatException();
 
     private sealed class ClosedPipe : MemoryStream
     {
         public override void Write(ReadOnlySpan<byte> buffer) => throw new IOException("Broken pipe");
 
-        public override void Write(byte[] buffer, int offset, int count) => throw new IOException("Broken pipe");
+        public override void Write(byte[] buffer, int offset, int count) =>
+            throw new IOException("Broken pipe");
 
-        public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+        public override Task WriteAsync(
+            byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
             Task.FromException(new IOException("Broken pipe"));
 
-        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
+        public override ValueTask WriteAsync(
+            ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
             ValueTask.FromException(new IOException("Broken pipe"));
     }
 }

@@ -44,8 +44,12 @@ public sealed class RelayTests : IAsyncLifetime
         }
 
         Assert.Equal([1000, 1000, 500], _batches.Select(static batch => batch.Length));
-        Assert.Equal(Enumerable.Range(1, 2500).Select(static n => $"message {n}"), _batches.SelectMany(static batch => batch));
-        Assert.Equal(["1000", "2000", "2500"], Samples.Query(_journal.Path, "SELECT seq FROM deliveries ORDER BY seq"));
+        Assert.Equal(
+            Enumerable.Range(1, 2500).Select(static n => $"message {n}"),
+            _batches.SelectMany(static batch => batch));
+        Assert.Equal(
+            ["1000", "2000", "2500"],
+            Samples.Query(_journal.Path, "SELECT seq FROM deliveries ORDER BY seq"));
         Assert.Empty(_log.Lines);
     }
 
@@ -67,7 +71,8 @@ public sealed class RelayTests : IAsyncLifetime
         await Samples.FillAsync(_journal, 1500);
         await using (Start(s_stored, s_away))
         {
-            Assert.InRange(await _time.NextTimerAsync(), TimeSpan.FromMilliseconds(50), TimeSpan.FromMilliseconds(100));
+            Assert.InRange(
+                await _time.NextTimerAsync(), TimeSpan.FromMilliseconds(50), TimeSpan.FromMilliseconds(100));
         }
 
         await using Relay second = Start(s_stored);
@@ -127,22 +132,24 @@ public sealed class RelayTests : IAsyncLifetime
         }
 
         Assert.Single(_batches);
-        Assert.Equal(["2 conflict"], Samples.Query(_journal.Path, "SELECT seq || ' ' || reason FROM quarantine"));
+        Assert.Equal(
+            ["2 conflict"], Samples.Query(_journal.Path, "SELECT seq || ' ' || reason FROM quarantine"));
         Assert.Equal(["3"], Samples.Query(_journal.Path, "SELECT max(seq) FROM deliveries"));
         Assert.Equal(
-            [$"Error: MongoDB will never take message {messages[1].Id}: conflict; it stays in the journal, in quarantine"],
-            _log.Lines);
+            $"Error: MongoDB will never take message {messages[1].Id}: conflict; "
+            + "it stays in the journal, in quarantine",
+            Assert.Single(_log.Lines));
     }
 
     [Fact]
     public async Task When_the_mark_fails_the_batch_is_sent_again()
     {
         await Samples.FillAsync(_journal, 1);
-        raw.sqlite3_commit_hook(_journal.Writer.Connection!.Handle, static _ => 1, null);
-        // The purge at the start fails first, on the connection that fails; after it the connection is a new one.
+        // Ends the purge at the start; it opens the journal again.
+        FailCommits();
         await using Relay relay = Start(outcome =>
         {
-            if (_batches.Count == 1) raw.sqlite3_commit_hook(_journal.Writer.Connection!.Handle, static _ => 1, null);
+            if (_batches.Count == 1) FailCommits();
             return s_stored;
         });
         _time.Advance(await _time.NextTimerAsync());
@@ -200,7 +207,8 @@ public sealed class RelayTests : IAsyncLifetime
         TimeSpan passed = TimeSpan.Zero;
         while (Samples.Texts(_journal).Length > 0)
         {
-            TimeSpan step = passed < TimeSpan.FromDays(7) - TimeSpan.FromHours(2) ? TimeSpan.FromMinutes(59) : poll;
+            bool near = passed > TimeSpan.FromDays(7) - TimeSpan.FromHours(2);
+            TimeSpan step = near ? poll : TimeSpan.FromMinutes(59);
             _time.Advance(step);
             passed += step;
             await _time.NextTimerAsync();
@@ -212,8 +220,13 @@ public sealed class RelayTests : IAsyncLifetime
     private Relay Start(params BatchOutcome[] outcomes)
     {
         foreach (BatchOutcome outcome in outcomes) Assert.True(_script.Writer.TryWrite(outcome));
-        return Start(_ => _script.Reader.TryRead(out BatchOutcome? next) ? next : throw new InvalidOperationException());
+        return Start(_ => _script.Reader.TryRead(out BatchOutcome? next)
+            ? next
+            : throw new InvalidOperationException("one batch more than the script has"));
     }
+
+    private void FailCommits() =>
+        raw.sqlite3_commit_hook(_journal.Writer.Connection!.Handle, static _ => 1, null);
 
     private Relay Start(DeliverBatch deliver) => new(_journal, batch =>
     {

@@ -1,4 +1,5 @@
-// Messages for the tests of the store, and a look into the journal's file that does not go through the code under test.
+// Messages for the tests of the store, and a look into the journal's file that does not go through the code
+// under test.
 
 using System.Globalization;
 using Letterbox.Store;
@@ -16,11 +17,14 @@ internal static class Samples
     /// <summary>A message under a given key.</summary>
     public static Message Message(ObjectId id, string text, string username = "krabaton")
     {
-        Assert.True(Letterbox.Message.TryCreate(id, username, text, out Message? message, out FieldFault? fault), fault?.Reason);
-        return message;
+        bool legal = Letterbox.Message.TryCreate(id, username, text, out Message? message, out var fault);
+        Assert.True(legal, fault?.Reason);
+        return message!;
     }
 
-    /// <summary>A journal in that folder, with a clock that stands still and a log of its own where none are given.</summary>
+    /// <summary>
+    /// A journal in that folder, with a clock that stands still and a log of its own where none are given.
+    /// </summary>
     public static Journal OpenJournal(TempFolder folder, ManualTime? time = null, RecordingLog? log = null) =>
         Journal.Open(folder.Path, time ?? new ManualTime(), log ?? new RecordingLog());
 
@@ -29,7 +33,8 @@ internal static class Samples
     {
         Message[] messages = [.. Enumerable.Range(1, count).Select(static n => Message($"message {n}"))];
         Task<Receipt>[] receipts = [.. messages.Select(message => journal.AppendAsync(message).AsTask())];
-        Assert.All(await Task.WhenAll(receipts), static receipt => Assert.Equal(ReceiptKind.Stored, receipt.Kind));
+        Assert.All(
+            await Task.WhenAll(receipts), static receipt => Assert.Equal(ReceiptKind.Stored, receipt.Kind));
         return messages;
     }
 
@@ -40,7 +45,9 @@ internal static class Samples
         return [.. reader.ReadAll().Select(static stored => stored.Text)];
     }
 
-    /// <summary>Runs SQL on the file with another library's connection; gives the first column of the rows, as text.</summary>
+    /// <summary>
+    /// Runs SQL on the file with another library's connection; gives the first column of the rows, as text.
+    /// </summary>
     public static string[] Query(string path, string sql)
     {
         using var connection = new SqliteConnection($"Data Source={path};Pooling=False");

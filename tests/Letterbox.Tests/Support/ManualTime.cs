@@ -5,8 +5,8 @@ using System.Threading.Channels;
 namespace Letterbox.Tests.Support;
 
 /// <summary>
-/// Time stands still until <see cref="Advance"/>, which fires the timers that fall due, in order, on the caller's thread.
-/// The local time zone is UTC unless given. Safe on any thread.
+/// Time stands still until <see cref="Advance"/>, which fires the timers that fall due, in order, on the
+/// caller's thread. The local time zone is UTC unless given. Safe on any thread.
 /// </summary>
 public sealed class ManualTime(DateTimeOffset start, TimeZoneInfo? zone = null) : TimeProvider
 {
@@ -17,7 +17,8 @@ public sealed class ManualTime(DateTimeOffset start, TimeZoneInfo? zone = null) 
     private DateTimeOffset _now = start.ToUniversalTime();
 
     /// <summary>Starts at an arbitrary moment.</summary>
-    public ManualTime() : this(new DateTimeOffset(2022, 10, 29, 20, 20, 58, TimeSpan.Zero).AddMicroseconds(20_261))
+    public ManualTime() : this(
+        new DateTimeOffset(2022, 10, 29, 20, 20, 58, TimeSpan.Zero).AddMicroseconds(20_261))
     {
     }
 
@@ -45,10 +46,11 @@ public sealed class ManualTime(DateTimeOffset start, TimeZoneInfo? zone = null) 
     }
 
     /// <summary>
-    /// Waits until something arms a timer, and tells for how long it does. Every arming is told once, in order: a test
-    /// learns so that the code under test has begun to wait, and how patient it is.
+    /// Waits until something arms a timer, and tells for how long it does. Every arming is told once, in
+    /// order: a test learns so that the code under test has begun to wait, and how patient it is.
     /// </summary>
-    public async Task<TimeSpan> NextTimerAsync() => await _armed.Reader.ReadAsync(TestContext.Current.CancellationToken);
+    public async Task<TimeSpan> NextTimerAsync() =>
+        await _armed.Reader.ReadAsync(TestContext.Current.CancellationToken);
 
     /// <summary>Completes when a timer is set, or was set, that fires in exactly <paramref name="due"/> from now.</summary>
     public Task ArmedAsync(TimeSpan due)
@@ -63,7 +65,8 @@ public sealed class ManualTime(DateTimeOffset start, TimeZoneInfo? zone = null) 
     }
 
     /// <inheritdoc/>
-    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+    public override ITimer CreateTimer(
+        TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
     {
         var timer = new ManualTimer(this, callback, state);
         timer.Change(dueTime, period);
