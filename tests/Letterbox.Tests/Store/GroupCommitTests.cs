@@ -6,44 +6,42 @@ using Letterbox.Tests.Support;
 
 namespace Letterbox.Tests.Store;
 
-public sealed class GroupCommitTests
+public sealed class GroupCommitTests : IAsyncDisposable
 {
     private readonly RecordingLog _log = new();
     private readonly ConcurrentQueue<string[]> _batches = new();
+    private readonly SemaphoreSlim _entered = new(0);
+    private readonly SemaphoreSlim _go = new(0);
+    private GroupCommit? _commits;
+
+    public async ValueTask DisposeAsync()
+    {
+        // A test that failed may have left a commit held.
+        _go.Release(1_000_000);
+        if (_commits is not null) await _commits.DisposeAsync();
+        _entered.Dispose();
+        _go.Dispose();
+    }
 
     [Fact]
     public async Task A_message_is_answered_only_after_its_commit_returned()
     {
-        using var go = new SemaphoreSlim(0);
-        using var entered = new SemaphoreSlim(0);
-        await using GroupCommit commits = Commits(batch =>
-        {
-            entered.Release();
-            go.Wait();
-            return Store(batch);
-        });
+        GroupCommit commits = Commits(StoreWhenTold);
         Task<Receipt> receipt = Add(commits, "one");
-        await entered.WaitAsync(TestContext.Current.CancellationToken);
+        await _entered.WaitAsync(TestContext.Current.CancellationToken);
         Assert.False(receipt.IsCompleted);
-        go.Release();
+        _go.Release();
         Assert.Equal(ReceiptKind.Stored, (await receipt).Kind);
     }
 
     [Fact]
     public async Task What_comes_during_a_commit_makes_the_next_batch_in_order_and_at_most_256()
     {
-        using var go = new SemaphoreSlim(0);
-        using var entered = new SemaphoreSlim(0);
-        await using GroupCommit commits = Commits(batch =>
-        {
-            entered.Release();
-            go.Wait();
-            return Store(batch);
-        });
+        GroupCommit commits = Commits(StoreWhenTold);
         var receipts = new List<Task<Receipt>> { Add(commits, "first") };
-        await entered.WaitAsync(TestContext.Current.CancellationToken);
+        await _entered.WaitAsync(TestContext.Current.CancellationToken);
         for (int n = 0; n < 300; n++) receipts.Add(Add(commits, $"{n}"));
-        go.Release(3);
+        _go.Release(3);
         await Task.WhenAll(receipts);
 
         Assert.Equal([1, 256, 44], _batches.Select(static batch => batch.Length));
@@ -55,27 +53,17 @@ public sealed class GroupCommitTests
     [Fact]
     public async Task A_full_queue_answers_later_at_once_and_loses_nobody_who_is_in_it()
     {
-        using var go = new SemaphoreSlim(0);
-        using var entered = new SemaphoreSlim(0);
-        await using GroupCommit commits = Commits(batch =>
-        {
-            if (_batches.IsEmpty)
-            {
-                entered.Release();
-                go.Wait();
-            }
-
-            return Store(batch);
-        });
+        GroupCommit commits = Commits(
+            batch => _batches.IsEmpty ? StoreWhenTold(batch) : Store(batch));
         var receipts = new List<Task<Receipt>> { Add(commits, "held") };
-        await entered.WaitAsync(TestContext.Current.CancellationToken);
+        await _entered.WaitAsync(TestContext.Current.CancellationToken);
         for (int n = 0; n < GroupCommit.QueueMax; n++) receipts.Add(Add(commits, "queued"));
 
         Task<Receipt> tooMany = Add(commits, "too many");
         Assert.True(tooMany.IsCompleted);
         Assert.Equal(Receipt.Later("too many messages are waiting to be stored"), await tooMany);
 
-        go.Release();
+        _go.Release();
         Assert.All(
             await Task.WhenAll(receipts), static receipt => Assert.Equal(ReceiptKind.Stored, receipt.Kind));
         Assert.Equal(ReceiptKind.Stored, (await Add(commits, "room again")).Kind);
@@ -85,7 +73,7 @@ public sealed class GroupCommitTests
     public async Task A_failed_batch_tells_all_of_it_to_wait_and_is_logged_once_with_its_end()
     {
         int failures = 3;
-        await using GroupCommit commits = Commits(
+        GroupCommit commits = Commits(
             batch => failures-- > 0 ? "the disk is full" : Store(batch));
         for (int n = 0; n < 3; n++) Assert.Equal(Receipt.Later("the disk is full"), await Add(commits, "x"));
         Assert.Equal(ReceiptKind.Stored, (await Add(commits, "x")).Kind);
@@ -100,7 +88,7 @@ public sealed class GroupCommitTests
     public async Task A_fault_of_the_program_costs_one_batch_and_never_the_writer()
     {
         bool broken = true;
-        await using GroupCommit commits = Commits(
+        GroupCommit commits = Commits(
             batch => broken ? throw new InvalidOperationException() : Store(batch));
         Assert.Equal(ReceiptKind.Later, (await Add(commits, "x")).Kind);
         broken = false;
@@ -111,7 +99,7 @@ public sealed class GroupCommitTests
     public async Task Other_work_runs_on_the_same_thread_between_batches_and_hands_back_what_it_throws()
     {
         int writer = 0;
-        await using GroupCommit commits = Commits(batch =>
+        GroupCommit commits = Commits(batch =>
         {
             writer = Environment.CurrentManagedThreadId;
             return Store(batch);
@@ -128,7 +116,7 @@ public sealed class GroupCommitTests
     public async Task What_waits_for_a_receipt_never_runs_on_the_writers_thread()
     {
         int writer = 0;
-        await using GroupCommit commits = Commits(batch =>
+        GroupCommit commits = Commits(batch =>
         {
             writer = Environment.CurrentManagedThreadId;
             return Store(batch);
@@ -142,31 +130,31 @@ public sealed class GroupCommitTests
     [Fact]
     public async Task Stopping_commits_and_answers_what_was_accepted_and_refuses_the_rest()
     {
-        using var go = new SemaphoreSlim(0);
-        using var entered = new SemaphoreSlim(0);
-        GroupCommit commits = Commits(batch =>
-        {
-            entered.Release();
-            go.Wait();
-            return Store(batch);
-        });
+        GroupCommit commits = Commits(StoreWhenTold);
         var receipts = new List<Task<Receipt>> { Add(commits, "first") };
-        await entered.WaitAsync(TestContext.Current.CancellationToken);
+        await _entered.WaitAsync(TestContext.Current.CancellationToken);
         for (int n = 0; n < 1000; n++) receipts.Add(Add(commits, $"{n}"));
         Task stopped = commits.DisposeAsync().AsTask();
         Assert.Equal(Receipt.Later("the store is stopping"), await Add(commits, "late"));
         Assert.Throws<ObjectDisposedException>(() => commits.Run(static () => 0));
         Assert.False(stopped.IsCompleted);
-        go.Release(1000);
+        _go.Release(1000);
         await stopped;
         Assert.All(receipts, static receipt => Assert.True(receipt.IsCompleted));
         Assert.Equal(1001, _batches.Sum(static batch => batch.Length));
     }
 
-    private GroupCommit Commits(CommitBatch commit) => new(commit, static () => { }, _log);
+    private GroupCommit Commits(CommitBatch commit) => _commits = new(commit, static () => { }, _log);
 
     private static Task<Receipt> Add(GroupCommit commits, string text) =>
         commits.AddAsync(Samples.Message(text), DateTimeOffset.UnixEpoch).AsTask();
+
+    private string? StoreWhenTold(IReadOnlyList<Pending> batch)
+    {
+        _entered.Release();
+        _go.Wait();
+        return Store(batch);
+    }
 
     private string? Store(IReadOnlyList<Pending> batch)
     {

@@ -210,6 +210,7 @@ public sealed class JournalTests : IDisposable
         Assert.Equal(Receipt.Stored(message.Id), await journal.AppendAsync(message));
         Assert.NotSame(failing, journal.Writer.Connection);
         Assert.Equal(["before", "message"], Samples.Texts(journal));
+        Assert.Equal(2, journal.LastSequence);
     }
 
     [Fact]
