@@ -16,8 +16,6 @@
 // noop_writes_wait_for_write_concern.js inserts a duplicate). So with no writeConcernError, 11000 is
 // durable too.
 
-using System.Collections.Frozen;
-
 namespace Letterbox.Store;
 
 /// <summary>One collection of messages in MongoDB.</summary>
@@ -38,9 +36,6 @@ public sealed class MongoStore : IStoredMessages
     private const int WriteConcernMilliseconds = 5_000;
 
     private const int DuplicateKey = 11000;
-
-    // Of the document, not of the place: validation failed; larger than a document, or an index key, may be.
-    private static readonly FrozenSet<long> s_poison = new long[] { 121, 10334, 17280 }.ToFrozenSet();
 
     private static readonly byte[] s_durably = WriteOptions();
     private static readonly byte[] s_oldestFirst = ListOptions();
@@ -68,8 +63,8 @@ public sealed class MongoStore : IStoredMessages
 
     /// <summary>
     /// Stores a batch with write concern majority, journaled; it can be sent again any number of times.
-    /// Blocks for 5 s when MongoDB is away, for half a minute at most when it hangs, unless the URI has
-    /// timeouts of its own.
+    /// Blocks for 5 s when MongoDB is away, for about 15 s when it hangs, unless the URI has timeouts of its
+    /// own.
     /// </summary>
     public BatchOutcome Insert(IReadOnlyList<JournalEntry> batch)
     {
@@ -172,7 +167,7 @@ public sealed class MongoStore : IStoredMessages
                 return $"MongoDB's answer names message {error.Index} of {count}";
             string reason = InsertReply.Describe(error);
             if (error.Code == DuplicateKey) duplicates.Add(error);
-            else if (s_poison.Contains(error.Code)) refused.Add(new(from + error.Index, reason));
+            else if (IsPoison(error.Code)) refused.Add(new(from + error.Index, reason));
             else return reason;
         }
 
@@ -233,6 +228,12 @@ public sealed class MongoStore : IStoredMessages
         while (cursor.Read()) yield return Decode(cursor);
         if (cursor.Fault is { } fault) throw new MongoException($"cannot read from MongoDB: {fault}");
     }
+
+    /// <summary>
+    /// Whether the document is at fault, and not the place: it failed validation, or it or an index key is
+    /// too large.
+    /// </summary>
+    private static bool IsPoison(long code) => code is 121 or 10334 or 17280;
 
     private static StoredMessage Decode(MongoCursor cursor)
     {
