@@ -2,7 +2,7 @@
 // to where it came from. A datagram may be lost, doubled or overtaken: whoever hears nothing sends the same
 // id again.
 //
-// A datagram is at most 65,527 bytes, less than the longest legal message, so none is ever cut or too long.
+// A datagram has at most 65,527 bytes, fewer than an encoded message may have: none is ever cut or too long.
 
 using System.Buffers;
 using System.Net;
@@ -95,21 +95,19 @@ internal sealed class DatagramServer : IDisposable
     private void Take(ReadOnlySpan<byte> datagram, SocketAddress sender)
     {
         Decoded decoded = MessageDecoder.DecodeDatagram(datagram, _time);
-        ValueTask<Receipt> receipt = decoded.Status != DecodeStatus.Complete
-            ? new ValueTask<Receipt>(Receipt.Refused(decoded.Reason))
-            : Volatile.Read(ref _inFlight) > _inFlightMax
-                ? new ValueTask<Receipt>(Receipt.Later("too many datagrams at once"))
-                : _accept(decoded.Message!);
-        Interlocked.Increment(ref _inFlight);
-        _ = AnswerAsync(receipt, Copy(sender));
+        bool room = Interlocked.Increment(ref _inFlight) - 1 <= _inFlightMax;
+        _ = AnswerAsync(decoded, room, Copy(sender));
     }
 
-    private async Task AnswerAsync(ValueTask<Receipt> receipt, SocketAddress sender)
+    private async Task AnswerAsync(Decoded decoded, bool room, SocketAddress sender)
     {
         byte[] line = ArrayPool<byte>.Shared.Rent(Answer.BytesMax);
         try
         {
-            int length = Answer.Write(await receipt, line);
+            Receipt receipt = decoded.Status != DecodeStatus.Complete ? Receipt.Refused(decoded.Reason)
+                : room ? await _accept(decoded.Message!)
+                : Receipt.Later("too many datagrams at once");
+            int length = Answer.Write(receipt, line);
             await _socket.SendToAsync(line.AsMemory(0, length), SocketFlags.None, sender);
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
@@ -118,6 +116,7 @@ internal sealed class DatagramServer : IDisposable
         }
         catch (Exception e)
         {
+            // A bug in whoever accepts: it costs this datagram its answer.
             _log.LogError(e, "a datagram met a fault");
         }
         finally

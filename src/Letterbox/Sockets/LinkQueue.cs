@@ -1,5 +1,4 @@
-// What the link still owes an answer, in order; and which answer is whose. No I/O: the link's loops ask it
-// what to do.
+// What the link still owes an answer, in order, and which answer is whose. No I/O.
 //
 //    Add ──▶ _waiting ──▶ Take ──▶ _sent ──▶ Answer ──▶ taken out
 //               ▲                    │

@@ -10,7 +10,7 @@
 //    idle, or the stop        all that was read is answered, then closed
 //    a reset, a failed send   closed; what was handed on is handed on
 //
-// A message of which bytes are missing is never handed on.
+// A message known to be cut off is never handed on; which ones can be known is told in MessageDecoder.
 
 using System.Buffers;
 using System.Net.Sockets;
@@ -21,8 +21,7 @@ namespace Letterbox.Sockets;
 /// <summary>Serves one connection to its end, see <see cref="ServeAsync"/>.</summary>
 internal sealed class SocketSession : IDisposable
 {
-    // Most messages fit; the buffer grows for the others, and for clients that send faster than it is
-    // emptied.
+    // Most messages fit; the buffer grows for the others, and for clients that send many at once.
     private const int BufferSize = 4096;
     private const int BufferSizeMax = 2 * Message.EncodedBytesMax;
     private const int AnswersSize = 8192;
@@ -38,8 +37,7 @@ internal sealed class SocketSession : IDisposable
     private byte[] _buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
     private byte[] _answers = [];
 
-    // The bytes received and not consumed: [_start, _end) of the buffer, and since when they have begun a
-    // message.
+    // Bytes received and not consumed: [_start, _end) of the buffer. Since when they are a part of a message.
     private int _start;
     private int _end;
     private long _partialSince;

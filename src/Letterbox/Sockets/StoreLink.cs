@@ -1,5 +1,4 @@
-// The web process's end of the wire: one pipelined connection to the socket server, made again whenever it
-// breaks.
+// The web process's end of the wire: one pipelined connection, made again whenever it breaks.
 //
 //    DeliverAsync ──▶ LinkQueue ──▶ WriteAsync: all that waits, in one send ──▶ socket
 //                     LinkQueue ◀── ReadAsync: answers, in order ◀───────────── socket
@@ -59,8 +58,7 @@ public sealed class StoreLink : IAsyncDisposable
 
     /// <summary>
     /// Sends one message over a connection of its own. A store that cannot be reached, or does not answer,
-    /// within
-    /// <paramref name="patience"/> is <see cref="ReceiptKind.Later"/>.
+    /// within <paramref name="patience"/> is <see cref="ReceiptKind.Later"/>.
     /// </summary>
     public static async Task<Receipt> SendOnceAsync(Address store, Message message, TimeSpan patience)
     {
@@ -70,9 +68,9 @@ public sealed class StoreLink : IAsyncDisposable
     }
 
     /// <summary>
-    /// Delivers one message, as <see cref="Deliver"/> has it: what the store said; <see
-    /// cref="ReceiptKind.Later"/> after
-    /// <see cref="LinkLimits.Patience"/>, or at once when too many messages wait already.
+    /// Delivers one message, as <see cref="Deliver"/> has it. Returns what the store said, or
+    /// <see cref="ReceiptKind.Later"/>: after <see cref="LinkLimits.Patience"/>, or at once when too many
+    /// messages wait already.
     /// </summary>
     public ValueTask<Receipt> DeliverAsync(Message message)
     {

@@ -101,6 +101,20 @@ public sealed class DatagramServerTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task Whoever_accepts_may_fail_and_the_next_datagram_is_served()
+    {
+        int calls = 0;
+        IPEndPoint server = Serve(message => Interlocked.Increment(ref calls) == 1
+            ? throw new InvalidOperationException("a bug")
+            : new ValueTask<Receipt>(Receipt.Stored(message.Id)));
+        using UdpClient client = Connect(server);
+        await client.SendAsync(Cuts.Bytes("username=a&message=b"));
+        string answer = await AskAsync(client, Cuts.Bytes("username=a&message=b"));
+        Assert.StartsWith("OK ", answer, StringComparison.Ordinal);
+        Assert.Equal(2, calls);
+    }
+
+    [Fact]
     public async Task At_the_stop_what_was_received_is_answered()
     {
         var mailbox = new Mailbox { Holds = true };
@@ -133,12 +147,14 @@ public sealed class DatagramServerTests : IAsyncDisposable
         return Encoding.ASCII.GetString((await client.ReceiveAsync(patience.Token)).Buffer);
     }
 
-    private IPEndPoint Serve(Mailbox mailbox, SocketLimits? limits = null)
+    private IPEndPoint Serve(Mailbox mailbox, SocketLimits? limits = null) =>
+        Serve(mailbox.DeliverAsync, limits);
+
+    private IPEndPoint Serve(Deliver accept, SocketLimits? limits = null)
     {
         var address = new Address("127.0.0.1", 0);
         limits ??= new SocketLimits();
-        var server = new SocketServer(
-            address, mailbox.DeliverAsync, limits, TimeProvider.System, NullLogger.Instance);
+        var server = new SocketServer(address, accept, limits, TimeProvider.System, NullLogger.Instance);
         server.Start();
         _servers.Add(server);
         return server.EndPoint;
