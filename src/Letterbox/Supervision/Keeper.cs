@@ -68,7 +68,7 @@ public sealed class Keeper(
             }
 
             log.LogWarning("{Role} {End}; started again in {Delay} ms", role, end, delay.TotalMilliseconds);
-            await Task.Delay(delay, stop).ContinueWith(static _ => { }, TaskScheduler.Default);
+            await Task.Delay(delay, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (stop.IsCancellationRequested) return ExitStatus.Ok;
         }
     }
