@@ -8,6 +8,7 @@ namespace Letterbox.Tests.Conformance;
 
 public sealed class ReaderTests
 {
+    private const int RunMin = 20;
     private static readonly HttpLimits s_limits = new();
 
     public static TheoryData<string> Ids { get; } = [.. ConformanceCase.All.Keys];
@@ -19,7 +20,11 @@ public sealed class ReaderTests
         byte[] bytes = c.Bytes(static name => $"\"{name}\"");
         var replay = new HttpReplay(s_limits);
         int whole = replay.Play(bytes, bytes.Length, bytes.Length);
-        for (int cut = 1; cut < bytes.Length; cut++) Same(c, bytes, replay, whole, cut, bytes.Length);
+        for (int cut = 1; cut < bytes.Length; cut++)
+        {
+            if (!IsWithinRun(bytes, cut)) Same(c, bytes, replay, whole, cut, bytes.Length);
+        }
+
         Same(c, bytes, replay, whole, 1, 1);
     }
 
@@ -56,6 +61,11 @@ public sealed class ReaderTests
                 Assert.True(Rejections.Of(Enum.Parse<Rejection>(reason)).Status == status, c.Place);
         }
     }
+
+    // In the midst of many equal bytes a cut is like the cut beside it.
+    private static bool IsWithinRun(byte[] bytes, int cut) =>
+        cut >= RunMin && bytes.AsSpan(cut - RunMin) is { Length: >= 2 * RunMin } around
+        && around[..(2 * RunMin)].IndexOfAnyExcept(around[0]) < 0;
 
     private static void Same(ConformanceCase c, byte[] bytes, HttpReplay replay, int whole, int first, int then)
     {

@@ -67,6 +67,7 @@ public sealed class EchoHost : IAsyncDisposable
         return Encoding.ASCII.GetString(request.Path) switch
         {
             "*" => Response.Create(204, [s_allow]),
+            "/" when request.Method == Method.Options => Plain(200, request.Content.ToArray(), s_allow),
             "/" => Plain(200, request.Content.ToArray()),
             "/echo" => Plain(200, Head(request)),
             "/cookie" => Plain(200, Cookies(request)),
