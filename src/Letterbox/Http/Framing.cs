@@ -7,8 +7,6 @@ namespace Letterbox.Http;
 internal sealed class Framing
 {
     private bool _host, _contentLength, _transferEncoding, _close, _keepAlive, _expect;
-    private int _chunked, _otherCodings;
-    private bool _chunkedLast;
     private long _length;
 
     /// <summary>The content comes in chunks.</summary>
@@ -22,8 +20,8 @@ internal sealed class Framing
 
     public void Clear()
     {
-        _host = _contentLength = _transferEncoding = _close = _keepAlive = _expect = _chunkedLast = false;
-        (_chunked, _otherCodings, _length, ContinueExpected) = (0, 0, 0, false);
+        _host = _contentLength = _transferEncoding = _close = _keepAlive = _expect = ContinueExpected = false;
+        _length = 0;
     }
 
     public Rejection Add(ReadOnlySpan<byte> name, ReadOnlySpan<byte> value) => name.Length switch
@@ -43,8 +41,6 @@ internal sealed class Framing
         if (http11 && !_host) return Rejection.Host;
         // The surest sign of smuggling, and an HTTP/1.0 client cannot know the coding (6.1).
         if (_transferEncoding && (_contentLength || !http11)) return Rejection.TransferEncoding;
-        if (_transferEncoding && (_chunked != 1 || !_chunkedLast)) return Rejection.TransferEncoding;
-        if (_otherCodings > 0) return Rejection.TransferCoding;
         if (_expect && http11 && !ContinueExpected) return Rejection.Expectation;
         if (_length > contentMax) return Rejection.ContentTooLarge;
         // HTTP/1.0 knows no 100, and without content there is nothing to wait for (RFC 9110 10.1.1).
@@ -92,18 +88,17 @@ internal sealed class Framing
         return Rejection.None;
     }
 
-    // Transfer-Encoding = #transfer-coding        RFC 9112 6.1; parameters, which chunked has none of, make another coding.
+    // Transfer-Encoding = #transfer-coding        RFC 9112 6.1
+    // One line, one coding: a list that could be legal is one of codings that are not known here, before a last chunked.
+    // Empty elements, which 5.6.1 of RFC 9110 forgives, are not forgiven: who sends them is out to confuse somebody.
     private Rejection AddTransferEncoding(ReadOnlySpan<byte> value)
     {
+        if (_transferEncoding) return Rejection.TransferEncoding;
         _transferEncoding = true;
-        if (value.IsEmpty) _chunkedLast = false;
-        while (Grammar.NextElement(ref value, out ReadOnlySpan<byte> coding))
-        {
-            _chunkedLast = Grammar.Same(coding, "chunked"u8);
-            if (_chunkedLast) _chunked++;
-            else _otherCodings++;
-        }
-
-        return Rejection.None;
+        if (Grammar.Same(value, "chunked"u8)) return Rejection.None;
+        int last = value.LastIndexOf((byte)',') + 1;
+        bool chunkedLast = last > 1 && Grammar.Same(Grammar.Trim(value[last..]), "chunked"u8);
+        bool chunkedFirst = value.Length > 7 && Grammar.Same(value[..7], "chunked"u8);
+        return chunkedLast && !chunkedFirst ? Rejection.TransferCoding : Rejection.TransferEncoding;
     }
 }

@@ -1,6 +1,7 @@
 // The character classes of HTTP, named as the RFCs name them.
 
 using System.Buffers;
+using System.Net;
 
 namespace Letterbox.Http;
 
@@ -22,7 +23,8 @@ internal static class Grammar
     private static readonly SearchValues<byte> s_host = SearchValues.Create(
         "-._~%!$&'()*+,;=0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"u8);
 
-    private static readonly SearchValues<byte> s_ipLiteral = SearchValues.Create("0123456789abcdefABCDEF:."u8);
+    // No zone, and no form of address that is still to be invented.
+    private static readonly SearchValues<byte> s_ipv6 = SearchValues.Create("0123456789abcdefABCDEF:."u8);
 
     public static bool IsToken(ReadOnlySpan<byte> bytes) => !bytes.IsEmpty && !bytes.ContainsAnyExcept(s_tchar);
 
@@ -44,16 +46,30 @@ internal static class Grammar
         if (bytes.StartsWith("["u8))
         {
             end = bytes.IndexOf((byte)']') + 1;
-            if (end < 4 || bytes[1..(end - 1)].ContainsAnyExcept(s_ipLiteral)) return false;
+            ReadOnlySpan<byte> address = end < 2 ? default : bytes[1..(end - 1)];
+            if (address.ContainsAnyExcept(s_ipv6) || !address.Contains((byte)':')) return false;
+            if (!IPAddress.IsValidUtf8(address)) return false;
         }
         else
         {
             end = bytes.IndexOf((byte)':') is >= 0 and var colon ? colon : bytes.Length;
-            if (end == 0 || bytes[..end].ContainsAnyExcept(s_host)) return false;
+            if (!IsRegisteredName(bytes[..end])) return false;
         }
 
         ReadOnlySpan<byte> port = bytes[end..];
         return port.IsEmpty || (port[0] == ':' && port.Length <= 6 && !port[1..].ContainsAnyExceptInRange((byte)'0', (byte)'9'));
+    }
+
+    private static bool IsRegisteredName(ReadOnlySpan<byte> name)
+    {
+        if (name.IsEmpty || name.ContainsAnyExcept(s_host)) return false;
+        for (int at; (at = name.IndexOf((byte)'%')) >= 0; name = name[(at + 3)..])
+        {
+            if (at + 2 >= name.Length || !char.IsAsciiHexDigit((char)name[at + 1]) || !char.IsAsciiHexDigit((char)name[at + 2]))
+                return false;
+        }
+
+        return true;
     }
 
     /// <summary>Equal but for the case of ASCII letters, as field names and most tokens compare.</summary>

@@ -1,22 +1,22 @@
 // One connection: bytes in from the socket, requests to the handler, answers out. The only place of the engine that waits.
 //
-//   state            leaves it when                           to               the client is too slow (see HttpLimits)
-//   Idle             the first byte of a request comes        ReadingHead      closed without a word
-//   ReadingHead      the head is complete                     ReadingContent   408, closed
-//   ReadingContent   the request is complete                  Responding       408, closed
-//   Responding       the answer is sent                       Idle, Lingering  closed (it does not read)
-//   Lingering        the client has closed, or time is up     Closed           closed
-//   any but the last: the request is refused                  Lingering
+//   state            leaves it when                     to               the client is too slow (see HttpLimits)
+//   Idle             the first byte of a request comes  ReadingHead      closed without a word
+//   ReadingHead      the head is complete               ReadingContent   408, closed
+//   ReadingContent   the request is complete            Responding       408, closed
+//   Responding       the answer is sent                 Idle, Lingering  closed (it does not read)
+//   Lingering        the client has closed              Closed           closed
+//   any but the last: the request is refused            Lingering
 //
-// Answers to pipelined requests go out together: the output is sent when the input runs dry, never before (RFC 9112 9.3.2).
-// An idle connection holds no buffer: it waits for readability, and rents when there is something to read.
+// Answers to pipelined requests go out together: the output is sent when the input runs dry, never before (RFC 9112
+// 9.3.2). An idle connection holds no buffer: it waits for readability, and rents when there is something to read.
 
 using System.Buffers;
 using System.Net.Sockets;
 
 namespace Letterbox.Http;
 
-/// <summary>Serves one connection from accept to close. One loop owns it; only <see cref="Expire"/> comes from elsewhere.</summary>
+/// <summary>Serves one connection from accept to close. One loop owns it; only the sweep comes from elsewhere.</summary>
 internal sealed class HttpConnection
 {
     internal enum State
@@ -61,6 +61,10 @@ internal sealed class HttpConnection
         socket.Blocking = false;
     }
 
+    /// <summary>Where it stands, whether it waits for the client there, and the bytes it holds: for tests to look at.</summary>
+    internal (State State, bool Waiting, int Held, int Capacity) Look =>
+        (_state, Volatile.Read(ref _deadline) is not (NotWaiting or Expired), _end - _start, _input.Length);
+
     /// <summary>Serves until the connection ends, whoever ends it. Throws nothing that belongs to a network.</summary>
     public async Task RunAsync()
     {
@@ -86,20 +90,16 @@ internal sealed class HttpConnection
 
             await LingerAsync();
         }
-        catch (SocketException)
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
         {
-            // The peer reset the connection, or a deadline closed it: an ordinary end.
-        }
-        catch (ObjectDisposedException)
-        {
-            // A deadline closed it.
+            // The client reset the connection, or a deadline closed it: ordinary ends.
         }
         finally
         {
-            _state = State.Closed;
             ReleaseInput();
             _output.Release();
-            _socket.Dispose();
+            if (EndWait()) _socket.Dispose();
+            _state = State.Closed;
         }
     }
 
@@ -117,12 +117,12 @@ internal sealed class HttpConnection
         if (_state == State.Idle && deadline != NotWaiting) Claim(deadline);
     }
 
-    // The waiting loop and the sweep settle by one exchange who has the connection.
+    // The waiting loop and the sweep settle by one exchange who has the socket; the other one leaves it alone from then on.
     private void Claim(long deadline)
     {
         if (deadline == Expired || Interlocked.CompareExchange(ref _deadline, Expired, deadline) != deadline) return;
-        if (_state is State.ReadingHead or State.ReadingContent) _output.SendLast(_server.Refuse(Rejection.Timeout, null), _server.DateLine);
-        _socket.Dispose();
+        if (_state is State.ReadingHead or State.ReadingContent) _server.Dismiss(_socket, Rejection.Timeout);
+        else _socket.Dispose();
     }
 
     private bool BeginWaitForInput()
@@ -131,10 +131,10 @@ internal sealed class HttpConnection
         if (_start == _end && _reader is null) _state = State.Idle;
         if (_state == State.Idle)
         {
-            if (_server.Stopping) return false;
             ReleaseInput();
-            Volatile.Write(ref _deadline, _server.After(now, _limits.IdleTimeout));
-            return true;
+            // An exchange for its fence: either a server that stops sees this wait, or this sees that it stops.
+            Interlocked.Exchange(ref _deadline, _server.After(now, _limits.IdleTimeout));
+            return !_server.Stopping;
         }
 
         TimeSpan patience = _limits.HeadTimeout;
@@ -148,7 +148,13 @@ internal sealed class HttpConnection
         return true;
     }
 
-    private bool EndWait() => Interlocked.Exchange(ref _deadline, NotWaiting) != Expired;
+    // False, for good, once the sweep has claimed the connection.
+    private bool EndWait()
+    {
+        if (Interlocked.Exchange(ref _deadline, NotWaiting) != Expired) return true;
+        Volatile.Write(ref _deadline, Expired);
+        return false;
+    }
 
     // Reads what is there without waiting: 0 at the end of the stream or on a reset.
     private int ReceiveNow()
@@ -162,14 +168,23 @@ internal sealed class HttpConnection
         return count;
     }
 
+    // A request never needs more than HttpLimits.RequestBytesMax: the reader refuses it before it does.
     private void MakeRoom()
     {
-        int size = _end - _start <= _input.Length / 2 ? _input.Length : 2 * _input.Length;
-        if (_reader is { } reader) size = Math.Max(size, Math.Min(reader.BytesExpected, _limits.RequestBytesMax));
-        byte[] larger = ArrayPool<byte>.Shared.Rent(size);
-        _input.AsSpan(_start, _end - _start).CopyTo(larger);
-        ArrayPool<byte>.Shared.Return(_input);
-        (_input, _start, _end) = (larger, 0, _end - _start);
+        ReadOnlySpan<byte> held = _input.AsSpan(_start, _end - _start);
+        if (_start > 0)
+        {
+            held.CopyTo(_input);
+        }
+        else
+        {
+            byte[] larger = ArrayPool<byte>.Shared.Rent(Math.Max(2 * _input.Length, _reader?.BytesExpected ?? 0));
+            held.CopyTo(larger);
+            ArrayPool<byte>.Shared.Return(_input);
+            _input = larger;
+        }
+
+        (_start, _end) = (0, held.Length);
     }
 
     // Answers every request that is complete, then sends. False: the connection is to be closed.
@@ -185,21 +200,13 @@ internal sealed class HttpConnection
                 break;
             }
 
-            if (status == ReadStatus.Rejected)
-            {
-                _state = State.Responding;
-                Request? head = _reader.HeadComplete ? _reader.Request : null;
-                await WriteAsync(_server.Refuse(_reader.Rejection, head), head, close: true);
-                await SendAsync();
-                return false;
-            }
-
             _state = State.Responding;
             Request request = _reader.Request;
-            Response response = await HandleAsync(request);
-            bool close = !request.KeepAlive || _server.Stopping;
+            bool refused = status == ReadStatus.Rejected;
+            Response response = refused ? _server.Refuse(_reader.Rejection, request) : await HandleAsync(request);
+            bool close = refused || !request.KeepAlive || _server.Stopping;
             await WriteAsync(response, request, close);
-            EndRequest();
+            if (!refused) EndRequest();
             if (close)
             {
                 await SendAsync();
@@ -269,9 +276,9 @@ internal sealed class HttpConnection
         }
     }
 
-    private async ValueTask WriteAsync(Response response, Request? request, bool close)
+    private async ValueTask WriteAsync(Response response, Request request, bool close)
     {
-        ReadOnlyMemory<byte> content = request is { Method: Method.Head } ? default : response.Content;
+        ReadOnlyMemory<byte> content = request.Method == Method.Head ? default : response.Content;
         await RoomAsync(response.Head.Length + OutputBuffer.LinesMax);
         _output.WriteHead(response, _server.DateLine, close, request is { MinorVersion: 0, KeepAlive: true });
         if (content.Length <= CopyMax)
@@ -293,36 +300,49 @@ internal sealed class HttpConnection
     private async ValueTask<bool> SendAsync()
     {
         bool sent = await SendAsync(_output.Written);
-        _output.Clear();
+        _output.Release();
         return sent;
     }
 
     // False: the client is gone. One send is enough nearly always; what the kernel would not take goes slice by slice.
     private async ValueTask<bool> SendAsync(ReadOnlyMemory<byte> bytes)
     {
-        if (_output.Broken) return false;
-        while (!bytes.IsEmpty)
+        while (!_output.Broken && !bytes.IsEmpty)
         {
             int sent = _output.SendNow(bytes.Span);
-            if (sent < 0) return false;
             bytes = bytes[sent..];
-            if (bytes.IsEmpty) break;
-            ReadOnlyMemory<byte> slice = bytes[..Math.Min(bytes.Length, _limits.SendSliceMax)];
-            Volatile.Write(ref _deadline, _server.After(_server.Time.GetTimestamp(), _limits.SendTimeout));
-            int taken = await _socket.SendAsync(slice, SocketFlags.None);
-            if (!EndWait()) return false;
-            bytes = bytes[taken..];
+            if (sent == 0 && !_output.Broken)
+                bytes = bytes[await SendSliceAsync(bytes[..Math.Min(bytes.Length, _limits.SendSliceMax)])..];
         }
 
-        return true;
+        return !_output.Broken;
     }
 
-    // Closing with unread input resets the connection, and the reset can overtake the answer: so say that nothing more will
-    // come, and listen until the client closes too (RFC 9112 9.6).
+    // Whatever is being read besides: a client that does not take its answers gets no other one in between.
+    private async ValueTask<int> SendSliceAsync(ReadOnlyMemory<byte> slice)
+    {
+        State before = _state;
+        _state = State.Responding;
+        Volatile.Write(ref _deadline, _server.After(_server.Time.GetTimestamp(), _limits.SendTimeout));
+        try
+        {
+            int taken = await _socket.SendAsync(slice, SocketFlags.None);
+            if (!EndWait()) return _output.Break();
+            _state = before;
+            return taken;
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            // Here and not further up: a handler may still be at work on the request, and must be waited for.
+            return _output.Break();
+        }
+    }
+
+    // Closing with unread input resets the connection, and the reset can overtake the answer: so say that nothing more
+    // will come, and listen until the client closes too (RFC 9112 9.6).
     private async ValueTask LingerAsync()
     {
-        bool inputLeft = _reader is not null || _end > _start || _socket.Available > 0;
-        if (_output.Broken || !inputLeft) return;
+        if (_output.Broken || (_reader is null && _end == _start && _socket.Available == 0)) return;
         _state = State.Lingering;
         _socket.Shutdown(SocketShutdown.Send);
         long deadline = _server.After(_server.Time.GetTimestamp(), _limits.LingerTimeout);

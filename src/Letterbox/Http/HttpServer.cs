@@ -13,7 +13,7 @@ namespace Letterbox.Http;
 /// </summary>
 public delegate ValueTask<Response> Handler(Request request);
 
-/// <summary>Makes the answer to a request that the engine refuses; the request is there if its head could be read.</summary>
+/// <summary>Makes the answer to a request that the engine refuses; the request shows what of its head could be read.</summary>
 public delegate Response Refusal(Rejection reason, Request? request);
 
 /// <summary>The HTTP/1.1 server, without a listener. Thread-safe.</summary>
@@ -69,10 +69,7 @@ public sealed class HttpServer : IDisposable
     public void TurnAway(Socket socket)
     {
         socket.Blocking = false;
-        var output = new OutputBuffer(socket);
-        output.SendLast(_refusal(Rejection.Overload, null), _dateLine);
-        output.Release();
-        socket.Dispose();
+        Dismiss(socket, Rejection.Overload);
     }
 
     /// <summary>From now on every answer is the last one on its connection; connections without a request end at once.</summary>
@@ -85,7 +82,22 @@ public sealed class HttpServer : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _sweep.Dispose();
 
-    internal Response Refuse(Rejection reason, Request? request) => _refusal(reason, request);
+    /// <summary>Says why, as far as the kernel takes it at once, and closes. Waits for nothing.</summary>
+    internal void Dismiss(Socket socket, Rejection reason)
+    {
+        new OutputBuffer(socket).SendLast(_refusal(reason, null), _dateLine);
+        // To close over what has come in and is unread would be a reset, which can overtake the answer.
+        Span<byte> unread = stackalloc byte[4096];
+        for (int i = 0; i < 16 && socket.Receive(unread, SocketFlags.None, out _) > 0;) i++;
+        socket.Dispose();
+    }
+
+    internal HttpConnection[] Snapshot()
+    {
+        lock (_connections) return [.. _connections];
+    }
+
+    internal Response Refuse(Rejection reason, Request request) => _refusal(reason, request);
 
     internal Response Fault(Exception exception) => _fault(exception);
 
@@ -105,11 +117,6 @@ public sealed class HttpServer : IDisposable
         _dateLine = MakeDateLine();
         long now = Time.GetTimestamp();
         foreach (HttpConnection connection in Snapshot()) connection.Expire(now);
-    }
-
-    private HttpConnection[] Snapshot()
-    {
-        lock (_connections) return [.. _connections];
     }
 
     private byte[] MakeDateLine() => Encoding.ASCII.GetBytes($"Date: {HttpDate.Format(Time.GetUtcNow())}\r\n");

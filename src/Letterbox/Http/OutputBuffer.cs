@@ -22,7 +22,7 @@ internal sealed class OutputBuffer(Socket socket)
     /// <summary>The client can no longer be reached.</summary>
     public bool Broken { get; private set; }
 
-    /// <summary>What has been written and not yet cleared.</summary>
+    /// <summary>What has been written and not yet released.</summary>
     public ReadOnlyMemory<byte> Written => _bytes.AsMemory(0, _length);
 
     /// <summary>So many bytes can be written; always so when the buffer is empty and the count within reason.</summary>
@@ -46,30 +46,31 @@ internal sealed class OutputBuffer(Socket socket)
         else Write("\r\n"u8);
     }
 
-    /// <summary>Hands bytes to the kernel without waiting. Returns how many it took, or -1 when the client is gone.</summary>
+    /// <summary>Hands bytes to the kernel without waiting. Returns how many it took; none also when the client is gone.</summary>
     public int SendNow(ReadOnlySpan<byte> bytes)
     {
         int sent = socket.Send(bytes, SocketFlags.None, out SocketError error);
         if (error == SocketError.Success) return sent;
-        if (error == SocketError.WouldBlock) return 0;
-        Broken = true;
-        return -1;
+        return error == SocketError.WouldBlock ? 0 : Break();
     }
 
-    /// <summary>Sends a last answer as far as the kernel takes it at once, from outside the connection's loop.</summary>
+    /// <summary>Notes that the client can no longer be reached; returns 0, the bytes it takes from now on.</summary>
+    public int Break()
+    {
+        Broken = true;
+        return 0;
+    }
+
+    /// <summary>Sends a last answer as far as the kernel takes it at once.</summary>
     public void SendLast(Response response, ReadOnlySpan<byte> dateLine)
     {
-        Write(response.Head.Span);
-        Write(dateLine);
-        Write("Connection: close\r\n\r\n"u8);
+        WriteHead(response, dateLine, close: true, keepAlive: false);
         Write(response.Content.Span);
         SendNow(_bytes.AsSpan(0, _length));
+        Release();
     }
 
     /// <summary>Forgets what was written, and gives the memory back.</summary>
-    public void Clear() => Release();
-
-    /// <summary>Gives the memory back.</summary>
     public void Release()
     {
         _length = 0;

@@ -64,8 +64,12 @@ public sealed class Request
     /// <summary>The request-target as it was sent.</summary>
     public ReadOnlySpan<byte> Target => View(_targetStart, _targetLength);
 
-    /// <summary>The path of the target, still percent-encoded: <c>*</c> for OPTIONS, empty for CONNECT.</summary>
-    public ReadOnlySpan<byte> Path => View(_pathStart, _pathLength);
+    /// <summary>
+    /// The path of the target, still percent-encoded: <c>/</c> where absolute-form has none (RFC 9110 4.2.3), <c>*</c> in
+    /// asterisk-form, empty in authority-form.
+    /// </summary>
+    public ReadOnlySpan<byte> Path =>
+        _pathLength == 0 && Method != Method.Connect ? "/"u8 : View(_pathStart, _pathLength);
 
     /// <summary>What follows the question mark, still encoded; empty if there is none.</summary>
     public ReadOnlySpan<byte> Query

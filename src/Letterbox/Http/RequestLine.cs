@@ -16,15 +16,15 @@ internal static class RequestLine
     {
         int methodEnd = line.IndexOf((byte)' ');
         if (methodEnd <= 0 || !Grammar.IsToken(line[..methodEnd])) return Rejection.RequestLine;
+        // First of all, so that even a refusal knows whether it answers a HEAD.
+        request.Method = ParseMethod(line[..methodEnd]);
         int targetStart = methodEnd + 1;
         int targetLength = line[targetStart..].IndexOf((byte)' ');
         if (targetLength <= 0) return Rejection.RequestLine;
         ReadOnlySpan<byte> target = line.Slice(targetStart, targetLength);
         if (!Grammar.IsTarget(target)) return Rejection.Target;
         Rejection version = ParseVersion(line[(targetStart + targetLength + 1)..], request);
-        if (version != Rejection.None) return version;
-        request.Method = ParseMethod(line[..methodEnd]);
-        return ParseTarget(target, start + targetStart, request);
+        return version != Rejection.None ? version : ParseTarget(target, start + targetStart, request);
     }
 
     private static Rejection ParseVersion(ReadOnlySpan<byte> version, Request request)
@@ -46,9 +46,10 @@ internal static class RequestLine
         int pathStart = 0;
         if (request.Method == Method.Connect)
         {
-            // uri-host ":" port, both of them.
-            int port = target.LastIndexOf((byte)':');
-            if (port < 0 || port == target.Length - 1 || !Grammar.IsHost(target)) return Rejection.Target;
+            // uri-host ":" port, both of them; the colons of an IPv6 address do not count.
+            int colon = target.LastIndexOf((byte)':');
+            bool port = colon > target.LastIndexOf((byte)']') && colon < target.Length - 1;
+            if (!port || !Grammar.IsHost(target)) return Rejection.Target;
             request.SetTarget(start, target.Length, start, 0);
             return Rejection.None;
         }
@@ -59,8 +60,7 @@ internal static class RequestLine
         }
         else if (target[0] != '/')
         {
-            int scheme = target.StartsWith("http://"u8) || StartsWithScheme(target, "http://"u8) ? 7
-                : StartsWithScheme(target, "https://"u8) ? 8 : 0;
+            int scheme = HasScheme(target, "http://"u8) ? 7 : HasScheme(target, "https://"u8) ? 8 : 0;
             if (scheme == 0) return Rejection.Target;
             int hostLength = target[scheme..].IndexOfAny((byte)'/', (byte)'?');
             if (hostLength < 0) hostLength = target.Length - scheme;
@@ -74,7 +74,7 @@ internal static class RequestLine
         return Rejection.None;
     }
 
-    private static bool StartsWithScheme(ReadOnlySpan<byte> target, ReadOnlySpan<byte> scheme) =>
+    private static bool HasScheme(ReadOnlySpan<byte> target, ReadOnlySpan<byte> scheme) =>
         target.Length > scheme.Length && Grammar.Same(target[..scheme.Length], scheme);
 
     // Methods are case-sensitive (RFC 9110 9.1): "get" is unknown.

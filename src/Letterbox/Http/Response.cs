@@ -37,7 +37,9 @@ public sealed class Response
             head.Append(name).Append(": ").Append(value).Append("\r\n");
         }
 
-        if (status is not (204 or 304)) head.Append(CultureInfo.InvariantCulture, $"Content-Length: {content.Length}\r\n");
+        bool never = status is 204 or 304;
+        if (never && !content.IsEmpty) throw new ArgumentException($"{status} has no content", nameof(content));
+        if (!never) head.Append(CultureInfo.InvariantCulture, $"Content-Length: {content.Length}\r\n");
         return new Response(status, Encoding.UTF8.GetBytes(head.ToString()), content);
     }
 
