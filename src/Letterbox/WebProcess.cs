@@ -16,7 +16,9 @@ public static class WebProcess
     /// <summary>Connections served at once; above that, 503. An idle one costs about 2 KB.</summary>
     private const int ConnectionsMax = 10_000;
 
-    /// <summary>How long open requests have to end when the process stops; a little less than the supervisor waits.</summary>
+    /// <summary>
+    /// How long open requests have to end when the process stops; a little less than the supervisor waits.
+    /// </summary>
     private static readonly TimeSpan s_drainPatience = TimeSpan.FromSeconds(8);
 
     /// <summary>Serves until <paramref name="stop"/>, then drains. Returns the exit status.</summary>
@@ -24,13 +26,14 @@ public static class WebProcess
     /// <exception cref="IOException">The site cannot be read.</exception>
     public static async Task<int> RunAsync(Settings settings, ILoggerFactory logs, CancellationToken stop)
     {
-        ILogger log = logs.CreateLogger("web");
+        ILogger log = logs.CreateLogger("web"), linkLog = logs.CreateLogger("link");
         TimeProvider time = TimeProvider.System;
-        await using var link = new StoreLink(settings.Socket, new LinkLimits(), time, logs.CreateLogger("link"));
+        await using var link = new StoreLink(settings.Socket, new LinkLimits(), time, linkLog);
         using var site = new LetterboxSite(settings.Site, time, link.DeliverAsync, NotReady, log);
         var limits = new HttpLimits { ContentMax = Message.EncodedBytesMax };
         using var server = new HttpServer(limits, time, site.AnswerAsync, site.Refuse, site.Fault);
-        using var listener = new Listener(settings.Http, ConnectionsMax, server.ServeAsync, server.TurnAway, log);
+        using var listener = new Listener(
+            settings.Http, ConnectionsMax, server.ServeAsync, server.TurnAway, log);
 
         listener.Start();
         Console.WriteLine($"web ready on {settings.Http.WithPort(listener.EndPoint.Port)}");
@@ -41,7 +44,8 @@ public static class WebProcess
         if (left > 0) log.LogWarning("{Left} connections did not end in time", left);
         return ExitStatus.Ok;
 
-        IReadOnlyList<string> NotReady() =>
-            link.Fault is { } fault ? [$"the socket server at {settings.Socket} cannot be reached: {fault}"] : [];
+        IReadOnlyList<string> NotReady() => link.Fault is { } fault
+            ? [$"the socket server at {settings.Socket} cannot be reached: {fault}"]
+            : [];
     }
 }

@@ -1,4 +1,5 @@
-// One static file, with every answer it can be asked for made ready: per content coding the whole and the 304.
+// One static file, with every answer it can be asked for made ready: per content coding the whole and the
+// 304.
 
 using System.IO.Compression;
 using System.Security.Cryptography;
@@ -10,7 +11,8 @@ namespace Letterbox.Site;
 /// <summary>A static file in memory. Immutable.</summary>
 internal sealed class Asset
 {
-    private sealed record Variant(byte[] Tag, (string, string)[] Fields, byte[] Content, Response Whole, Response NotModified);
+    private sealed record Variant(
+        byte[] Tag, (string, string)[] Fields, byte[] Content, Response Whole, Response NotModified);
 
     private static readonly (string, string)[] s_none = [];
     private static readonly Response s_failed = Response.Create(412, [], default);
@@ -31,8 +33,9 @@ internal sealed class Asset
         byte[]? gzip = null, brotli = null;
         if (MediaTypes.IsCompressible(mediaType))
         {
-            gzip = Smaller(content, static s => new GZipStream(s, CompressionLevel.SmallestSize, leaveOpen: true));
-            brotli = Smaller(content, static s => new BrotliStream(s, CompressionLevel.SmallestSize, leaveOpen: true));
+            const CompressionLevel level = CompressionLevel.SmallestSize;
+            gzip = Smaller(content, static s => new GZipStream(s, level, leaveOpen: true));
+            brotli = Smaller(content, static s => new BrotliStream(s, level, leaveOpen: true));
         }
 
         // A strong validator names bytes, so each coding has its own (RFC 9110 8.8.3.3).
@@ -46,7 +49,8 @@ internal sealed class Asset
             ResponseFields.NoSniff,
             .. page ? [ResponseFields.Referrer, policy] : s_none,
         ];
-        Variant Make(byte[] bytes, string suffix, string? coding) => MakeVariant(bytes, $"\"{hash}{suffix}\"", coding, mediaType, common);
+        Variant Make(byte[] bytes, string suffix, string? coding) =>
+            MakeVariant(bytes, $"\"{hash}{suffix}\"", coding, mediaType, common);
         _identity = Make(content, "", null);
         _gzip = gzip is null ? null : Make(gzip, "-gz", "gzip");
         _brotli = brotli is null ? null : Make(brotli, "-br", "br");
@@ -64,8 +68,9 @@ internal sealed class Asset
         }
 
         ByteRange range = ByteRange.Select(request, variant.Content.Length);
-        if (range.Kind == RangeKind.Whole || !Preconditions.RangeApplies(request, variant.Tag, _lastModified)) return variant.Whole;
-        return Partial(variant, range);
+        bool whole = range.Kind == RangeKind.Whole
+            || !Preconditions.RangeApplies(request, variant.Tag, _lastModified);
+        return whole ? variant.Whole : Partial(variant, range);
     }
 
     private Variant Choose(Request request)
@@ -82,20 +87,24 @@ internal sealed class Asset
     private static Response Partial(Variant variant, ByteRange range)
     {
         int whole = variant.Content.Length;
-        if (range.Kind == RangeKind.Unsatisfiable) return Response.Create(416, [("Content-Range", $"bytes */{whole}")]);
+        if (range.Kind == RangeKind.Unsatisfiable)
+            return Response.Create(416, [("Content-Range", $"bytes */{whole}")]);
         string place = $"bytes {range.Start}-{range.Start + range.Length - 1}/{whole}";
-        return Response.Create(206, [.. variant.Fields, ("Content-Range", place)], variant.Content.AsMemory(range.Start, range.Length));
+        ReadOnlyMemory<byte> part = variant.Content.AsMemory(range.Start, range.Length);
+        return Response.Create(206, [.. variant.Fields, ("Content-Range", place)], part);
     }
 
     private static Variant MakeVariant(
         byte[] content, string tag, string? coding, string mediaType, (string, string)[] common)
     {
         (string, string)[] validators = [("ETag", tag), .. common];
-        List<(string, string)> fields = [("Content-Type", mediaType), .. validators, ("Accept-Ranges", "bytes")];
+        List<(string, string)> fields =
+            [("Content-Type", mediaType), .. validators, ("Accept-Ranges", "bytes")];
         if (coding is not null) fields.Insert(1, ("Content-Encoding", coding));
         (string, string)[] all = [.. fields];
         return new Variant(
-            Encoding.ASCII.GetBytes(tag), all, content, Response.Create(200, all, content), Response.Create(304, validators));
+            Encoding.ASCII.GetBytes(tag), all, content,
+            Response.Create(200, all, content), Response.Create(304, validators));
     }
 
     private static byte[]? Smaller(byte[] content, Func<Stream, Stream> coder)

@@ -1,9 +1,9 @@
 // What this server serves: from method and path to the answer.
 //
-//   GET  /  /index.html                 the index page           GET  /healthz   the process is alive
-//   GET  /message  /message.html        the form                 GET  /readyz    messages can be taken, or why not
-//   POST /message  /message.html        a message (FormPost)     GET  any file   of the site folder
-//   GET  /thanks?id=<receipt>           the thank-you page       OPTIONS *       what the server can do
+//   GET  /  /index.html             the index page         GET  /healthz   the process is alive
+//   GET  /message  /message.html    the form               GET  /readyz    messages can be taken, or why not
+//   POST /message  /message.html    a message (FormPost)   GET  any file   of the site folder
+//   GET  /thanks?id=<receipt>       the thank-you page     OPTIONS *       what the server can do
 //
 // HEAD goes wherever GET goes; the engine leaves the content away (RFC 9110 9.3.2).
 
@@ -62,11 +62,14 @@ public sealed class LetterboxSite : IDisposable
         {
             Method.Get or Method.Head => new(Get(request, path, form)),
             Method.Post when form => FormPost.AnswerAsync(request, _pages, _deliver, _time),
-            Method.Unknown => new(Error(501, "This server does not know the method of the request.", request)),
+            Method.Unknown =>
+                new(Error(501, "This server does not know the method of the request.", request)),
             Method.Options when request.Path.SequenceEqual("*"u8) => new(s_optionsPost),
             _ when !form && !Exists(path) && request.Method != Method.Connect => new(NotFound(request)),
             Method.Options => new(form ? s_optionsPost : s_options),
-            _ => new(Error(405, "This address does not take requests of that method.", request, form ? s_allowPost : s_allowGet)),
+            _ => new(Error(
+                405, "This address does not take requests of that method.", request,
+                form ? s_allowPost : s_allowGet)),
         };
     }
 
@@ -87,7 +90,9 @@ public sealed class LetterboxSite : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _watch?.Dispose();
 
-    /// <summary>The client asked for JSON: it accepts it and does not accept HTML by name (RFC 9110 12.5.1).</summary>
+    /// <summary>
+    /// The client asked for JSON: it accepts it and does not accept HTML by name (RFC 9110 12.5.1).
+    /// </summary>
     internal static bool WantsJson(Request request)
     {
         bool json = false;
@@ -103,7 +108,8 @@ public sealed class LetterboxSite : IDisposable
 
     private static Response PlainText(int status, string text) =>
         Response.Create(
-            status, [("Content-Type", "text/plain; charset=utf-8"), ResponseFields.NoStore, ResponseFields.NoSniff],
+            status,
+            [("Content-Type", "text/plain; charset=utf-8"), ResponseFields.NoStore, ResponseFields.NoSniff],
             Encoding.UTF8.GetBytes(text));
 
     private Response Get(Request request, ReadOnlySpan<char> path, bool form)
@@ -125,19 +131,22 @@ public sealed class LetterboxSite : IDisposable
     private Response Ready()
     {
         IReadOnlyList<string> reasons = _notReady();
-        return reasons.Count == 0 ? PlainText(200, "ready\n") : PlainText(503, string.Join('\n', reasons) + '\n');
+        if (reasons.Count == 0) return PlainText(200, "ready\n");
+        return PlainText(503, string.Join('\n', reasons) + '\n');
     }
 
     private Response Thanks(Request request)
     {
         ReadOnlySpan<byte> query = request.Query;
         string receipt = query.StartsWith("id="u8) ? Encoding.UTF8.GetString(query[3..]) : "";
-        return ObjectId.TryParse(receipt, out ObjectId id) ? _pages.Thanks(id.ToString(), WantsJson(request)) : NotFound(request);
+        if (!ObjectId.TryParse(receipt, out ObjectId id)) return NotFound(request);
+        return _pages.Thanks(id.ToString(), WantsJson(request));
     }
 
     private Response NotFound(Request request) => _pages.NotFound(WantsJson(request));
 
-    private Response Error(int status, string detail, Request request, params ReadOnlySpan<(string, string)> fields) =>
+    private Response Error(
+        int status, string detail, Request request, params ReadOnlySpan<(string, string)> fields) =>
         _pages.Error(status, detail, WantsJson(request), fields);
 
     private void Reload()
@@ -152,7 +161,8 @@ public sealed class LetterboxSite : IDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // Half-way through somebody's copying, most likely: the pages stay as they were, the next second tries again.
+            // Half-way through somebody's copying, most likely: the pages stay as they were, the next second
+            // tries again.
             _log.LogWarning("cannot read the site folder now: {Reason}", e.Message);
         }
     }

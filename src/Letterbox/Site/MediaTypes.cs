@@ -4,7 +4,9 @@ namespace Letterbox.Site;
 
 internal static class MediaTypes
 {
-    /// <summary>The media type of a file by its extension; <c>application/octet-stream</c> where it is not known.</summary>
+    /// <summary>
+    /// The media type of a file by its extension; <c>application/octet-stream</c> where it is not known.
+    /// </summary>
     public static string Of(string path) => Path.GetExtension(path).ToLowerInvariant() switch
     {
         ".html" or ".htm" => "text/html; charset=utf-8",
@@ -40,6 +42,6 @@ internal static class MediaTypes
     /// <summary>Worth compressing: text in one form or another, not what is compressed already.</summary>
     public static bool IsCompressible(string mediaType) =>
         mediaType.StartsWith("text/", StringComparison.Ordinal)
-        || mediaType is "application/json" or "application/manifest+json" or "application/xml" or "image/svg+xml"
-            or "application/wasm" or "image/x-icon" or "font/ttf" or "font/otf";
+        || mediaType is "application/json" or "application/manifest+json" or "application/xml"
+            or "image/svg+xml" or "application/wasm" or "image/x-icon" or "font/ttf" or "font/otf";
 }

@@ -6,8 +6,9 @@
 //   value CRLF
 //   --boundary-- CRLF                                        RFC 7578; RFC 2046 5.1
 //
-// Names are sent as they are, with `"`, CR and LF percent-encoded (HTML Standard, multipart/form-data encoding), so that the
-// three names that count here can be compared as they stand. A part with a file name is a file: refused.
+// Names are sent as they are, with `"`, CR and LF percent-encoded (HTML Standard, multipart/form-data
+// encoding), so that the three names that count here can be compared as they stand. A part with a file name
+// is a file: refused.
 
 using System.Text;
 using System.Text.Unicode;
@@ -28,7 +29,8 @@ internal static class MultipartForm
     }
 
     /// <summary>Reads the fields. Returns <c>null</c>, or what is wrong.</summary>
-    public static FieldFault? Read(ReadOnlySpan<byte> content, ReadOnlySpan<byte> boundary, out MessageFields fields)
+    public static FieldFault? Read(
+        ReadOnlySpan<byte> content, ReadOnlySpan<byte> boundary, out MessageFields fields)
     {
         fields = default;
         if (boundary.IsEmpty) return s_broken;

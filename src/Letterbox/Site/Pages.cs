@@ -1,5 +1,5 @@
-// The pages that are made at the moment they are asked for: the form, the thank-you page, the error page. And their JSON
-// twins (RFC 9457) for clients that asked for JSON.
+// The pages that are made at the moment they are asked for: the form, the thank-you page, the error page. And
+// their JSON twins (RFC 9457) for clients that asked for JSON.
 
 using System.Globalization;
 using System.Text.Json;
@@ -31,25 +31,35 @@ internal sealed class Pages
     /// <summary>404; the one error that is asked for all day, so it is made once.</summary>
     public Response NotFound(bool json) => json ? _notFoundProblem : _notFoundPage;
 
-    /// <summary>The empty form, under a fresh key: the first hop of a message is the page it is written on.</summary>
+    /// <summary>
+    /// The empty form, under a fresh key: the first hop of a message is the page it is written on.
+    /// </summary>
     public Response Form() => Form(200, ObjectId.New(_time).ToString(), default, null);
 
     /// <summary>
-    /// 422: the form as it was sent, with the reason at its field. Under a fresh key: nothing is stored under the old one,
-    /// and if that was the trouble, it is gone.
+    /// 422: the form as it was sent, with the reason at its field. Under a fresh key: nothing is stored under
+    /// the old one, and if that was the trouble, it is gone.
     /// </summary>
     public Response Unprocessable(in MessageFields fields, FieldFault fault) =>
         Form(422, ObjectId.New(_time).ToString(), fields, fault);
 
-    /// <summary>503: the form as it was sent, under its own key, so that sending it again cannot double it.</summary>
-    public Response Unavailable(in MessageFields fields, ObjectId id, string reason) =>
-        Form(503, id.ToString(), fields, new FieldFault("", $"Your message is not stored yet: {reason}. Please send it again in a moment."));
+    /// <summary>
+    /// 503: the form as it was sent, under its own key, so that sending it again cannot double it.
+    /// </summary>
+    public Response Unavailable(in MessageFields fields, ObjectId id, string reason)
+    {
+        string summary = $"Your message is not stored yet: {reason}. Please send it again in a moment.";
+        return Form(503, id.ToString(), fields, new FieldFault("", summary));
+    }
 
     /// <summary>The thank-you page for a receipt.</summary>
     public Response Thanks(string receipt, bool json) =>
         json ? Json(200, [], new { id = receipt }) : Page(200, _files.Thanks, [], ("receipt", receipt));
 
-    /// <summary>303: the message is stored; on to the thank-you page, so that a reload posts nothing (RFC 9110 15.4.4).</summary>
+    /// <summary>
+    /// 303: the message is stored; on to the thank-you page, so that a reload posts nothing (RFC 9110
+    /// 15.4.4).
+    /// </summary>
     public static Response Stored(ObjectId id, bool json)
     {
         (string, string) location = ("Location", $"/thanks?id={id}");
@@ -61,14 +71,21 @@ internal sealed class Pages
     /// <summary>Whatever went wrong, as a page or as a problem (RFC 9457).</summary>
     public Response Error(int status, string detail, bool json, params ReadOnlySpan<(string, string)> fields)
     {
-        (string, string)[] lines = status == 503 ? [.. fields, ("Retry-After", RetryAfterSeconds)] : fields.ToArray();
+        (string, string)[] lines =
+            status == 503 ? [.. fields, ("Retry-After", RetryAfterSeconds)] : fields.ToArray();
         string title = Response.Reason(status);
         if (json) return Problem(status, detail, "", lines);
-        return Page(status, _files.Error, lines, ("status", status.ToString(CultureInfo.InvariantCulture)), ("title", title), ("detail", detail));
+        string number = status.ToString(CultureInfo.InvariantCulture);
+        return Page(
+            status, _files.Error, lines, ("status", number), ("title", title), ("detail", detail));
     }
 
-    /// <summary>A problem as JSON; <paramref name="field"/> names the field of the message that is at fault, if one is.</summary>
-    public static Response Problem(int status, string detail, string field, params ReadOnlySpan<(string, string)> fields)
+    /// <summary>
+    /// A problem as JSON; <paramref name="field"/> names the field of the message that is at fault, if one
+    /// is.
+    /// </summary>
+    public static Response Problem(
+        int status, string detail, string field, params ReadOnlySpan<(string, string)> fields)
     {
         object problem = field.Length == 0
             ? new { type = "about:blank", title = Response.Reason(status), status, detail }
@@ -77,7 +94,8 @@ internal sealed class Pages
     }
 
     private static Response Json(
-        int status, ReadOnlySpan<(string, string)> fields, object content, string mediaType = "application/json") =>
+        int status, ReadOnlySpan<(string, string)> fields, object content,
+        string mediaType = "application/json") =>
         Response.Create(
             status, [("Content-Type", mediaType), ResponseFields.NoStore, ResponseFields.NoSniff, .. fields],
             JsonSerializer.SerializeToUtf8Bytes(content));
@@ -92,7 +110,8 @@ internal sealed class Pages
         return Page(
             status, _files.Form, lines,
             ("id", id), ("username", fields.Username ?? ""), ("message", fields.Text ?? ""),
-            ("problem", summary), ("username-problem", Reason("username")), ("message-problem", Reason("message")));
+            ("problem", summary),
+            ("username-problem", Reason("username")), ("message-problem", Reason("message")));
     }
 
     private static Response Page(
@@ -100,7 +119,10 @@ internal sealed class Pages
         params ReadOnlySpan<(string, string)> values) =>
         Response.Create(
             status,
-            [("Content-Type", Html), ResponseFields.NoStore, ResponseFields.NoSniff, ResponseFields.Referrer, template.Policy, .. fields],
+            [
+                ("Content-Type", Html), ResponseFields.NoStore, ResponseFields.NoSniff,
+                ResponseFields.Referrer, template.Policy, .. fields,
+            ],
             template.Page.Fill(values));
 
     private static string Sentence(string reason) =>

@@ -10,17 +10,22 @@ internal static class ResponseFields
     /// <summary>Nobody else's business where our visitors come from.</summary>
     public static readonly (string, string) Referrer = ("Referrer-Policy", "same-origin");
 
-    /// <summary>A page with somebody's text or key in it is nobody else's and is never the same twice.</summary>
+    /// <summary>
+    /// A page with somebody's text or key in it is nobody else's and is never the same twice.
+    /// </summary>
     public static readonly (string, string) NoStore = ("Cache-Control", "no-store");
 
     /// <summary>
-    /// Built-in pages load a stylesheet and a picture from here and post their form here; nothing else can happen on them,
-    /// whatever text a visitor smuggles in.
+    /// Built-in pages load a stylesheet and a picture from here and post their form here; nothing else can
+    /// happen on them, whatever text a visitor smuggles in.
     /// </summary>
     public static readonly (string, string) StrictPolicy = ("Content-Security-Policy",
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'");
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
+        + "frame-ancestors 'none'");
 
-    /// <summary>Pages of one's own may load what they like; they are still not to be framed or re-based by others.</summary>
+    /// <summary>
+    /// Pages of one's own may load what they like; they are still not to be framed or re-based by others.
+    /// </summary>
     public static readonly (string, string) OwnPolicy = ("Content-Security-Policy",
         "object-src 'none'; form-action 'self'; base-uri 'self'; frame-ancestors 'none'");
 }

@@ -1,7 +1,8 @@
 // The files that are served: the built-in pages, and a folder of one's own laid over them.
 //
-// All of it is read into memory, once, so that a request never waits for a disk and a path never meets a file system: it is
-// looked up in a dictionary of what exists. A folder is looked at again every second, and read again when it has changed.
+// All of it is read into memory, once, so that a request never waits for a disk and a path never meets a file
+// system: it is looked up in a dictionary of what exists. A folder is looked at again every second, and read
+// again when it has changed.
 
 using System.Collections.Frozen;
 using System.Reflection;
@@ -29,7 +30,8 @@ internal sealed class SiteFiles
         {
             var asset = new Asset(file.Content, MediaTypes.Of(path), file.Changed, Policy(file.Own));
             assets[path] = asset;
-            if (path.EndsWith("/index.html", StringComparison.Ordinal)) assets[path[..^"index.html".Length]] = asset;
+            if (path.EndsWith("/index.html", StringComparison.Ordinal))
+                assets[path[..^"index.html".Length]] = asset;
         }
 
         _assets = assets.ToFrozenDictionary(StringComparer.Ordinal);
@@ -55,7 +57,8 @@ internal sealed class SiteFiles
     {
         var files = new Dictionary<string, (byte[], DateTimeOffset, bool)>(StringComparer.Ordinal);
         Assembly program = typeof(SiteFiles).Assembly;
-        var built = new DateTimeOffset(File.GetLastWriteTimeUtc(program.Location is { Length: > 0 } at ? at : Environment.ProcessPath!));
+        string executable = program.Location is { Length: > 0 } at ? at : Environment.ProcessPath!;
+        var built = new DateTimeOffset(File.GetLastWriteTimeUtc(executable));
         foreach (string name in program.GetManifestResourceNames())
         {
             if (!name.StartsWith(Prefix, StringComparison.Ordinal)) continue;
@@ -70,8 +73,13 @@ internal sealed class SiteFiles
         {
             total += file.Length;
             if (total > FolderBytesMax)
-                throw new IOException($"the folder {folder} holds more than {FolderBytesMax >> 20} MiB, which is all that is kept in memory");
-            files[UrlPath(folder!, file)] = (File.ReadAllBytes(file.FullName), new DateTimeOffset(file.LastWriteTimeUtc), true);
+            {
+                string most = $"{FolderBytesMax >> 20} MiB, which is all that is kept in memory";
+                throw new IOException($"the folder {folder} holds more than {most}");
+            }
+
+            var changed = new DateTimeOffset(file.LastWriteTimeUtc);
+            files[UrlPath(folder!, file)] = (File.ReadAllBytes(file.FullName), changed, true);
         }
 
         return new SiteFiles(files);
@@ -91,20 +99,25 @@ internal sealed class SiteFiles
         return hash.ToHashCode();
     }
 
-    // Names that begin with a dot (.git, .env) are nobody's business, but for the one that the web agreed on (RFC 8615).
     private static IEnumerable<FileInfo> List(string folder) =>
         new DirectoryInfo(folder).EnumerateFiles("*", SearchOption.AllDirectories)
-            .Where(file => UrlPath(folder, file).Split('/').All(static part => !part.StartsWith('.') || part == ".well-known"));
+            .Where(file => UrlPath(folder, file).Split('/').All(IsPublic));
+
+    // Names that begin with a dot (.git, .env) are nobody's business, but for the one that the web agreed on
+    // (RFC 8615).
+    private static bool IsPublic(string name) => !name.StartsWith('.') || name == ".well-known";
 
     private static string UrlPath(string folder, FileInfo file) =>
         '/' + Path.GetRelativePath(folder, file.FullName).Replace(Path.DirectorySeparatorChar, '/');
 
-    private static (Template, (string, string)) TakeTemplate(Dictionary<string, (byte[] Content, DateTimeOffset, bool Own)> files, string path)
+    private static (Template, (string, string)) TakeTemplate(
+        Dictionary<string, (byte[] Content, DateTimeOffset, bool Own)> files, string path)
     {
         var (content, _, own) = files[path];
         files.Remove(path);
         return (new Template(Encoding.UTF8.GetString(content)), Policy(own));
     }
 
-    private static (string, string) Policy(bool own) => own ? ResponseFields.OwnPolicy : ResponseFields.StrictPolicy;
+    private static (string, string) Policy(bool own) =>
+        own ? ResponseFields.OwnPolicy : ResponseFields.StrictPolicy;
 }

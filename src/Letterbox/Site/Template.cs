@@ -1,4 +1,5 @@
-// A page with places to fill in: `{{name}}`. Values are escaped for HTML, in text and in quoted attributes alike.
+// A page with places to fill in: `{{name}}`. Values are escaped for HTML, in text and in quoted attributes
+// alike.
 
 using System.Net;
 using System.Text;

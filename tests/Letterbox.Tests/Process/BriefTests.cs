@@ -20,7 +20,8 @@ public sealed partial class BriefTests
         Assert.Contains("<form", await browser.GetStringAsync("/message.html"), StringComparison.Ordinal);
         Assert.Equal(3000, new Settings().Http.Port);
         string[] used = [.. typeof(Settings).Assembly.GetReferencedAssemblies().Select(static a => a.Name!)];
-        Assert.DoesNotContain(used, static name => name.StartsWith("Microsoft.AspNetCore", StringComparison.Ordinal)
+        Assert.DoesNotContain(used, static name =>
+            name.StartsWith("Microsoft.AspNetCore", StringComparison.Ordinal)
             || name is "System.Net.HttpListener");
     }
 
@@ -29,7 +30,8 @@ public sealed partial class BriefTests
     {
         await using LetterboxProcess letterbox = await LetterboxProcess.StartAsync();
         using HttpClient browser = Browser(letterbox);
-        using HttpResponseMessage css = await browser.GetAsync("/style.css"), logo = await browser.GetAsync("/logo.png");
+        using HttpResponseMessage css = await browser.GetAsync("/style.css");
+        using HttpResponseMessage logo = await browser.GetAsync("/logo.png");
         Assert.Equal("text/css", css.Content.Headers.ContentType!.MediaType);
         Assert.Equal("image/png", logo.Content.Headers.ContentType!.MediaType);
         Assert.Equal("\u0089PNG", Encoding.Latin1.GetString(await logo.Content.ReadAsByteArrayAsync(), 0, 4));
@@ -51,7 +53,8 @@ public sealed partial class BriefTests
     public async Task Line_4_the_form_goes_over_a_socket_to_the_socket_server()
     {
         await using LetterboxProcess store = await LetterboxProcess.StartAsync(["store"]);
-        await using LetterboxProcess web = await LetterboxProcess.StartAsync(["web", "--socket", store.Socket.ToString()]);
+        await using LetterboxProcess web =
+            await LetterboxProcess.StartAsync(["web", "--socket", store.Socket.ToString()]);
         using HttpClient browser = Browser(web);
         await PostAsync(browser, "krabaton", "First message");
         Assert.Equal(5000, new Settings().Socket.Port);
@@ -59,7 +62,8 @@ public sealed partial class BriefTests
 
         using var udp = new UdpClient("127.0.0.1", store.Socket.Port);
         await udp.SendAsync("username=u&message=datagram"u8.ToArray());
-        Assert.StartsWith("OK ", Encoding.ASCII.GetString((await udp.ReceiveAsync()).Buffer), StringComparison.Ordinal);
+        string answer = Encoding.ASCII.GetString((await udp.ReceiveAsync()).Buffer);
+        Assert.StartsWith("OK ", answer, StringComparison.Ordinal);
         Assert.Equal(["krabaton|First message", "u|datagram"], JournalRows.Messages(store.Data));
     }
 
@@ -112,7 +116,10 @@ public sealed partial class BriefTests
     private static string VolumeOf(string folder) => $"(?m)^ +- [a-z]+:{folder}$";
 
     private static HttpClient Browser(LetterboxProcess letterbox) =>
-        new(new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = false }) { BaseAddress = new Uri(letterbox.Http.ToUrl()) };
+        new(new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = false })
+        {
+            BaseAddress = new Uri(letterbox.Http.ToUrl()),
+        };
 
     private static async Task<string> PostAsync(HttpClient browser, string username, string message)
     {

@@ -42,7 +42,8 @@ public sealed class KillTests
         await Eventually.IsAsync(() => mongo.Stored("letterbox", "messages").Count >= thanked);
         IReadOnlyList<MongoDoc> stored = mongo.Stored("letterbox", "messages");
         poster.AssertStored(
-            [.. stored.Select(static d => d["_id"]!.ToString()!)], [.. stored.Select(static d => $"{d["username"]}|{d["message"]}")]);
+            [.. stored.Select(static d => d["_id"]!.ToString()!)],
+            [.. stored.Select(static d => $"{d["username"]}|{d["message"]}")]);
     }
 
     [Fact]
@@ -77,7 +78,9 @@ public sealed class KillTests
         return poster;
     }
 
-    /// <summary>Clients that post numbered messages, each until it is thanked for, under one key, as a browser would.</summary>
+    /// <summary>
+    /// Clients that post numbered messages, each until it is thanked for, under one key, as a browser would.
+    /// </summary>
     private sealed class Poster(Address http)
     {
         private readonly ConcurrentDictionary<string, string> _sent = new();
@@ -89,20 +92,25 @@ public sealed class KillTests
 
         public void Stop() => _stopped = true;
 
-        public Task PostAsync(int clients) => Task.WhenAll(Enumerable.Range(0, clients).Select(_ => ClientAsync()));
+        public Task PostAsync(int clients) =>
+            Task.WhenAll(Enumerable.Range(0, clients).Select(_ => ClientAsync()));
 
-        /// <summary>All that was thanked for is there, nothing twice, and nothing that was not sent.</summary>
+        /// <summary>
+        /// All that was thanked for is there, nothing twice, and nothing that was not sent.
+        /// </summary>
         public void AssertStored(string[] ids, string[] messages)
         {
             Assert.Equal(ids.Length, ids.Distinct(StringComparer.Ordinal).Count());
             Dictionary<string, string> stored = ids.Zip(messages).ToDictionary(StringComparer.Ordinal);
-            Assert.All(Thanked, thanked => Assert.Equal(thanked.Value, stored.GetValueOrDefault(thanked.Key)));
+            Assert.All(
+                Thanked, thanked => Assert.Equal(thanked.Value, stored.GetValueOrDefault(thanked.Key)));
             Assert.All(stored, row => Assert.Equal(_sent.GetValueOrDefault(row.Key), row.Value));
         }
 
         private async Task ClientAsync()
         {
-            using var client = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = false });
+            var handler = new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = false };
+            using var client = new HttpClient(handler);
             var page = new Uri($"{http.ToUrl()}/message");
             while (!_stopped)
             {
@@ -122,7 +130,8 @@ public sealed class KillTests
         {
             try
             {
-                using var form = new FormUrlEncodedContent([new("id", id), new("username", "killer"), new("message", text)]);
+                using var form = new FormUrlEncodedContent(
+                    [new("id", id), new("username", "killer"), new("message", text)]);
                 using HttpResponseMessage answer = await client.PostAsync(page, form);
                 return answer.StatusCode == HttpStatusCode.SeeOther;
             }

@@ -16,14 +16,16 @@ public sealed class MessagePostTests : IAsyncDisposable
 
     public static TheoryData<string> Texts =>
     [
-        "First message", "a&b=c+d%20e", "100% \"quoted\" 'single' <b>", "line\r\nbreak\nand\rmore", "Привіт, світе", "📬\u0000end",
-        "--boundary", string.Concat(Enumerable.Repeat("𐍈", 4000)), string.Concat(Enumerable.Repeat("\r\n", 4000)),
+        "First message", "a&b=c+d%20e", "100% \"quoted\" 'single' <b>", "line\r\nbreak\nand\rmore",
+        "Привіт, світе", "📬\u0000end", "--boundary",
+        string.Concat(Enumerable.Repeat("𐍈", 4000)), string.Concat(Enumerable.Repeat("\r\n", 4000)),
     ];
 
     [Theory, MemberData(nameof(Texts))]
     public async Task A_urlencoded_form_arrives_as_typed(string text)
     {
-        using var response = await _site.PostAsync($"id={Id}&username=krabaton&message={Uri.EscapeDataString(text)}");
+        string typed = Uri.EscapeDataString(text);
+        using var response = await _site.PostAsync($"id={Id}&username=krabaton&message={typed}");
         AssertStored(response, text);
     }
 
@@ -31,15 +33,18 @@ public sealed class MessagePostTests : IAsyncDisposable
     public async Task A_multipart_form_arrives_as_typed(string text)
     {
         string body = string.Concat(
-            Part("id", Id), Part("username", "krabaton"), Part("message", text), Part("button", "x"), "--boundary!--\r\n");
-        using var response = await _site.PostAsync(body, "multipart/form-data; charset=utf-8; boundary=\"boundary!\"");
+            Part("id", Id), Part("username", "krabaton"), Part("message", text), Part("button", "x"),
+            "--boundary!--\r\n");
+        const string type = "multipart/form-data; charset=utf-8; boundary=\"boundary!\"";
+        using var response = await _site.PostAsync(body, type);
         AssertStored(response, text);
     }
 
     [Theory, MemberData(nameof(Texts))]
     public async Task Json_arrives_as_typed(string text)
     {
-        string body = JsonSerializer.Serialize(new { message = text, username = "krabaton", id = Id, extra = new[] { 1 } });
+        string body = JsonSerializer.Serialize(
+            new { message = text, username = "krabaton", id = Id, extra = new[] { 1 } });
         using var response = await _site.PostAsync(body, "application/json; charset=utf-8");
         AssertStored(response, text);
     }
@@ -56,7 +61,8 @@ public sealed class MessagePostTests : IAsyncDisposable
     [Fact]
     public async Task Message_html_takes_posts_too()
     {
-        using var response = await _site.Client.PostAsync("/message.html", new FormUrlEncodedContent([new("username", "a"), new("message", "b")]));
+        using var form = new FormUrlEncodedContent([new("username", "a"), new("message", "b")]);
+        using var response = await _site.Client.PostAsync("/message.html", form);
         Assert.Equal(HttpStatusCode.SeeOther, response.StatusCode);
     }
 
@@ -124,7 +130,8 @@ public sealed class MessagePostTests : IAsyncDisposable
     [Fact]
     public async Task A_client_that_asked_for_json_gets_its_receipt_as_json()
     {
-        using var response = await _site.PostAsync($"{{\"username\":\"a\",\"message\":\"b\",\"id\":\"{Id}\"}}", Json, accept: Json);
+        const string body = $"{{\"username\":\"a\",\"message\":\"b\",\"id\":\"{Id}\"}}";
+        using var response = await _site.PostAsync(body, Json, accept: Json);
         Assert.Equal(HttpStatusCode.SeeOther, response.StatusCode);
         Assert.Equal($"{{\"id\":\"{Id}\"}}", await response.Content.ReadAsStringAsync());
     }
@@ -132,15 +139,22 @@ public sealed class MessagePostTests : IAsyncDisposable
     [Theory]
     [InlineData("text/plain", "username=a&message=b", HttpStatusCode.UnsupportedMediaType)]
     [InlineData("application/json", "{\"username\":\"a\",\"message\":", HttpStatusCode.UnprocessableEntity)]
-    [InlineData("application/json", "{\"username\":\"a\",\"message\":\"\\ud800\"}", HttpStatusCode.UnprocessableEntity)]
+    [InlineData(
+        "application/json", "{\"username\":\"a\",\"message\":\"\\ud800\"}",
+        HttpStatusCode.UnprocessableEntity)]
     [InlineData("application/json", "{\"username\":\"a\",\"message\":5}", HttpStatusCode.UnprocessableEntity)]
     [InlineData("application/json", "[]", HttpStatusCode.UnprocessableEntity)]
     [InlineData("application/json", "", HttpStatusCode.UnprocessableEntity)]
     [InlineData("multipart/form-data", "--x\r\n", HttpStatusCode.UnprocessableEntity)]
     [InlineData("multipart/form-data; boundary=x", "--x", HttpStatusCode.UnprocessableEntity)]
-    [InlineData("multipart/form-data; boundary=x", "--x\r\nfoo\r\n\r\nbar", HttpStatusCode.UnprocessableEntity)]
-    [InlineData("multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=\"message\"; filename=\"a\"\r\n\r\nb\r\n--x--", HttpStatusCode.UnprocessableEntity)]
-    public async Task Broken_content_is_refused_and_nothing_is_stored(string mediaType, string content, HttpStatusCode status)
+    [InlineData(
+        "multipart/form-data; boundary=x", "--x\r\nfoo\r\n\r\nbar", HttpStatusCode.UnprocessableEntity)]
+    [InlineData(
+        "multipart/form-data; boundary=x",
+        "--x\r\nContent-Disposition: form-data; name=\"message\"; filename=\"a\"\r\n\r\nb\r\n--x--",
+        HttpStatusCode.UnprocessableEntity)]
+    public async Task Broken_content_is_refused_and_nothing_is_stored(
+        string mediaType, string content, HttpStatusCode status)
     {
         using var response = await _site.PostAsync(content, mediaType);
         Assert.Equal(status, response.StatusCode);
@@ -152,14 +166,16 @@ public sealed class MessagePostTests : IAsyncDisposable
     {
         using var first = await _site.Client.GetAsync("/message");
         using var second = await _site.Client.GetAsync("/message.html");
-        string[] keys = [Key(await first.Content.ReadAsStringAsync()), Key(await second.Content.ReadAsStringAsync())];
-        Assert.NotEqual(keys[0], keys[1]);
+        string firstKey = Key(await first.Content.ReadAsStringAsync());
+        string secondKey = Key(await second.Content.ReadAsStringAsync());
+        Assert.NotEqual(firstKey, secondKey);
         Assert.True(first.Headers.CacheControl!.NoStore);
     }
 
     private static string Key(string page)
     {
-        int at = page.IndexOf("name=\"id\" value=\"", StringComparison.Ordinal) + "name=\"id\" value=\"".Length;
+        const string before = "name=\"id\" value=\"";
+        int at = page.IndexOf(before, StringComparison.Ordinal) + before.Length;
         return page.Substring(at, 24);
     }
 

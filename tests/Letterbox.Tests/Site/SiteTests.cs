@@ -28,7 +28,11 @@ public sealed class SiteTests
         Assert.Equal(mediaType, response.Content.Headers.ContentType!.MediaType);
         Assert.NotEmpty(await response.Content.ReadAsByteArrayAsync());
         Assert.Equal("nosniff", Assert.Single(response.Headers.GetValues("X-Content-Type-Options")));
-        if (mediaType == "text/html") Assert.StartsWith("default-src 'none'", Assert.Single(response.Headers.GetValues("Content-Security-Policy")), StringComparison.Ordinal);
+        if (mediaType == "text/html")
+        {
+            string policy = Assert.Single(response.Headers.GetValues("Content-Security-Policy"));
+            Assert.StartsWith("default-src 'none'", policy, StringComparison.Ordinal);
+        }
     }
 
     [Theory]
@@ -64,12 +68,15 @@ public sealed class SiteTests
     [InlineData("POST", "/nowhere", HttpStatusCode.NotFound, null)]
     [InlineData("BREW", "/", HttpStatusCode.NotImplemented, null)]
     [InlineData("OPTIONS", "/message", HttpStatusCode.NoContent, "GET, HEAD, POST, OPTIONS")]
-    public async Task Methods_are_answered_as_the_rfc_asks(string method, string path, HttpStatusCode status, string? allow)
+    public async Task Methods_are_answered_as_the_rfc_asks(
+        string method, string path, HttpStatusCode status, string? allow)
     {
         await using var site = new SiteHost();
-        using var response = await site.Client.SendAsync(new HttpRequestMessage(new HttpMethod(method), path));
+        using var request = new HttpRequestMessage(new HttpMethod(method), path);
+        using var response = await site.Client.SendAsync(request);
         Assert.Equal(status, response.StatusCode);
-        Assert.Equal(allow, response.Content.Headers.Allow.Count == 0 ? null : string.Join(", ", response.Content.Headers.Allow));
+        ICollection<string> allowed = response.Content.Headers.Allow;
+        Assert.Equal(allow, allowed.Count == 0 ? null : string.Join(", ", allowed));
     }
 
     [Fact]

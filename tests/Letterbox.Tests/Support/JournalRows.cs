@@ -8,7 +8,8 @@ namespace Letterbox.Tests.Support;
 public static class JournalRows
 {
     /// <summary><c>username|message</c> of every row, in order of arrival.</summary>
-    public static string[] Messages(string folder) => Column(folder, "SELECT username || '|' || message FROM messages ORDER BY seq");
+    public static string[] Messages(string folder) =>
+        Column(folder, "SELECT username || '|' || message FROM messages ORDER BY seq");
 
     /// <summary>The key of every row, in order of arrival.</summary>
     public static string[] Ids(string folder) => Column(folder, "SELECT id FROM messages ORDER BY seq");
@@ -16,7 +17,8 @@ public static class JournalRows
     private static string[] Column(string folder, string sql)
     {
         SQLitePCL.Batteries_V2.Init();
-        using var file = new SqliteConnection($"Data Source={Path.Combine(folder, "letterbox.db")};Mode=ReadOnly;Pooling=False");
+        string path = Path.Combine(folder, "letterbox.db");
+        using var file = new SqliteConnection($"Data Source={path};Mode=ReadOnly;Pooling=False");
         file.Open();
         using SqliteCommand command = file.CreateCommand();
         command.CommandText = sql;

@@ -52,7 +52,9 @@ public sealed class ManualTime(DateTimeOffset start, TimeZoneInfo? zone = null) 
     public async Task<TimeSpan> NextTimerAsync() =>
         await _armed.Reader.ReadAsync(TestContext.Current.CancellationToken);
 
-    /// <summary>Completes when a timer is set, or was set, that fires in exactly <paramref name="due"/> from now.</summary>
+    /// <summary>
+    /// Completes when a timer is set, or was set, that fires in exactly <paramref name="due"/> from now.
+    /// </summary>
     public Task ArmedAsync(TimeSpan due)
     {
         lock (_gate)

@@ -44,9 +44,11 @@ public sealed class SiteHost : IAsyncDisposable
     public IReadOnlyList<string> NotReady { get; set; } = [];
 
     /// <summary>Posts content of this media type to /message.</summary>
-    public Task<HttpResponseMessage> PostAsync(string content, string? mediaType = "application/x-www-form-urlencoded", string? accept = null)
+    public Task<HttpResponseMessage> PostAsync(
+        string content, string? mediaType = "application/x-www-form-urlencoded", string? accept = null)
     {
-        var request = new HttpRequestMessage(HttpMethod.Post, "message") { Content = new ByteArrayContent(Encoding.UTF8.GetBytes(content)) };
+        var body = new ByteArrayContent(Encoding.UTF8.GetBytes(content));
+        var request = new HttpRequestMessage(HttpMethod.Post, "message") { Content = body };
         if (mediaType is not null) request.Content.Headers.TryAddWithoutValidation("Content-Type", mediaType);
         if (accept is not null) request.Headers.TryAddWithoutValidation("Accept", accept);
         return Client.SendAsync(request);
