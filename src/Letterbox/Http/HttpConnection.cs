@@ -96,10 +96,10 @@ internal sealed class HttpConnection
         }
         finally
         {
+            _state = State.Closed;
             ReleaseInput();
             _output.Release();
-            if (EndWait()) _socket.Dispose();
-            _state = State.Closed;
+            _socket.Dispose();
         }
     }
 
@@ -117,12 +117,23 @@ internal sealed class HttpConnection
         if (_state == State.Idle && deadline != NotWaiting) Claim(deadline);
     }
 
-    // The waiting loop and the sweep settle by one exchange who has the socket; the other one leaves it alone from then on.
+    // The waiting loop and the sweep settle by one exchange who ends the wait.
     private void Claim(long deadline)
     {
         if (deadline == Expired || Interlocked.CompareExchange(ref _deadline, Expired, deadline) != deadline) return;
-        if (_state is State.ReadingHead or State.ReadingContent) _server.Dismiss(_socket, Rejection.Timeout);
-        else _socket.Dispose();
+        State state = _state;
+        try
+        {
+            // To close a socket under a wait resets it: right for a client that does not take what it was sent, and wrong
+            // for the others, whose loop is woken by the end of the stream instead, and closes.
+            if (state is State.ReadingHead or State.ReadingContent) _server.Say(_socket, Rejection.Timeout);
+            if (state is State.Responding or State.Lingering) _socket.Dispose();
+            else _socket.Shutdown(SocketShutdown.Both);
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            // The client, or the loop, was faster.
+        }
     }
 
     private bool BeginWaitForInput()
@@ -148,13 +159,8 @@ internal sealed class HttpConnection
         return true;
     }
 
-    // False, for good, once the sweep has claimed the connection.
-    private bool EndWait()
-    {
-        if (Interlocked.Exchange(ref _deadline, NotWaiting) != Expired) return true;
-        Volatile.Write(ref _deadline, Expired);
-        return false;
-    }
+    // False: the sweep has ended it.
+    private bool EndWait() => Interlocked.Exchange(ref _deadline, NotWaiting) != Expired;
 
     // Reads what is there without waiting: 0 at the end of the stream or on a reset.
     private int ReceiveNow()

@@ -69,7 +69,11 @@ public sealed class HttpServer : IDisposable
     public void TurnAway(Socket socket)
     {
         socket.Blocking = false;
-        Dismiss(socket, Rejection.Overload);
+        Say(socket, Rejection.Overload);
+        // To close over what has come in and is unread would be a reset, which can overtake the answer.
+        Span<byte> unread = stackalloc byte[4096];
+        for (int i = 0; i < 16 && socket.Receive(unread, SocketFlags.None, out _) > 0;) i++;
+        socket.Dispose();
     }
 
     /// <summary>From now on every answer is the last one on its connection; connections without a request end at once.</summary>
@@ -82,15 +86,9 @@ public sealed class HttpServer : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _sweep.Dispose();
 
-    /// <summary>Says why, as far as the kernel takes it at once, and closes. Waits for nothing.</summary>
-    internal void Dismiss(Socket socket, Rejection reason)
-    {
+    /// <summary>Sends a last answer to no request in particular, as far as the kernel takes it at once.</summary>
+    internal void Say(Socket socket, Rejection reason) =>
         new OutputBuffer(socket).SendLast(_refusal(reason, null), _dateLine);
-        // To close over what has come in and is unread would be a reset, which can overtake the answer.
-        Span<byte> unread = stackalloc byte[4096];
-        for (int i = 0; i < 16 && socket.Receive(unread, SocketFlags.None, out _) > 0;) i++;
-        socket.Dispose();
-    }
 
     internal HttpConnection[] Snapshot()
     {

@@ -65,6 +65,25 @@ public sealed class HttpPeer : IDisposable
     /// <summary>Says that nothing more will come.</summary>
     public void HalfClose() => _socket.Shutdown(SocketShutdown.Send);
 
+    /// <summary>Says so, unless the server has closed already.</summary>
+    public void HalfCloseIfOpen()
+    {
+        try
+        {
+            HalfClose();
+        }
+        catch (SocketException)
+        {
+            // The connection is gone.
+        }
+    }
+
+    /// <summary>Reads whatever comes until the server closes.</summary>
+    public async Task DrainAsync()
+    {
+        while (await FillAsync()) _start = _end;
+    }
+
     /// <summary>Closes by a reset.</summary>
     public void Reset()
     {

@@ -1,0 +1,277 @@
+// What a connection does beyond parsing: order, faults of handlers, clients that leave, bounds, and the end of the server.
+
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using Letterbox.Http;
+using Letterbox.Tests.Support;
+using static Letterbox.Http.HttpConnection.State;
+
+namespace Letterbox.Tests.Http;
+
+public sealed class ConnectionTests
+{
+    private static readonly Response s_ok = Response.Create(200, []);
+
+    [Fact]
+    public async Task The_states_are_walked_as_the_table_says()
+    {
+        var release = new TaskCompletionSource();
+        await using var host = new EchoHost(handler: async request =>
+        {
+            await release.Task;
+            return s_ok;
+        });
+        using HttpPeer peer = await HttpPeer.ConnectAsync(host.Port);
+        HttpConnection connection = await host.Server.UntilAsync(Idle);
+        Assert.Equal(0, connection.Look.Capacity);
+        await peer.SendAsync("POST / HTTP/1.1\r\n");
+        await host.Server.UntilAsync(ReadingHead);
+        await peer.SendAsync("Host: a\r\nContent-Length: 2\r\n\r\n");
+        await host.Server.UntilAsync(ReadingContent);
+        await peer.SendAsync("ab");
+        await host.Server.UntilAsync(static c => c.Look is { State: Responding, Waiting: false });
+        release.SetResult();
+        await host.Server.UntilAsync(Idle);
+        Assert.Equal(0, connection.Look.Capacity);
+        await peer.SendAsync("BAD\r\n");
+        await host.Server.UntilAsync(Lingering);
+        peer.Dispose();
+        await host.Server.UntilEmptyAsync();
+        await Watching.UntilAsync(() => connection.Look.State == Closed);
+    }
+
+    [Theory]
+    [InlineData("BAD\r\n")]
+    [InlineData("GET / HTTP/1.1\r\n|BAD\r\n")]
+    [InlineData("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n|no size\r\n")]
+    public async Task Whatever_is_being_read_a_refusal_leads_to_lingering(string text)
+    {
+        await using var host = new EchoHost();
+        using HttpPeer peer = await HttpPeer.ConnectAsync(host.Port);
+        foreach (string part in text.Split('|'))
+        {
+            await host.Server.UntilAsync(static c => c.Look.Waiting);
+            await peer.SendAsync(part);
+        }
+
+        await host.Server.UntilAsync(Lingering);
+        Assert.Equal(400, (await peer.ReadAsync())!.Status);
+    }
+
+    [Fact]
+    public async Task Answers_keep_the_order_of_their_requests_however_long_each_takes()
+    {
+        TaskCompletionSource first = new(), second = new();
+        await using var host = new EchoHost(handler: async request =>
+        {
+            byte[] path = request.Path.ToArray();
+            if (path.AsSpan().SequenceEqual("/1"u8)) await first.Task;
+            if (path.AsSpan().SequenceEqual("/2"u8)) await second.Task;
+            return Response.Create(200, [], path);
+        });
+        using HttpPeer peer = await HttpPeer.ConnectAsync(host.Port);
+        foreach (string path in (string[])["/0", "/1", "/2", "/3"])
+            await peer.SendAsync($"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+        // What is answered is sent, although more is to come.
+        Assert.Equal("/0", (await peer.ReadAsync())!.Text);
+        second.SetResult();
+        first.SetResult();
+        foreach (string path in (string[])["/1", "/2", "/3"]) Assert.Equal(path, (await peer.ReadAsync())!.Text);
+    }
+
+    [Theory, InlineData(false), InlineData(true)]
+    public async Task A_handler_that_throws_costs_its_request_only(bool later)
+    {
+        await using var host = new EchoHost(handler: request =>
+        {
+            if (request.Path.SequenceEqual("/"u8)) return EchoHost.Answer(request);
+            return later ? ThrowLaterAsync() : throw new InvalidOperationException("at once");
+        });
+        using HttpPeer peer = await HttpPeer.ConnectAsync(host.Port);
+        await peer.SendAsync("GET /fault HTTP/1.1\r\nHost: a\r\n\r\n");
+        HttpAnswer answer = (await peer.ReadAsync())!;
+        Assert.Equal((500, later ? "later" : "at once"), (answer.Status, answer.Text));
+        await peer.GetAsync();
+    }
+
+    [Fact]
+    public async Task A_request_stays_what_it_is_while_its_handler_works_though_its_client_is_gone()
+    {
+        TaskCompletionSource begun = new(), release = new();
+        var seen = new TaskCompletionSource<string>();
+        await using var host = new EchoHost(handler: async request =>
+        {
+            if (request.Content.IsEmpty) return s_ok;
+            begun.SetResult();
+            await release.Task;
+            seen.SetResult(Encoding.ASCII.GetString(request.Content));
+            return LargeContent.Response;
+        });
+        using (HttpPeer peer = await HttpPeer.ConnectAsync(host.Port))
+        {
+            await peer.SendAsync("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello");
+            await begun.Task;
+            peer.Reset();
+        }
+
+        // Others come and go meanwhile, on whatever buffers and readers there are.
+        for (int i = 0; i < 20; i++)
+        {
+            using HttpPeer other = await HttpPeer.ConnectAsync(host.Port);
+            await other.GetAsync($"/{new string('z', 200)}");
+        }
+
+        release.SetResult();
+        Assert.Equal("hello", await seen.Task);
+        await host.Server.UntilEmptyAsync();
+    }
+
+    [Theory]
+    [InlineData("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nhello")]
+    [InlineData("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")]
+    [InlineData("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n")]
+    public async Task Content_that_is_cut_short_never_reaches_a_handler(string text)
+    {
+        int handled = 0;
+        await using var host = new EchoHost(handler: _ =>
+        {
+            Interlocked.Increment(ref handled);
+            return new(s_ok);
+        });
+        foreach (bool reset in (bool[])[false, true])
+        {
+            using HttpPeer peer = await HttpPeer.ConnectAsync(host.Port);
+            await peer.SendAsync(text);
+            await host.Server.UntilAsync(ReadingContent);
+            if (reset) peer.Reset();
+            else peer.HalfClose();
+            await host.Server.UntilEmptyAsync();
+        }
+
+        Assert.Equal(0, handled);
+    }
+
+    [Fact]
+    public async Task A_client_that_sends_all_and_closes_its_side_is_answered_still()
+    {
+        var release = new TaskCompletionSource();
+        await using var host = new EchoHost(handler: async _ =>
+        {
+            await release.Task;
+            return LargeContent.Response;
+        });
+        using HttpPeer peer = await HttpPeer.ConnectAsync(host.Port);
+        await peer.SendAsync("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        peer.HalfClose();
+        release.SetResult();
+        Assert.True((await peer.ReadAsync())!.Content.AsSpan().SequenceEqual(LargeContent.Bytes));
+        Assert.True(await peer.EndsAsync());
+    }
+
+    [Fact]
+    public async Task A_refused_client_that_goes_on_sending_reads_the_answer_still()
+    {
+        await using var host = new EchoHost();
+        using HttpPeer peer = await HttpPeer.ConnectAsync(host.Port);
+        await peer.SendAsync("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 900000\r\n\r\n");
+        Assert.True(await peer.SendAsync(new byte[900_000]));
+        Assert.Equal(413, (await peer.ReadAsync())!.Status);
+        Assert.True(await peer.EndsAsync());
+    }
+
+    [Fact]
+    public async Task A_hundred_is_said_once_however_the_content_comes()
+    {
+        await using var host = new EchoHost();
+        using HttpPeer peer = await HttpPeer.ConnectAsync(host.Port);
+        await peer.SendAsync("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+        Assert.Equal(100, (await peer.ReadAsync())!.Status);
+        for (int i = 0; i < 4; i++)
+        {
+            int held = host.Server.Snapshot()[0].Look.Held;
+            await peer.SendAsync("x");
+            await host.Server.UntilAsync(ReadingContent, held + 1);
+        }
+
+        await peer.SendAsync("x");
+        Assert.Equal((200, "xxxxx"), ((await peer.ReadAsync()) is { } answer ? (answer.Status, answer.Text) : default));
+    }
+
+    [Fact]
+    public async Task A_flood_of_requests_that_nobody_reads_the_answers_of_holds_up_nobody_else()
+    {
+        await using var host = new EchoHost(handler: static _ => new(LargeContent.Medium));
+        using HttpPeer flood = await HttpPeer.ConnectAsync(host.Port, receiveBuffer: 4096);
+        Task sending = flood.SendAsync(string.Concat(Enumerable.Repeat("GET / HTTP/1.1\r\nHost: a\r\n\r\n", 100_000)));
+        HttpConnection stuck = await host.Server.UntilAsync(Responding);
+        using (HttpPeer other = await HttpPeer.ConnectAsync(host.Port)) await other.GetAsync();
+        Assert.InRange(stuck.Look.Capacity, 1, 16 * 1024);
+        flood.Reset();
+        await sending;
+        await host.Server.UntilEmptyAsync();
+    }
+
+    [Theory]
+    [InlineData(1, 60_000)] // framing six times the content
+    [InlineData(65_536, 1)]
+    public async Task A_request_takes_no_more_memory_than_the_bound(int chunk, int chunks)
+    {
+        int capacity = 0;
+        EchoHost? host = null;
+        await using EchoHost disposed = host = new EchoHost(handler: request =>
+        {
+            capacity = Math.Max(capacity, host!.Server.Snapshot().Max(static c => c.Look.Capacity));
+            return EchoHost.Answer(request);
+        });
+        using HttpPeer peer = await HttpPeer.ConnectAsync(host.Port);
+        string data = new('x', chunk);
+        string body = string.Concat(Enumerable.Repeat($"{chunk:x}\r\n{data}\r\n", chunks)) + "0\r\n\r\n";
+        const string head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+        for (int i = 0; i < 3; i++) await peer.SendAsync(head + body);
+        for (int i = 0; i < 3; i++) Assert.Equal(chunk * chunks, (await peer.ReadAsync())!.Content.Length);
+        // The pool deals in powers of two.
+        Assert.InRange(capacity, 1, 128 * 1024);
+        Assert.True(new HttpLimits().RequestBytesMax <= 128 * 1024);
+    }
+
+    [Fact]
+    public async Task Beyond_the_bound_on_connections_a_client_is_told_so()
+    {
+        await using var host = new EchoHost(connectionsMax: 1);
+        using HttpPeer first = await HttpPeer.ConnectAsync(host.Port);
+        await first.GetAsync();
+        using HttpPeer second = await HttpPeer.ConnectAsync(host.Port);
+        HttpAnswer answer = (await second.ReadAsync())!;
+        Assert.Equal((503, true), (answer.Status, answer.SaysClose));
+        Assert.True(await second.EndsAsync());
+        await first.GetAsync();
+        first.Dispose();
+        await Watching.UntilAsync(() => host.Connections == 0);
+        using HttpPeer third = await HttpPeer.ConnectAsync(host.Port);
+        await third.GetAsync();
+    }
+
+    [Fact]
+    public async Task A_client_that_is_turned_away_after_it_has_asked_is_not_reset()
+    {
+        using var server = new HttpServer(
+            new HttpLimits(), TimeProvider.System, EchoHost.Answer, static (r, _) => Response.Create(Rejections.Of(r).Status, []), static _ => s_ok);
+        using var listener = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        listener.Listen();
+        using HttpPeer peer = await HttpPeer.ConnectAsync(((IPEndPoint)listener.LocalEndPoint!).Port);
+        await peer.SendAsync("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        Socket accepted = await listener.AcceptAsync();
+        await Watching.UntilAsync(() => accepted.Available > 0);
+        server.TurnAway(accepted);
+        Assert.Equal(503, (await peer.ReadAsync())!.Status);
+        Assert.True(await peer.EndsAsync());
+    }
+
+    private static async ValueTask<Response> ThrowLaterAsync()
+    {
+        await Task.Yield();
+        throw new InvalidOperationException("later");
+    }
+}

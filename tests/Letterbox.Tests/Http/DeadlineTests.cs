@@ -1,0 +1,265 @@
+// Every deadline, just before it and just past it, on a clock that is moved by hand. Deadlines strike with the sweep, once
+// a second of that clock; each test waits until the connection waits, so that the clock starts where the deadline does.
+
+using Letterbox.Http;
+using Letterbox.Tests.Support;
+using static Letterbox.Http.HttpConnection.State;
+
+namespace Letterbox.Tests.Http;
+
+public sealed class DeadlineTests : IAsyncDisposable
+{
+    private static readonly HttpLimits s_limits = new();
+    private static readonly TimeSpan s_second = TimeSpan.FromSeconds(1);
+    private readonly ManualTime _time = new();
+    private readonly EchoHost _host;
+
+    public DeadlineTests() => _host = new EchoHost(time: _time, handler: Answer);
+
+    private HttpServer Server => _host.Server;
+
+    public ValueTask DisposeAsync() => _host.DisposeAsync();
+
+    [Fact]
+    public async Task An_idle_connection_is_kept_until_just_before_its_time()
+    {
+        using HttpPeer peer = await HttpPeer.ConnectAsync(_host.Port);
+        await Server.UntilAsync(Idle);
+        _time.Advance(s_limits.IdleTimeout - s_second);
+        await peer.GetAsync();
+        await Server.UntilAsync(Idle);
+        _time.Advance(s_limits.IdleTimeout - s_second);
+        await peer.GetAsync();
+    }
+
+    [Fact]
+    public async Task An_idle_connection_is_closed_without_a_word()
+    {
+        using HttpPeer peer = await HttpPeer.ConnectAsync(_host.Port);
+        await peer.GetAsync();
+        await Server.UntilAsync(Idle);
+        _time.Advance(s_limits.IdleTimeout);
+        Assert.True(await peer.EndsAsync());
+        await Server.UntilEmptyAsync();
+    }
+
+    [Fact]
+    public async Task A_head_may_take_until_just_before_its_time()
+    {
+        using HttpPeer peer = await HttpPeer.ConnectAsync(_host.Port);
+        await peer.SendAsync("GET / HTTP/1.1\r\nHo");
+        await Server.UntilAsync(ReadingHead, held: 18);
+        _time.Advance(s_limits.HeadTimeout - s_second);
+        await peer.SendAsync("st: a\r\n\r\n");
+        Assert.Equal(200, (await peer.ReadAsync())!.Status);
+    }
+
+    [Fact]
+    public async Task A_head_that_takes_longer_is_answered_408()
+    {
+        using HttpPeer peer = await HttpPeer.ConnectAsync(_host.Port);
+        await peer.SendAsync("GET / HTTP/1.1\r\nHo");
+        await Server.UntilAsync(ReadingHead, held: 18);
+        _time.Advance(s_limits.HeadTimeout);
+        await Expect408Async(peer);
+    }
+
+    [Fact]
+    public async Task A_byte_now_and_then_does_not_prolong_a_head()
+    {
+        using HttpPeer peer = await HttpPeer.ConnectAsync(_host.Port);
+        for (int i = 0; i < s_limits.HeadTimeout.TotalSeconds; i++)
+        {
+            await peer.SendAsync("G");
+            await Server.UntilAsync(ReadingHead, held: i + 1);
+            _time.Advance(s_second);
+        }
+
+        await Expect408Async(peer);
+    }
+
+    [Fact]
+    public async Task Content_may_come_as_slowly_as_the_limit_says()
+    {
+        using HttpPeer peer = await HttpPeer.ConnectAsync(_host.Port);
+        (int held, double patience) = await BeginContentAsync(peer);
+        _time.Advance(TimeSpan.FromSeconds(Math.Ceiling(patience) - 1));
+        // What comes gains time: as much as its bytes are worth.
+        await peer.SendAsync(new string('x', 480));
+        await Server.UntilAsync(ReadingContent, held + 480);
+        _time.Advance(TimeSpan.FromSeconds(2));
+        await peer.SendAsync(new string('x', 520));
+        Assert.Equal(2000, (await peer.ReadAsync())!.Content.Length);
+    }
+
+    [Fact]
+    public async Task Content_that_comes_more_slowly_is_answered_408()
+    {
+        using HttpPeer peer = await HttpPeer.ConnectAsync(_host.Port);
+        (_, double patience) = await BeginContentAsync(peer);
+        _time.Advance(TimeSpan.FromSeconds(Math.Ceiling(patience)));
+        await Expect408Async(peer);
+    }
+
+    [Fact]
+    public async Task Content_in_chunks_has_the_same_deadline_whatever_its_framing_weighs()
+    {
+        using HttpPeer peer = await HttpPeer.ConnectAsync(_host.Port);
+        const string head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+        await peer.SendAsync(head + string.Concat(Enumerable.Repeat($"1;{new string('a', 200)}\r\nx\r\n", 30)));
+        await Server.UntilAsync(ReadingContent, head.Length + 30);
+        _time.Advance(s_limits.ContentGrace);
+        await Server.UntilAsync(ReadingContent);
+        _time.Advance(s_second);
+        await Expect408Async(peer);
+    }
+
+    [Fact]
+    public async Task A_client_that_begins_to_read_just_in_time_gets_all_of_the_answer()
+    {
+        using HttpPeer peer = await HttpPeer.ConnectAsync(_host.Port, receiveBuffer: 4096);
+        await peer.SendAsync("GET /large HTTP/1.1\r\nHost: a\r\n\r\n");
+        await Server.UntilAsync(Responding);
+        _time.Advance(s_limits.SendTimeout - s_second);
+        HttpAnswer answer = (await peer.ReadAsync())!;
+        Assert.True(answer.Content.AsSpan().SequenceEqual(LargeContent.Bytes));
+        await peer.GetAsync();
+    }
+
+    [Fact]
+    public async Task A_client_that_does_not_read_is_closed()
+    {
+        using HttpPeer peer = await HttpPeer.ConnectAsync(_host.Port, receiveBuffer: 4096);
+        await peer.SendAsync("GET /large HTTP/1.1\r\nHost: a\r\n\r\n");
+        await Server.UntilAsync(Responding);
+        await AdvanceUntilEmptyAsync(s_limits.SendTimeout);
+    }
+
+    [Fact]
+    public async Task A_client_that_reads_nothing_while_it_sends_half_a_head_gets_no_408_into_its_answer()
+    {
+        using HttpPeer peer = await HttpPeer.ConnectAsync(_host.Port, receiveBuffer: 4096);
+        // Small enough to be gathered, so that the half head is read before the answers are stuck.
+        for (int i = 0; i < 2000; i++) await peer.SendAsync("GET /medium HTTP/1.1\r\nHost: a\r\n\r\n");
+        await peer.SendAsync("GET / HT");
+        await Server.UntilAsync(Responding);
+        await AdvanceUntilEmptyAsync(s_limits.SendTimeout);
+        try
+        {
+            while (await peer.ReadAsync() is { } answer) Assert.Equal(200, answer.Status);
+        }
+        catch (Xunit.Sdk.TrueException)
+        {
+            // The last of them was cut, as it must be.
+        }
+    }
+
+    [Fact]
+    public async Task A_refused_client_is_listened_to_for_a_while()
+    {
+        using HttpPeer peer = await HttpPeer.ConnectAsync(_host.Port);
+        await peer.SendAsync("BAD\r\n\r\n");
+        Assert.Equal(400, (await peer.ReadAsync())!.Status);
+        Assert.True(await peer.EndsAsync());
+        HttpConnection connection = await Server.UntilAsync(Lingering);
+        _time.Advance(s_limits.LingerTimeout - s_second);
+        Assert.True(await peer.SendAsync("still talking"));
+        Assert.Equal(Lingering, connection.Look.State);
+        await Server.UntilAsync(Lingering);
+        _time.Advance(s_second);
+        await Server.UntilEmptyAsync();
+    }
+
+    [Fact]
+    public async Task A_refused_client_that_sends_on_and_on_is_not_listened_to_for_ever()
+    {
+        using HttpPeer peer = await HttpPeer.ConnectAsync(_host.Port);
+        await peer.SendAsync("BAD\r\n\r\n");
+        while (await peer.SendAsync(new byte[64 * 1024]))
+        {
+        }
+
+        await Server.UntilEmptyAsync();
+    }
+
+    [Fact]
+    public async Task Slow_heads_cost_the_others_nothing_and_end_together()
+    {
+        HttpPeer[] slow = await Task.WhenAll(Enumerable.Range(0, 200).Select(_ => HttpPeer.ConnectAsync(_host.Port)));
+        foreach (HttpPeer peer in slow) await peer.SendAsync("GET / HTTP/1.1\r\nX: ");
+        await Watching.UntilAsync(() => Server.Snapshot().Count(static c => c.Look is { State: ReadingHead, Waiting: true }) == 200);
+        using (HttpPeer good = await HttpPeer.ConnectAsync(_host.Port)) await good.GetAsync();
+        _time.Advance(s_limits.HeadTimeout);
+        foreach (HttpPeer peer in slow)
+        {
+            await Expect408Async(peer);
+            peer.Dispose();
+        }
+
+        using HttpPeer after = await HttpPeer.ConnectAsync(_host.Port);
+        await after.GetAsync();
+    }
+
+    [Fact]
+    public async Task Whoever_wins_when_bytes_and_a_deadline_meet_nobody_is_harmed()
+    {
+        for (int i = 0; i < 200; i++)
+        {
+            using HttpPeer peer = await HttpPeer.ConnectAsync(_host.Port);
+            await peer.SendAsync("GET / HTTP/1.1\r\nHo");
+            await Server.UntilAsync(ReadingHead, held: 18);
+            Task<bool> rest = peer.SendAsync("st: a\r\n\r\n");
+            _time.Advance(s_limits.HeadTimeout);
+            await rest;
+            HttpAnswer? answer = await peer.ReadAsync();
+            Assert.True(answer is null or { Status: 200 } or { Status: 408 }, $"{answer?.Status}");
+            peer.Dispose();
+            await Server.UntilEmptyAsync();
+        }
+    }
+
+    [Fact]
+    public async Task Date_is_the_clock_s_and_moves_with_it()
+    {
+        using HttpPeer peer = await HttpPeer.ConnectAsync(_host.Port);
+        Assert.Equal("Sat, 29 Oct 2022 20:20:58 GMT", (await peer.GetAsync()).Values("Date").Single());
+        _time.Advance(s_second);
+        Assert.Equal("Sat, 29 Oct 2022 20:20:59 GMT", (await peer.GetAsync()).Values("Date").Single());
+    }
+
+    private static ValueTask<Response> Answer(Request request)
+    {
+        if (request.Path.SequenceEqual("/large"u8)) return new(LargeContent.Response);
+        return request.Path.SequenceEqual("/medium"u8) ? new(LargeContent.Medium) : EchoHost.Answer(request);
+    }
+
+    private static async Task Expect408Async(HttpPeer peer)
+    {
+        HttpAnswer answer = (await peer.ReadAsync())!;
+        Assert.Equal(408, answer.Status);
+        Assert.True(answer.SaysClose);
+        await peer.EndsAsync();
+    }
+
+    // 1,000 bytes of 2,000; how many the server holds then, and how many seconds it waits for more.
+    private async Task<(int Held, double Patience)> BeginContentAsync(HttpPeer peer)
+    {
+        const string head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2000\r\n\r\n";
+        await peer.SendAsync(head + new string('x', 1000));
+        int held = head.Length + 1000;
+        await Server.UntilAsync(ReadingContent, held);
+        return (held, s_limits.ContentGrace.TotalSeconds + ((double)held / s_limits.ContentBytesPerSecondMin));
+    }
+
+    // The kernel may still take a slice while the clock moves, so the end can only be said to come no earlier.
+    private async Task AdvanceUntilEmptyAsync(TimeSpan noEarlier)
+    {
+        _time.Advance(noEarlier - s_second);
+        Assert.NotEmpty(Server.Snapshot());
+        await Watching.UntilAsync(() =>
+        {
+            _time.Advance(s_second);
+            return Server.Snapshot().Length == 0;
+        });
+    }
+}

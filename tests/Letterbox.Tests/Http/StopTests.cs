@@ -1,0 +1,93 @@
+// The end of the server: whoever has no request in hand is let go at once, whoever has one is answered.
+
+using Letterbox.Http;
+using Letterbox.Tests.Support;
+using static Letterbox.Http.HttpConnection.State;
+
+namespace Letterbox.Tests.Http;
+
+public sealed class StopTests
+{
+    [Fact]
+    public async Task Idle_connections_end_at_once()
+    {
+        await using var host = new EchoHost();
+        using HttpPeer used = await HttpPeer.ConnectAsync(host.Port), fresh = await HttpPeer.ConnectAsync(host.Port);
+        await used.GetAsync();
+        await Watching.UntilAsync(() => host.Server.Snapshot().Count(static c => c.Look is { State: Idle, Waiting: true }) == 2);
+        host.Server.Stop();
+        Assert.Equal(0, await host.DrainAsync());
+        Assert.True(await used.EndsAsync());
+        Assert.True(await fresh.EndsAsync());
+    }
+
+    [Fact]
+    public async Task A_request_at_work_is_answered_and_its_connection_closed()
+    {
+        TaskCompletionSource begun = new(), release = new();
+        await using var host = new EchoHost(handler: async _ =>
+        {
+            begun.SetResult();
+            await release.Task;
+            return LargeContent.Response;
+        });
+        using HttpPeer peer = await HttpPeer.ConnectAsync(host.Port);
+        await peer.SendAsync("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        await begun.Task;
+        host.Server.Stop();
+        Task<int> drained = host.DrainAsync();
+        release.SetResult();
+        HttpAnswer answer = (await peer.ReadAsync())!;
+        Assert.True(answer.SaysClose);
+        Assert.Equal(LargeContent.Bytes.Length, answer.Content.Length);
+        Assert.True(await peer.EndsAsync());
+        Assert.Equal(0, await drained);
+    }
+
+    [Fact]
+    public async Task A_request_that_is_half_here_may_still_come()
+    {
+        await using var host = new EchoHost();
+        using HttpPeer peer = await HttpPeer.ConnectAsync(host.Port);
+        await peer.SendAsync("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe");
+        await host.Server.UntilAsync(ReadingContent);
+        host.Server.Stop();
+        await peer.SendAsync("llo");
+        HttpAnswer answer = (await peer.ReadAsync())!;
+        Assert.Equal(("hello", true), (answer.Text, answer.SaysClose));
+        Assert.Equal(0, await host.DrainAsync());
+    }
+
+    [Fact]
+    public async Task Of_pipelined_requests_one_more_is_answered()
+    {
+        TaskCompletionSource begun = new(), release = new();
+        await using var host = new EchoHost(handler: async request =>
+        {
+            begun.TrySetResult();
+            await release.Task;
+            return Response.Create(200, []);
+        });
+        using HttpPeer peer = await HttpPeer.ConnectAsync(host.Port);
+        await peer.SendAsync("GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        await begun.Task;
+        host.Server.Stop();
+        release.SetResult();
+        Assert.True((await peer.ReadAsync())!.SaysClose);
+        Assert.True(await peer.EndsAsync());
+    }
+
+    [Fact]
+    public async Task No_connection_that_is_about_to_wait_is_missed()
+    {
+        for (int i = 0; i < 100; i++)
+        {
+            // Time stands still: a connection that is missed would wait for ever.
+            await using var host = new EchoHost(time: new ManualTime());
+            using HttpPeer peer = await HttpPeer.ConnectAsync(host.Port);
+            await peer.GetAsync();
+            host.Server.Stop();
+            Assert.True(await peer.EndsAsync());
+        }
+    }
+}
