@@ -1,4 +1,5 @@
-// Range requests: one range of bytes. Several ranges in one request are answered with the whole, as RFC 9110 14.2 allows.
+// Range requests: one range of bytes. Several ranges in one request are answered with the whole, as RFC 9110
+// 14.2 allows.
 //
 //   Range      = "bytes=" ( first "-" [ last ] / "-" suffix-length )        RFC 9110 14.1.2
 
@@ -11,10 +12,8 @@ public enum RangeKind
 {
     /// <summary>Nothing that is understood: send the whole.</summary>
     Whole,
-
     /// <summary>206: this part.</summary>
     Part,
-
     /// <summary>416: no byte of it exists.</summary>
     Unsatisfiable,
 }
@@ -28,7 +27,8 @@ public readonly record struct ByteRange(RangeKind Kind, int Start, int Length)
     /// <summary>Reads the Range field of a GET against a representation of this many bytes.</summary>
     public static ByteRange Select(Request request, int length)
     {
-        if (request.Method != Method.Get || !request.TryGetField("range"u8, out ReadOnlySpan<byte> value)) return default;
+        if (request.Method != Method.Get || !request.TryGetField("range"u8, out ReadOnlySpan<byte> value))
+            return default;
         if (value.Length <= 6 || !Grammar.Same(value[..6], "bytes="u8)) return default;
         ReadOnlySpan<byte> spec = Grammar.Trim(value[6..]);
         int dash = spec.IndexOf((byte)'-');

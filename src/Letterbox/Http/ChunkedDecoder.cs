@@ -1,5 +1,5 @@
-// The chunked transfer coding, decoded where it stands: data bytes move down over the framing, so that the content ends up
-// in one piece behind the head, without a second buffer.
+// The chunked transfer coding, decoded where it stands: data bytes move down over the framing, so that the
+// content ends up in one piece behind the head, without a second buffer.
 //
 //   chunked-body = *chunk last-chunk trailer-section CRLF                 RFC 9112 7.1
 //   chunk        = chunk-size [ chunk-ext ] CRLF chunk-data CRLF
@@ -45,7 +45,7 @@ internal sealed class ChunkedDecoder(HttpLimits limits)
         (_phase, _remaining, _extras, Rejection) = (Phase.SizeLine, 0, 0, Rejection.None);
     }
 
-    /// <summary>Decodes what is there. What is left over moves down behind the decoded bytes: <paramref name="length"/> shrinks.</summary>
+    /// <summary>Decodes what is there; the rest moves down: <paramref name="length"/> shrinks.</summary>
     public ReadStatus Read(Span<byte> bytes, ref int length)
     {
         ReadStatus status = Decode(bytes[..length]);
@@ -72,19 +72,20 @@ internal sealed class ChunkedDecoder(HttpLimits limits)
                     _phase = Phase.DataEnd;
                     break;
                 case Phase.DataEnd:
-                    if (bytes.Length - _at < 2) return bytes.Length > _at && bytes[_at] != '\r' ? Reject() : ReadStatus.NeedMore;
+                    if (bytes.Length - _at < 2)
+                        return bytes.Length > _at && bytes[_at] != '\r' ? Reject() : ReadStatus.NeedMore;
                     if (bytes[_at] != '\r' || bytes[_at + 1] != '\n') return Reject();
                     _at = _scanned = _at + 2;
                     _phase = Phase.SizeLine;
                     break;
                 case Phase.SizeLine:
-                    if (NextLine(bytes, out ReadOnlySpan<byte> size) is not ReadStatus.Complete and var noSize) return noSize;
+                    if (NextLine(bytes, out var size) is not ReadStatus.Complete and var wait) return wait;
                     if (!ReadSizeLine(size)) return ReadStatus.Rejected;
                     break;
                 default:
-                    if (NextLine(bytes, out ReadOnlySpan<byte> trailer) is not ReadStatus.Complete and var noLine) return noLine;
-                    if (trailer.IsEmpty) return ReadStatus.Complete;
-                    if (!IsTrailer(trailer)) return Reject();
+                    if (NextLine(bytes, out var line) is not ReadStatus.Complete and var more) return more;
+                    if (line.IsEmpty) return ReadStatus.Complete;
+                    if (!IsTrailer(line)) return Reject();
                     break;
             }
         }
@@ -181,7 +182,8 @@ internal sealed class ChunkedDecoder(HttpLimits limits)
     private bool IsTrailer(ReadOnlySpan<byte> line)
     {
         int colon = line.IndexOf((byte)':');
-        return colon > 0 && Grammar.IsToken(line[..colon]) && Grammar.IsFieldValue(line[(colon + 1)..]) && CountExtras(line.Length);
+        return colon > 0 && Grammar.IsToken(line[..colon]) && Grammar.IsFieldValue(line[(colon + 1)..])
+            && CountExtras(line.Length);
     }
 
     private bool CountExtras(int count) => (_extras += count) <= limits.ChunkExtrasMax;

@@ -11,10 +11,8 @@ public enum ContentCoding
 {
     /// <summary>As it is.</summary>
     Identity,
-
     /// <summary>gzip, RFC 1952.</summary>
     Gzip,
-
     /// <summary>Brotli, RFC 7932.</summary>
     Brotli,
 }
@@ -23,8 +21,8 @@ public enum ContentCoding
 public static class AcceptEncoding
 {
     /// <summary>
-    /// The best coding the client takes; the smaller variant where it likes several equally. Identity when it names none
-    /// that is kept: an answer it did not want is worth more to it than a 406.
+    /// The best coding the client takes; the smaller variant where it likes several equally. Identity when it
+    /// names none that is kept: an answer it did not want is worth more to it than a 406.
     /// </summary>
     public static ContentCoding Choose(Request request)
     {
@@ -37,7 +35,8 @@ public static class AcceptEncoding
             {
                 int weight = Weight(ref element);
                 if (Grammar.Same(element, "br"u8)) weights[(int)ContentCoding.Brotli] = weight;
-                else if (Grammar.Same(element, "gzip"u8) || Grammar.Same(element, "x-gzip"u8)) weights[(int)ContentCoding.Gzip] = weight;
+                else if (Grammar.Same(element, "gzip"u8) || Grammar.Same(element, "x-gzip"u8))
+                    weights[(int)ContentCoding.Gzip] = weight;
                 else if (Grammar.Same(element, "identity"u8)) weights[(int)ContentCoding.Identity] = weight;
                 else if (element.SequenceEqual("*"u8)) any = weight;
             }

@@ -1,5 +1,5 @@
-// Where the content of a request ends, whether the connection lives on, and the other decisions that field lines of the
-// head take: Host, Content-Length, Transfer-Encoding, Connection, Expect.
+// Where the content of a request ends, whether the connection lives on, and the other decisions that field
+// lines of the head take: Host, Content-Length, Transfer-Encoding, Connection, Expect.
 
 namespace Letterbox.Http;
 
@@ -34,7 +34,7 @@ internal sealed class Framing
         _ => Rejection.None,
     };
 
-    /// <summary>All field lines are in: is the request sound, and how long is its content (RFC 9112 6.3)?</summary>
+    /// <summary>At the end of the head: is it sound, and how long is the content (RFC 9112 6.3)?</summary>
     public Rejection Decide(Request request, int contentMax)
     {
         bool http11 = request.MinorVersion >= 1;
@@ -74,10 +74,11 @@ internal sealed class Framing
         return Rejection.None;
     }
 
-    // Content-Length = 1*DIGIT        RFC 9110 8.6; a list of equal numbers may be refused (RFC 9112 6.3), and is.
+    // Content-Length = 1*DIGIT        RFC 9110 8.6; a list of equal numbers may be refused (RFC 9112 6.3)
     private Rejection AddContentLength(ReadOnlySpan<byte> value)
     {
-        if (_contentLength || value.IsEmpty || value.ContainsAnyExceptInRange((byte)'0', (byte)'9')) return Rejection.ContentLength;
+        if (_contentLength || value.IsEmpty || value.ContainsAnyExceptInRange((byte)'0', (byte)'9'))
+            return Rejection.ContentLength;
         _contentLength = true;
         foreach (byte digit in value)
         {
@@ -89,8 +90,9 @@ internal sealed class Framing
     }
 
     // Transfer-Encoding = #transfer-coding        RFC 9112 6.1
-    // One line, one coding: a list that could be legal is one of codings that are not known here, before a last chunked.
-    // Empty elements, which 5.6.1 of RFC 9110 forgives, are not forgiven: who sends them is out to confuse somebody.
+    // One line, one coding: a list that could be legal is one of codings that are not known here, before a
+    // last chunked. Empty elements, which 5.6.1 of RFC 9110 forgives, are not forgiven: who sends them is out
+    // to confuse somebody.
     private Rejection AddTransferEncoding(ReadOnlySpan<byte> value)
     {
         if (_transferEncoding) return Rejection.TransferEncoding;

@@ -11,13 +11,13 @@ internal static class Grammar
     private static readonly SearchValues<byte> s_tchar = SearchValues.Create(
         "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"u8);
 
-    // Everything but control characters, space, '#' and what is above '~' (RFC 9112 3.2; a fragment is never sent).
+    // No control character, space, '#' (a fragment is never sent) or byte above '~' (RFC 9112 3.2).
     private static readonly SearchValues<byte> s_target = SearchValues.Create(
         [.. Enumerable.Range('!', '~' - '!' + 1).Where(static c => c != '#').Select(static c => (byte)c)]);
 
     // field-value (RFC 9110 5.5): VCHAR, obs-text, SP and HTAB.
     private static readonly SearchValues<byte> s_fieldValue = SearchValues.Create(
-        [(byte)'\t', .. Enumerable.Range(' ', 256 - ' ').Where(static c => c != 127).Select(static c => (byte)c)]);
+        [(byte)'\t', .. Enumerable.Range(' ', 224).Where(static c => c != 127).Select(static c => (byte)c)]);
 
     // reg-name (RFC 3986 3.2.2): unreserved, pct-encoded and sub-delims.
     private static readonly SearchValues<byte> s_host = SearchValues.Create(
@@ -26,9 +26,11 @@ internal static class Grammar
     // No zone, and no form of address that is still to be invented.
     private static readonly SearchValues<byte> s_ipv6 = SearchValues.Create("0123456789abcdefABCDEF:."u8);
 
-    public static bool IsToken(ReadOnlySpan<byte> bytes) => !bytes.IsEmpty && !bytes.ContainsAnyExcept(s_tchar);
+    public static bool IsToken(ReadOnlySpan<byte> bytes) =>
+        !bytes.IsEmpty && !bytes.ContainsAnyExcept(s_tchar);
 
-    public static bool IsTarget(ReadOnlySpan<byte> bytes) => !bytes.IsEmpty && !bytes.ContainsAnyExcept(s_target);
+    public static bool IsTarget(ReadOnlySpan<byte> bytes) =>
+        !bytes.IsEmpty && !bytes.ContainsAnyExcept(s_target);
 
     public static bool IsFieldValue(ReadOnlySpan<byte> bytes) => !bytes.ContainsAnyExcept(s_fieldValue);
 
@@ -39,7 +41,7 @@ internal static class Grammar
     /// <summary>Without the white space (OWS, RFC 9110 5.6.3) around it.</summary>
     public static ReadOnlySpan<byte> Trim(ReadOnlySpan<byte> bytes) => bytes.Trim(" \t"u8);
 
-    /// <summary>uri-host [ ":" port ] (RFC 9110 4.2.1, 7.2); an empty host names nobody and is refused.</summary>
+    /// <summary>uri-host [ ":" port ] (RFC 9110 4.2.1, 7.2); an empty host is refused.</summary>
     public static bool IsHost(ReadOnlySpan<byte> bytes)
     {
         int end;
@@ -57,7 +59,8 @@ internal static class Grammar
         }
 
         ReadOnlySpan<byte> port = bytes[end..];
-        return port.IsEmpty || (port[0] == ':' && port.Length <= 6 && !port[1..].ContainsAnyExceptInRange((byte)'0', (byte)'9'));
+        return port.IsEmpty || (port[0] == ':' && port.Length <= 6
+            && !port[1..].ContainsAnyExceptInRange((byte)'0', (byte)'9'));
     }
 
     private static bool IsRegisteredName(ReadOnlySpan<byte> name)
@@ -65,7 +68,8 @@ internal static class Grammar
         if (name.IsEmpty || name.ContainsAnyExcept(s_host)) return false;
         for (int at; (at = name.IndexOf((byte)'%')) >= 0; name = name[(at + 3)..])
         {
-            if (at + 2 >= name.Length || !char.IsAsciiHexDigit((char)name[at + 1]) || !char.IsAsciiHexDigit((char)name[at + 2]))
+            if (at + 2 >= name.Length || !char.IsAsciiHexDigit((char)name[at + 1])
+                || !char.IsAsciiHexDigit((char)name[at + 2]))
                 return false;
         }
 
@@ -73,11 +77,12 @@ internal static class Grammar
     }
 
     /// <summary>Equal but for the case of ASCII letters, as field names and most tokens compare.</summary>
-    public static bool Same(ReadOnlySpan<byte> left, ReadOnlySpan<byte> right) => System.Text.Ascii.EqualsIgnoreCase(left, right);
+    public static bool Same(ReadOnlySpan<byte> left, ReadOnlySpan<byte> right) =>
+        System.Text.Ascii.EqualsIgnoreCase(left, right);
 
     /// <summary>
-    /// Takes the next element off a comma-separated list (RFC 9110 5.6.1). Quoted strings are not understood: no list that
-    /// is read here holds any.
+    /// Takes the next element off a comma-separated list (RFC 9110 5.6.1). Quoted strings are not understood:
+    /// no list that is read here holds any.
     /// </summary>
     public static bool NextElement(ref ReadOnlySpan<byte> list, out ReadOnlySpan<byte> element)
     {

@@ -1,6 +1,7 @@
-// One connection: bytes in from the socket, requests to the handler, answers out. The only place of the engine that waits.
+// One connection: bytes in from the socket, requests to the handler, answers out. The only place of the
+// engine that waits.
 //
-//   state            leaves it when                     to               the client is too slow (see HttpLimits)
+//   state            leaves it when                     to               the client is too slow (HttpLimits)
 //   Idle             the first byte of a request comes  ReadingHead      closed without a word
 //   ReadingHead      the head is complete               ReadingContent   408, closed
 //   ReadingContent   the request is complete            Responding       408, closed
@@ -8,15 +9,16 @@
 //   Lingering        the client has closed              Closed           closed
 //   any but the last: the request is refused            Lingering
 //
-// Answers to pipelined requests go out together: the output is sent when the input runs dry, never before (RFC 9112
-// 9.3.2). An idle connection holds no buffer: it waits for readability, and rents when there is something to read.
+// Answers to pipelined requests go out together: the output is sent when the input runs dry, never before
+// (RFC 9112 9.3.2). An idle connection holds no buffer: it waits for readability, and rents when there is
+// something to read.
 
 using System.Buffers;
 using System.Net.Sockets;
 
 namespace Letterbox.Http;
 
-/// <summary>Serves one connection from accept to close. One loop owns it; only the sweep comes from elsewhere.</summary>
+/// <summary>Serves one connection to its end. One loop owns it; the sweep comes from outside.</summary>
 internal sealed class HttpConnection
 {
     internal enum State
@@ -61,11 +63,11 @@ internal sealed class HttpConnection
         socket.Blocking = false;
     }
 
-    /// <summary>Where it stands, whether it waits for the client there, and the bytes it holds: for tests to look at.</summary>
+    /// <summary>Where it stands, whether it waits there, and what it holds: for tests to look at.</summary>
     internal (State State, bool Waiting, int Held, int Capacity) Look =>
         (_state, Volatile.Read(ref _deadline) is not (NotWaiting or Expired), _end - _start, _input.Length);
 
-    /// <summary>Serves until the connection ends, whoever ends it. Throws nothing that belongs to a network.</summary>
+    /// <summary>Serves until somebody ends it. Throws nothing that belongs to a network.</summary>
     public async Task RunAsync()
     {
         try
@@ -103,7 +105,7 @@ internal sealed class HttpConnection
         }
     }
 
-    /// <summary>Closes the connection if it waits for the client beyond its deadline. Called by the sweep.</summary>
+    /// <summary>Closes the connection if it waits beyond its deadline. Called by the sweep.</summary>
     public void Expire(long now)
     {
         long deadline = Volatile.Read(ref _deadline);
@@ -120,12 +122,13 @@ internal sealed class HttpConnection
     // The waiting loop and the sweep settle by one exchange who ends the wait.
     private void Claim(long deadline)
     {
-        if (deadline == Expired || Interlocked.CompareExchange(ref _deadline, Expired, deadline) != deadline) return;
+        if (deadline == Expired || Interlocked.CompareExchange(ref _deadline, Expired, deadline) != deadline)
+            return;
         State state = _state;
         try
         {
-            // To close a socket under a wait resets it: right for a client that does not take what it was sent, and wrong
-            // for the others, whose loop is woken by the end of the stream instead, and closes.
+            // To close a socket under a wait resets it: right for a client that does not take its answer. For
+            // the others the end of the stream wakes the loop, which closes.
             if (state is State.ReadingHead or State.ReadingContent) _server.Say(_socket, Rejection.Timeout);
             if (state is State.Responding or State.Lingering) _socket.Dispose();
             else _socket.Shutdown(SocketShutdown.Both);
@@ -143,7 +146,7 @@ internal sealed class HttpConnection
         if (_state == State.Idle)
         {
             ReleaseInput();
-            // An exchange for its fence: either a server that stops sees this wait, or this sees that it stops.
+            // An exchange for its fence: either a server that stops sees this wait, or this sees it stop.
             Interlocked.Exchange(ref _deadline, _server.After(now, _limits.IdleTimeout));
             return !_server.Stopping;
         }
@@ -152,7 +155,8 @@ internal sealed class HttpConnection
         if (_state == State.ReadingContent)
         {
             int received = _end - _start;
-            patience = _limits.ContentGrace + TimeSpan.FromSeconds((double)received / _limits.ContentBytesPerSecondMin);
+            patience = _limits.ContentGrace
+                + TimeSpan.FromSeconds((double)received / _limits.ContentBytesPerSecondMin);
         }
 
         Volatile.Write(ref _deadline, _server.After(_phaseStarted, patience));
@@ -184,7 +188,8 @@ internal sealed class HttpConnection
         }
         else
         {
-            byte[] larger = ArrayPool<byte>.Shared.Rent(Math.Max(2 * _input.Length, _reader?.BytesExpected ?? 0));
+            byte[] larger =
+                ArrayPool<byte>.Shared.Rent(Math.Max(2 * _input.Length, _reader?.BytesExpected ?? 0));
             held.CopyTo(larger);
             ArrayPool<byte>.Shared.Return(_input);
             _input = larger;
@@ -209,7 +214,8 @@ internal sealed class HttpConnection
             _state = State.Responding;
             Request request = _reader.Request;
             bool refused = status == ReadStatus.Rejected;
-            Response response = refused ? _server.Refuse(_reader.Rejection, request) : await HandleAsync(request);
+            Response response =
+                refused ? _server.Refuse(_reader.Rejection, request) : await HandleAsync(request);
             bool close = refused || !request.KeepAlive || _server.Stopping;
             await WriteAsync(response, request, close);
             if (!refused) EndRequest();
@@ -310,7 +316,7 @@ internal sealed class HttpConnection
         return sent;
     }
 
-    // False: the client is gone. One send is enough nearly always; what the kernel would not take goes slice by slice.
+    // False: the client is gone. One send is enough nearly always; the rest goes slice by slice.
     private async ValueTask<bool> SendAsync(ReadOnlyMemory<byte> bytes)
     {
         while (!_output.Broken && !bytes.IsEmpty)
@@ -344,8 +350,8 @@ internal sealed class HttpConnection
         }
     }
 
-    // Closing with unread input resets the connection, and the reset can overtake the answer: so say that nothing more
-    // will come, and listen until the client closes too (RFC 9112 9.6).
+    // Closing with unread input resets the connection, and the reset can overtake the answer: so say that
+    // nothing more will come, and listen until the client closes too (RFC 9112 9.6).
     private async ValueTask LingerAsync()
     {
         if (_output.Broken || (_reader is null && _end == _start && _socket.Available == 0)) return;

@@ -26,7 +26,7 @@ public static class HttpDate
     /// <summary>The date as IMF-fixdate.</summary>
     public static string Format(DateTimeOffset date) => date.ToString("r", CultureInfo.InvariantCulture);
 
-    /// <summary>Reads any of the three forms; anything else is no date, and a recipient ignores it (RFC 9110 13.1.3).</summary>
+    /// <summary>Reads any of the three forms; what is no date is ignored (RFC 9110 13.1.3).</summary>
     public static bool TryParse(ReadOnlySpan<byte> text, out DateTimeOffset date)
     {
         date = default;

@@ -2,13 +2,13 @@
 
 namespace Letterbox.Http;
 
-/// <summary>Bounds of size, number and time. Immutable; sizes are bytes. The values are checked against each other once.</summary>
+/// <summary>Bounds of size, number and time. Immutable; sizes are bytes.</summary>
 public sealed record HttpLimits
 {
-    /// <summary>Request line without its CRLF; beyond: 414. RFC 9112 section 3 asks for 8,000 at least; nginx and Kestrel: 8 KiB.</summary>
+    /// <summary>Request line without its CRLF; beyond: 414. RFC 9112 3: at least 8,000.</summary>
     public int RequestLineMax { get; init; } = 8 * 1024;
 
-    /// <summary>One field line without its CRLF; beyond: 431. Room for the largest cookie browsers keep (4 KiB) twice.</summary>
+    /// <summary>One field line without its CRLF; beyond: 431. Twice the largest cookie (4 KiB).</summary>
     public int FieldLineMax { get; init; } = 8 * 1024;
 
     /// <summary>Field lines in a head; beyond: 431. Apache and Kestrel: 100.</summary>
@@ -17,7 +17,7 @@ public sealed record HttpLimits
     /// <summary>Request line and field lines together; beyond: 431. Kestrel and nginx: 32 KiB.</summary>
     public int HeadMax { get; init; } = 32 * 1024;
 
-    /// <summary>Content of a request, decoded; beyond: 413. Set it to the largest form that can be legal.</summary>
+    /// <summary>Content of a request, decoded; beyond: 413. More than any legal form needs.</summary>
     public int ContentMax { get; init; } = 64 * 1024;
 
     /// <summary>One chunk-size line with its extensions, or one trailer line; beyond: 400.</summary>
@@ -26,25 +26,25 @@ public sealed record HttpLimits
     /// <summary>Extensions and trailers of one message together, which nobody reads; beyond: 400.</summary>
     public int ChunkExtrasMax { get; init; } = 8 * 1024;
 
-    /// <summary>From the first byte of a head to its last; beyond: 408. Slowloris lives between this and for ever.</summary>
+    /// <summary>From the first byte of a head to its last; beyond: 408. What Slowloris stretches.</summary>
     public TimeSpan HeadTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>A connection without a request in hand; beyond: closed without a word. nginx: 75 s.</summary>
     public TimeSpan IdleTimeout { get; init; } = TimeSpan.FromSeconds(60);
 
-    /// <summary>What content gets for nothing before <see cref="ContentBytesPerSecondMin"/> counts; beyond: 408.</summary>
+    /// <summary>What content gets beside <see cref="ContentBytesPerSecondMin"/>; beyond: 408.</summary>
     public TimeSpan ContentGrace { get; init; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>Slowest content that is waited for, as an average. Kestrel: 240 bytes a second after 5 seconds.</summary>
+    /// <summary>Slowest content that is waited for, on average. Kestrel: 240 after 5 seconds.</summary>
     public int ContentBytesPerSecondMin { get; init; } = 240;
 
     /// <summary>For the client to take <see cref="SendSliceMax"/> bytes off us; beyond: closed.</summary>
     public TimeSpan SendTimeout { get; init; } = TimeSpan.FromSeconds(20);
 
-    /// <summary>Bytes handed to the kernel under one <see cref="SendTimeout"/> when it would not take all at once.</summary>
+    /// <summary>What goes under one <see cref="SendTimeout"/> when the kernel does not take all.</summary>
     public int SendSliceMax { get; init; } = 64 * 1024;
 
-    /// <summary>How long a refused client is listened to, so that it reads the answer before the reset. nginx: 5 s after 30.</summary>
+    /// <summary>How long a refused client is listened to, so that it reads the answer. nginx: 5 s.</summary>
     public TimeSpan LingerTimeout { get; init; } = TimeSpan.FromSeconds(2);
 
     /// <summary>How much a refused client is listened to.</summary>
@@ -53,7 +53,7 @@ public sealed record HttpLimits
     /// <summary>How often deadlines are looked at: a deadline strikes at most this much late.</summary>
     public TimeSpan SweepInterval { get; init; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>Most bytes that one request can take in memory: its head, its content, one line in the making.</summary>
+    /// <summary>Most bytes of one request in memory: head, content, one line in the making.</summary>
     public int RequestBytesMax => HeadMax + ContentMax + ChunkLineMax + 4;
 
     /// <summary>These limits, after a check that they fit together.</summary>

@@ -1,5 +1,5 @@
-// What the connections of one server share: the handler, the limits, the clock with its Date line, and the sweep that ends
-// whoever keeps us waiting. It accepts nothing itself: whoever listens hands the sockets in.
+// What the connections of one server share: the handler, the limits, the clock with its Date line, and the
+// sweep that ends whoever keeps us waiting. It accepts nothing itself: whoever listens hands the sockets in.
 
 using System.Collections.Concurrent;
 using System.Net.Sockets;
@@ -8,12 +8,12 @@ using System.Text;
 namespace Letterbox.Http;
 
 /// <summary>
-/// Answers one request. Called once the request is complete, content included; on many threads at once, for one connection
-/// never twice at a time. It must not block: other connections wait on its thread.
+/// Answers one request. Called once the request is complete, content included; on many threads at once, for
+/// one connection never twice at a time. It must not block: other connections wait on its thread.
 /// </summary>
 public delegate ValueTask<Response> Handler(Request request);
 
-/// <summary>Makes the answer to a request that the engine refuses; the request shows what of its head could be read.</summary>
+/// <summary>Answers what the engine refuses; the request shows what of its head was read.</summary>
 public delegate Response Refusal(Rejection reason, Request? request);
 
 /// <summary>The HTTP/1.1 server, without a listener. Thread-safe.</summary>
@@ -33,11 +33,14 @@ public sealed class HttpServer : IDisposable
     /// <param name="handler">Answers requests.</param>
     /// <param name="refusal">Answers what is refused.</param>
     /// <param name="fault">Told of an exception that a handler let go; answers with a 500.</param>
-    public HttpServer(HttpLimits limits, TimeProvider time, Handler handler, Refusal refusal, Func<Exception, Response> fault)
+    public HttpServer(
+        HttpLimits limits, TimeProvider time, Handler handler, Refusal refusal,
+        Func<Exception, Response> fault)
     {
         (Limits, Time, Handler, _refusal, _fault) = (limits.Checked(), time, handler, refusal, fault);
         _dateLine = MakeDateLine();
-        _sweep = time.CreateTimer(static server => ((HttpServer)server!).Sweep(), this, limits.SweepInterval, limits.SweepInterval);
+        _sweep = time.CreateTimer(
+            static server => ((HttpServer)server!).Sweep(), this, limits.SweepInterval, limits.SweepInterval);
     }
 
     internal HttpLimits Limits { get; }
@@ -76,7 +79,7 @@ public sealed class HttpServer : IDisposable
         socket.Dispose();
     }
 
-    /// <summary>From now on every answer is the last one on its connection; connections without a request end at once.</summary>
+    /// <summary>From now on every answer is its connection's last; idle connections end at once.</summary>
     public void Stop()
     {
         _stopping = true;
@@ -86,7 +89,7 @@ public sealed class HttpServer : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _sweep.Dispose();
 
-    /// <summary>Sends a last answer to no request in particular, as far as the kernel takes it at once.</summary>
+    /// <summary>Sends an answer to no request, as far as the kernel takes it at once.</summary>
     internal void Say(Socket socket, Rejection reason) =>
         new OutputBuffer(socket).SendLast(_refusal(reason, null), _dateLine);
 
@@ -100,9 +103,11 @@ public sealed class HttpServer : IDisposable
     internal Response Fault(Exception exception) => _fault(exception);
 
     /// <summary>The timestamp that lies so much later.</summary>
-    internal long After(long timestamp, TimeSpan span) => timestamp + (long)(span.TotalSeconds * Time.TimestampFrequency);
+    internal long After(long timestamp, TimeSpan span) =>
+        timestamp + (long)(span.TotalSeconds * Time.TimestampFrequency);
 
-    internal RequestReader RentReader() => _readers.TryDequeue(out RequestReader? reader) ? reader : new RequestReader(Limits);
+    internal RequestReader RentReader() =>
+        _readers.TryDequeue(out RequestReader? reader) ? reader : new RequestReader(Limits);
 
     internal void ReturnReader(RequestReader reader)
     {
@@ -117,5 +122,6 @@ public sealed class HttpServer : IDisposable
         foreach (HttpConnection connection in Snapshot()) connection.Expire(now);
     }
 
-    private byte[] MakeDateLine() => Encoding.ASCII.GetBytes($"Date: {HttpDate.Format(Time.GetUtcNow())}\r\n");
+    private byte[] MakeDateLine() =>
+        Encoding.ASCII.GetBytes($"Date: {HttpDate.Format(Time.GetUtcNow())}\r\n");
 }

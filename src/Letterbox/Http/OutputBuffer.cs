@@ -5,10 +5,10 @@ using System.Net.Sockets;
 
 namespace Letterbox.Http;
 
-/// <summary>Rents its memory when the first byte is written and gives it back when it is empty again. Not thread-safe.</summary>
+/// <summary>Rents its memory for the first byte, gives it back when empty. Not thread-safe.</summary>
 internal sealed class OutputBuffer(Socket socket)
 {
-    /// <summary>Most bytes that are gathered before they are sent: a pipeline of pages goes out in one send.</summary>
+    /// <summary>Most bytes gathered before a send: a pipeline of pages goes out in one.</summary>
     public const int Size = 64 * 1024;
 
     /// <summary>Room that is needed beside a response's own head: Date, Connection, the empty line.</summary>
@@ -25,7 +25,7 @@ internal sealed class OutputBuffer(Socket socket)
     /// <summary>What has been written and not yet released.</summary>
     public ReadOnlyMemory<byte> Written => _bytes.AsMemory(0, _length);
 
-    /// <summary>So many bytes can be written; always so when the buffer is empty and the count within reason.</summary>
+    /// <summary>So many bytes can be written; always so when the buffer is empty.</summary>
     public bool HasRoom(int count) => _length == 0 || _length + count <= Size;
 
     /// <summary>Appends the bytes; <see cref="HasRoom"/> was asked.</summary>
@@ -36,7 +36,7 @@ internal sealed class OutputBuffer(Socket socket)
         _length += bytes.Length;
     }
 
-    /// <summary>Appends a head with its lines of the moment (RFC 9110 6.6.1, RFC 9112 9.6) and the empty line.</summary>
+    /// <summary>Appends a head with its lines of the moment and the empty line.</summary>
     public void WriteHead(Response response, ReadOnlySpan<byte> dateLine, bool close, bool keepAlive)
     {
         Write(response.Head.Span);
@@ -46,7 +46,7 @@ internal sealed class OutputBuffer(Socket socket)
         else Write("\r\n"u8);
     }
 
-    /// <summary>Hands bytes to the kernel without waiting. Returns how many it took; none also when the client is gone.</summary>
+    /// <summary>Hands bytes to the kernel; how many it took at once, none if the client is gone.</summary>
     public int SendNow(ReadOnlySpan<byte> bytes)
     {
         int sent = socket.Send(bytes, SocketFlags.None, out SocketError error);
@@ -54,7 +54,7 @@ internal sealed class OutputBuffer(Socket socket)
         return error == SocketError.WouldBlock ? 0 : Break();
     }
 
-    /// <summary>Notes that the client can no longer be reached; returns 0, the bytes it takes from now on.</summary>
+    /// <summary>Notes that the client is out of reach; returns 0, the bytes it takes from now on.</summary>
     public int Break()
     {
         Broken = true;
@@ -81,7 +81,8 @@ internal sealed class OutputBuffer(Socket socket)
 
     private void Grow(int count)
     {
-        byte[] larger = ArrayPool<byte>.Shared.Rent(Math.Max(2 * _bytes.Length, Math.Max(InitialSize, _length + count)));
+        byte[] larger =
+            ArrayPool<byte>.Shared.Rent(Math.Max(2 * _bytes.Length, Math.Max(InitialSize, _length + count)));
         _bytes.AsSpan(0, _length).CopyTo(larger);
         if (_bytes.Length > 0) ArrayPool<byte>.Shared.Return(_bytes);
         _bytes = larger;

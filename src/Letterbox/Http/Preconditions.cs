@@ -1,4 +1,4 @@
-// Conditional requests: whether the client has the representation already, or wants it only if it is still the same.
+// Conditional requests: the client has the representation already, or wants it only if it is still the same.
 //
 //   If-Match / If-None-Match = "*" / #entity-tag        RFC 9110 13.1.1, 13.1.2
 //   entity-tag               = [ "W/" ] DQUOTE *etagc DQUOTE        8.8.3
@@ -10,10 +10,8 @@ public enum Precondition
 {
     /// <summary>Answer as if there were none.</summary>
     Proceed,
-
     /// <summary>304: the client has it.</summary>
     NotModified,
-
     /// <summary>412: what the client asked about has changed.</summary>
     Failed,
 }
@@ -32,23 +30,24 @@ public static class Preconditions
         {
             if (!AnyTag(request, "if-match"u8, tag, weak: false)) return Precondition.Failed;
         }
-        else if (TryGetDate(request, "if-unmodified-since"u8, out DateTimeOffset unmodified) && lastModified > unmodified)
+        else if (TryGetDate(request, "if-unmodified-since"u8, out DateTimeOffset unmodified)
+            && lastModified > unmodified)
         {
             return Precondition.Failed;
         }
 
         at = -1;
         if (request.NextField("if-none-match"u8, ref at))
-            return AnyTag(request, "if-none-match"u8, tag, weak: true) ? Precondition.NotModified : Precondition.Proceed;
-        bool seen = TryGetDate(request, "if-modified-since"u8, out DateTimeOffset since) && lastModified <= since;
+            return AnyTag(request, "if-none-match"u8, tag, weak: true) ? Precondition.NotModified : default;
+        bool seen = TryGetDate(request, "if-modified-since"u8, out var since) && lastModified <= since;
         return seen ? Precondition.NotModified : Precondition.Proceed;
     }
 
-    /// <summary>If-Range (RFC 9110 13.1.5): the range counts only if this holds; true without the field.</summary>
+    /// <summary>If-Range (RFC 9110 13.1.5): whether the range counts; true without the field.</summary>
     public static bool RangeApplies(Request request, ReadOnlySpan<byte> tag, DateTimeOffset lastModified)
     {
         if (!request.TryGetField("if-range"u8, out ReadOnlySpan<byte> value)) return true;
-        // Strong comparison of tags, exact comparison of dates: a byte range of another version would be garbage.
+        // Strong comparison of tags, exact comparison of dates: a range of another version would be garbage.
         return value.StartsWith("\""u8)
             ? value.SequenceEqual(tag)
             : HttpDate.TryParse(value, out DateTimeOffset date) && date == lastModified;

@@ -1,49 +1,32 @@
-// A request as it was read: method, target, version, field lines and content, as views of the connection's buffer.
+// A request as it was read: method, target, field lines and content, as views of the connection's buffer.
 
 namespace Letterbox.Http;
 
-/// <summary>The methods that have a meaning somewhere on the web; the rest are <see cref="Unknown"/>.</summary>
+/// <summary>The methods with a meaning on the web; the rest are <see cref="Unknown"/>.</summary>
 public enum Method
 {
     /// <summary>A token that is no method we know: 501.</summary>
     Unknown,
-
-    /// <summary>GET.</summary>
     Get,
-
-    /// <summary>HEAD: GET without content in the answer.</summary>
     Head,
-
-    /// <summary>POST.</summary>
     Post,
-
-    /// <summary>PUT.</summary>
     Put,
-
-    /// <summary>DELETE.</summary>
     Delete,
-
-    /// <summary>CONNECT.</summary>
     Connect,
-
-    /// <summary>OPTIONS.</summary>
     Options,
-
-    /// <summary>TRACE.</summary>
     Trace,
-
-    /// <summary>PATCH.</summary>
     Patch,
 }
 
 /// <summary>
-/// One request. It belongs to its connection and is used again for the next one: everything it shows is valid until the
-/// handler's task has completed, and not after. Not thread-safe.
+/// One request. It belongs to its connection and is used again for the next one: everything it shows is valid
+/// until the handler's task has completed, and not after. Not thread-safe.
 /// </summary>
 public sealed class Request
 {
-    // Where things stand, counted from the first byte of the request: the buffer may move while the request arrives.
-    private readonly record struct FieldLine(ushort NameStart, ushort NameLength, ushort ValueStart, ushort ValueLength);
+    // Where things stand, from the first byte of the request: the buffer may move while the request arrives.
+    private readonly record struct FieldLine(
+        ushort NameStart, ushort NameLength, ushort ValueStart, ushort ValueLength);
 
     private FieldLine[] _lines = new FieldLine[16];
     private int _count;
@@ -65,8 +48,8 @@ public sealed class Request
     public ReadOnlySpan<byte> Target => View(_targetStart, _targetLength);
 
     /// <summary>
-    /// The path of the target, still percent-encoded: <c>/</c> where absolute-form has none (RFC 9110 4.2.3), <c>*</c> in
-    /// asterisk-form, empty in authority-form.
+    /// The path of the target, still percent-encoded: <c>/</c> where absolute-form has none (RFC 9110 4.2.3),
+    /// <c>*</c> in asterisk-form, empty in authority-form.
     /// </summary>
     public ReadOnlySpan<byte> Path =>
         _pathLength == 0 && Method != Method.Connect ? "/"u8 : View(_pathStart, _pathLength);
@@ -87,7 +70,7 @@ public sealed class Request
     /// <summary>Number of field lines.</summary>
     public int FieldCount => _count;
 
-    /// <summary>The value of the first field line of this name (in any case), without white space around it.</summary>
+    /// <summary>The value of the first field line of this name, in any case.</summary>
     public bool TryGetField(ReadOnlySpan<byte> name, out ReadOnlySpan<byte> value)
     {
         int at = -1;
@@ -96,7 +79,7 @@ public sealed class Request
         return found;
     }
 
-    /// <summary>Steps <paramref name="at"/> (-1 before the first) to the next field line of this name.</summary>
+    /// <summary>Steps <paramref name="at"/> (first -1) to the next field line of this name.</summary>
     public bool NextField(ReadOnlySpan<byte> name, ref int at)
     {
         while (++at < _count)
@@ -116,7 +99,8 @@ public sealed class Request
     internal void Clear()
     {
         (_count, Method, MinorVersion, KeepAlive) = (0, Method.Unknown, 1, false);
-        (_targetStart, _targetLength, _pathStart, _pathLength, _contentStart, _contentLength) = (0, 0, 0, 0, 0, 0);
+        (_targetStart, _targetLength, _pathStart, _pathLength, _contentStart, _contentLength) =
+            (0, 0, 0, 0, 0, 0);
         _buffer = [];
     }
 
@@ -130,7 +114,8 @@ public sealed class Request
     internal void AddField(int nameStart, int nameLength, int valueStart, int valueLength)
     {
         if (_count == _lines.Length) Array.Resize(ref _lines, 2 * _count);
-        _lines[_count++] = new FieldLine((ushort)nameStart, (ushort)nameLength, (ushort)valueStart, (ushort)valueLength);
+        _lines[_count++] =
+            new FieldLine((ushort)nameStart, (ushort)nameLength, (ushort)valueStart, (ushort)valueLength);
     }
 
     private ReadOnlySpan<byte> View(int start, int length) => _buffer.AsSpan(_start + start, length);

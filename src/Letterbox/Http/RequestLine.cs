@@ -2,7 +2,7 @@
 //
 //   request-line   = method SP request-target SP HTTP-version          RFC 9112 3
 //   request-target = origin-form    "/path?query"                      3.2.1, every method but CONNECT
-//                  / absolute-form  "http://host/path?query"           3.2.2, the same; the Host field is then ignored
+//                  / absolute-form  "http://host/path?query"           3.2.2, the same; overrules Host
 //                  / authority-form "host:port"                        3.2.3, CONNECT only
 //                  / asterisk-form  "*"                                3.2.4, OPTIONS only
 //   HTTP-version   = "HTTP/" DIGIT "." DIGIT                           2.3, in capitals
@@ -11,7 +11,7 @@ namespace Letterbox.Http;
 
 internal static class RequestLine
 {
-    /// <summary>Reads the line, which stands <paramref name="start"/> bytes into the request, into the request.</summary>
+    /// <summary>Reads the line, <paramref name="start"/> bytes into the request.</summary>
     public static Rejection Parse(ReadOnlySpan<byte> line, int start, Request request)
     {
         int methodEnd = line.IndexOf((byte)' ');

@@ -1,10 +1,11 @@
-// Reads one request out of bytes as they arrive. No I/O: the connection brings the bytes, this says Complete, NeedMore or
-// Rejected, and the answer depends on the bytes alone, never on how they were cut.
+// Reads one request out of bytes as they arrive. No I/O: the connection brings the bytes, this says Complete,
+// NeedMore or Rejected, and the answer depends on the bytes alone, never on how they were cut.
 //
 //   HTTP-message = start-line CRLF *( field-line CRLF ) CRLF [ message-body ]        RFC 9112 2.1
 //
-// Strict wherever the RFC lets a server be strict, because two readers that disagree on where a request ends can be played
-// against each other (request smuggling): CRLF only, no folding, no white space before colons, one framing or none.
+// Strict wherever the RFC lets a server be strict, because two readers that disagree on where a request ends
+// can be played against each other (request smuggling): CRLF only, no folding, no white space before colons,
+// one framing or none.
 
 namespace Letterbox.Http;
 
@@ -13,15 +14,13 @@ public enum ReadStatus
 {
     /// <summary>Nothing is wrong so far, and more is to come.</summary>
     NeedMore,
-
     /// <summary>A whole request is there, content and all.</summary>
     Complete,
-
     /// <summary>Refused; see <see cref="RequestReader.Rejection"/>.</summary>
     Rejected,
 }
 
-/// <summary>The reader of one request at a time; used again after <see cref="Reset"/>. Not thread-safe.</summary>
+/// <summary>Reads one request at a time, again after <see cref="Reset"/>. Not thread-safe.</summary>
 public sealed class RequestReader(HttpLimits limits)
 {
     private enum Phase
@@ -41,22 +40,22 @@ public sealed class RequestReader(HttpLimits limits)
     private int _scanned; // no LF stands before this
     private int _headEnd;
 
-    /// <summary>The request; complete after <see cref="ReadStatus.Complete"/>, its head after a NeedMore in content.</summary>
+    /// <summary>The request, as far as it has been read.</summary>
     public Request Request { get; } = new();
 
     /// <summary>Why the request was refused.</summary>
     public Rejection Rejection { get; private set; }
 
-    /// <summary>How many bytes of the buffer the request took, after <see cref="ReadStatus.Complete"/>.</summary>
+    /// <summary>After <see cref="ReadStatus.Complete"/>: bytes of the buffer the request took.</summary>
     public int Consumed { get; private set; }
 
     /// <summary>The head has been read.</summary>
     public bool HeadComplete => _phase >= Phase.Content;
 
-    /// <summary>The head has been read and asks for a 100 (Continue) before the content is sent (RFC 9110 10.1.1).</summary>
+    /// <summary>The head is here and asks for a 100 before the content (RFC 9110 10.1.1).</summary>
     public bool ContinueExpected => HeadComplete && _framing.ContinueExpected;
 
-    /// <summary>How many bytes the whole request will take, as far as that is known; for sizing the buffer.</summary>
+    /// <summary>How many bytes the request will take, if that is known; for sizing the buffer.</summary>
     public int BytesExpected => _phase == Phase.Content ? _headEnd + _framing.ContentLength : 0;
 
     /// <summary>Begins with the next request.</summary>
@@ -69,8 +68,9 @@ public sealed class RequestReader(HttpLimits limits)
     }
 
     /// <summary>
-    /// Looks at <c>buffer[start..end]</c>, which begins with the first byte of the request and holds all that has arrived.
-    /// Chunks are decoded where they stand: the bytes move down over the framing, and <paramref name="end"/> with them.
+    /// Looks at <c>buffer[start..end]</c>, which begins with the first byte of the request and holds all that
+    /// has arrived. Chunks are decoded where they stand: the bytes move down over the framing, and <paramref
+    /// name="end"/> with them.
     /// </summary>
     public ReadStatus Read(byte[] buffer, int start, ref int end)
     {
@@ -87,7 +87,8 @@ public sealed class RequestReader(HttpLimits limits)
         ReadStatus status = _chunks.Read(bytes, ref length);
         end = start + length;
         if (status == ReadStatus.Rejected) return Reject(_chunks.Rejection);
-        return status == ReadStatus.NeedMore ? status : Complete(_chunks.DecodedEnd - _headEnd, _chunks.RawEnd);
+        return status == ReadStatus.NeedMore ? status
+            : Complete(_chunks.DecodedEnd - _headEnd, _chunks.RawEnd);
     }
 
     private ReadStatus Complete(int contentLength, int consumed)
@@ -110,7 +111,8 @@ public sealed class RequestReader(HttpLimits limits)
             }
 
             int lineEnd = _scanned + lineFeed - 1; // where the CR must stand
-            if (lineEnd < _lineStart || bytes[lineEnd] != '\r') return CheckLength(lineEnd + 1 - _lineStart) ?? Reject(Rejection.BareLineFeed);
+            if (lineEnd < _lineStart || bytes[lineEnd] != '\r')
+                return CheckLength(lineEnd + 1 - _lineStart) ?? Reject(Rejection.BareLineFeed);
             if (CheckLength(lineEnd - _lineStart) is { } tooLong) return tooLong;
             ReadOnlySpan<byte> line = bytes[_lineStart..lineEnd];
             int start = _lineStart;
@@ -119,7 +121,8 @@ public sealed class RequestReader(HttpLimits limits)
             {
                 // One empty line before a request is forgiven (RFC 9112 2.2), a second is not a request line.
                 if (line.IsEmpty && !_emptyLineSkipped) _emptyLineSkipped = true;
-                else if (RequestLine.Parse(line, start, Request) is not Rejection.None and var fault) return Reject(fault);
+                else if (RequestLine.Parse(line, start, Request) is not Rejection.None and var fault)
+                    return Reject(fault);
                 else _phase = Phase.FieldLines;
             }
             else if (line.IsEmpty)
@@ -160,7 +163,8 @@ public sealed class RequestReader(HttpLimits limits)
     private ReadStatus EndHead()
     {
         _headEnd = _lineStart;
-        if (_framing.Decide(Request, limits.ContentMax) is not Rejection.None and var fault) return Reject(fault);
+        if (_framing.Decide(Request, limits.ContentMax) is not Rejection.None and var fault)
+            return Reject(fault);
         _phase = _framing.Chunked ? Phase.Chunks : Phase.Content;
         if (_framing.Chunked) _chunks.Start(_headEnd);
         return ReadStatus.Complete;

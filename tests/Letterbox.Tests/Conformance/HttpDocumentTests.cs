@@ -30,7 +30,8 @@ public sealed class HttpDocumentTests
     public void Every_limit_is_in_the_table_with_its_value()
     {
         var limits = new HttpLimits();
-        foreach (PropertyInfo limit in typeof(HttpLimits).GetProperties(BindingFlags.Public | BindingFlags.Instance))
+        foreach (PropertyInfo limit in typeof(
+            HttpLimits).GetProperties(BindingFlags.Public | BindingFlags.Instance))
         {
             string value = limit.GetValue(limits) switch
             {
@@ -38,7 +39,8 @@ public sealed class HttpDocumentTests
                 TimeSpan span => $"{span.TotalSeconds} s",
                 var other => $"{other}",
             };
-            string row = Assert.Single(s_lines, line => line.StartsWith($"| `{limit.Name}` |", StringComparison.Ordinal));
+            string row = Assert.Single(
+                s_lines, line => line.StartsWith($"| `{limit.Name}` |", StringComparison.Ordinal));
             Assert.Matches($"^{Regex.Escape(value)}( |$)", row.Split('|')[2].Trim());
         }
     }
@@ -61,7 +63,8 @@ public sealed class HttpDocumentTests
     {
         string[] ends = ids.Split(" to ");
         string theme = ends[0][..^2];
-        int first = int.Parse(ends[0].AsSpan(ends[0].Length - 2)), last = int.Parse(ends[^1].AsSpan(ends[^1].Length - 2));
+        int first = int.Parse(ends[0].AsSpan(ends[0].Length - 2)), last =
+            int.Parse(ends[^1].AsSpan(ends[^1].Length - 2));
         return Enumerable.Range(first, last - first + 1).Select(number => $"{theme}{number:D2}");
     }
 

@@ -1,4 +1,5 @@
-// Every case through the request reader alone: what it makes of the bytes must not depend on how they were cut.
+// Every case through the request reader alone: what it makes of the bytes must not depend on how they were
+// cut.
 
 using System.Text;
 using Letterbox.Http;
@@ -37,16 +38,20 @@ public sealed class ReaderTests
         var log = new StringBuilder();
         replay.Play(bytes, bytes.Length, bytes.Length, log);
         string reason = c.Answers.Count > 0 ? c.Answers[^1].Reason : "";
-        Assert.True(replay.EndsWithin == (c.Answers.Count == 0 || c.Answers[^1].Status == 0), $"{c.Place}: {log}");
-        Assert.True((replay.Rejection == Rejection.None ? "" : replay.Rejection.ToString()) == reason, $"{c.Place}: {log}");
+        Assert.True(
+            replay.EndsWithin == (c.Answers.Count == 0 || c.Answers[^1].Status == 0), $"{c.Place}: {log}");
+        string refusal = replay.Rejection == Rejection.None ? "" : replay.Rejection.ToString();
+        Assert.True(refusal == reason, $"{c.Place}: {log}");
         // What follows a request that closes the connection is read here, but never by a connection.
-        Assert.True(c.Closes ? replay.Methods.Count >= c.Answers.Count : replay.Methods.Count == c.Answers.Count, $"{c.Place}: {log}");
+        Assert.True(c.Closes ? replay.Methods.Count >= c.Answers.Count
+            : replay.Methods.Count == c.Answers.Count, $"{c.Place}: {log}");
     }
 
     [Fact]
     public void Every_reason_to_refuse_has_a_case()
     {
-        var shown = ConformanceCase.All.Values.SelectMany(static c => c.Answers).Select(static a => a.Reason).ToHashSet();
+        var shown = ConformanceCase.All.Values.SelectMany(
+            static c => c.Answers).Select(static a => a.Reason).ToHashSet();
         // The last two are a matter of time and number, not of bytes: DeadlineTests, OverloadTests.
         string[] all = [.. Enum.GetNames<Rejection>().Except(["None", "Timeout", "Overload"])];
         Assert.Empty(all.Except(shown));
@@ -67,7 +72,8 @@ public sealed class ReaderTests
         cut >= RunMin && bytes.AsSpan(cut - RunMin) is { Length: >= 2 * RunMin } around
         && around[..(2 * RunMin)].IndexOfAnyExcept(around[0]) < 0;
 
-    private static void Same(ConformanceCase c, byte[] bytes, HttpReplay replay, int whole, int first, int then)
+    private static void Same(
+        ConformanceCase c, byte[] bytes, HttpReplay replay, int whole, int first, int then)
     {
         if (replay.Play(bytes, first, then) == whole) return;
         StringBuilder expected = new(), cut = new();

@@ -21,12 +21,14 @@ public sealed class WireHosts : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         // 100 lines "The quick brown fox...": worth compressing, and every byte known.
-        Write("fox.txt", string.Concat(Enumerable.Repeat("The quick brown fox jumps over the lazy dog.\n", 100)));
+        Write("fox.txt", string.Concat(
+            Enumerable.Repeat("The quick brown fox jumps over the lazy dog.\n", 100)));
         Write("digits.bin", "0123456789");
         Write("empty.bin", "");
         Write("привет.txt", "привет\n");
         Write(".secret", "nobody's business\n");
-        File.WriteAllText(Path.Combine(_folder.Path, "..", Path.GetFileName(_folder.Path) + ".outside"), "outside\n");
+        File.WriteAllText(
+            Path.Combine(_folder.Path, "..", Path.GetFileName(_folder.Path) + ".outside"), "outside\n");
         _site = new SiteHost(_folder.Path);
         foreach (string coding in (string[])["identity", "gzip", "br"])
         {

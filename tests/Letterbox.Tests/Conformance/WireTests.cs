@@ -1,5 +1,6 @@
-// Every case through a real server on a real socket: whole and byte by byte, behind a good request and before one. Where the
-// connection is to be kept, the good request behind is answered; where it is to be closed, it never is.
+// Every case through a real server on a real socket: whole and byte by byte, behind a good request and before
+// one. Where the connection is to be kept, the good request behind is answered; where it is to be closed, it
+// never is.
 
 using System.Text;
 using Letterbox.Http;
@@ -15,10 +16,12 @@ public sealed class WireTests(WireHosts hosts) : IClassFixture<WireHosts>
     public static TheoryData<string> Ids { get; } = [.. ConformanceCase.All.Keys];
 
     [Theory, MemberData(nameof(Ids))]
-    public Task Answers_as_written(string id) => PlayAsync(ConformanceCase.All[id], behind: false, bytewise: false);
+    public Task Answers_as_written(string id) =>
+        PlayAsync(ConformanceCase.All[id], behind: false, bytewise: false);
 
     [Theory, MemberData(nameof(Ids))]
-    public Task Answers_as_written_byte_by_byte(string id) => PlayAsync(ConformanceCase.All[id], behind: false, bytewise: true);
+    public Task Answers_as_written_byte_by_byte(string id) =>
+        PlayAsync(ConformanceCase.All[id], behind: false, bytewise: true);
 
     [Theory, MemberData(nameof(Ids))]
     public Task Answers_as_written_behind_a_good_request(string id) =>
@@ -26,7 +29,8 @@ public sealed class WireTests(WireHosts hosts) : IClassFixture<WireHosts>
 
     private async Task PlayAsync(ConformanceCase c, bool behind, bool bytewise)
     {
-        string where = $"{c.Place} ({(behind ? "behind a good request" : "first")}{(bytewise ? ", byte by byte" : "")})";
+        string where =
+            $"{c.Place} ({(behind ? "behind a good request" : "first")}{(bytewise ? ", byte by byte" : "")})";
         Method[] methods = Methods(c);
         using HttpPeer peer = await HttpPeer.ConnectAsync(c.OnSite ? hosts.SitePort : hosts.Echo.Port);
         if (behind) await peer.SendAsync(s_good);
@@ -40,11 +44,15 @@ public sealed class WireTests(WireHosts hosts) : IClassFixture<WireHosts>
         {
             last = await peer.ReadFinalAsync(methods[i] == Method.Head);
             Assert.True(last is not null, $"{where}: the stream ends before answer {i + 1}");
-            Assert.True(last.Status == c.Answers[i].Status, $"{where}: answer {i + 1} is {last.Status}: {last.Text}");
+            Assert.True(
+                last.Status == c.Answers[i].Status, $"{where}: answer {i + 1} is {last.Status}: {last.Text}");
             bool refused = c.Answers[i].Reason.Length > 0 && methods[i] != Method.Head && !c.OnSite;
-            if (refused) Assert.True(last.Text.StartsWith(c.Answers[i].Reason + " ", StringComparison.Ordinal), $"{where}: {last.Text}");
+            if (refused)
+                Assert.True(last.Text.StartsWith(
+                    c.Answers[i].Reason + " ", StringComparison.Ordinal), $"{where}: {last.Text}");
             Assert.True(last.Values("Date").Count() == 1, $"{where}: one Date on every answer");
-            Assert.True(last.SaysClose == (c.Closes && i == c.Answers.Count - 1), $"{where}: Connection: close is wrong");
+            bool closes = c.Closes && i == c.Answers.Count - 1;
+            Assert.True(last.SaysClose == closes, $"{where}: Connection: close is wrong");
         }
 
         if (last is not null) Check(c, last, where);
@@ -71,7 +79,8 @@ public sealed class WireTests(WireHosts hosts) : IClassFixture<WireHosts>
     private static async Task ReadGoodAsync(HttpPeer peer, string where)
     {
         HttpAnswer? good = await peer.ReadFinalAsync();
-        Assert.True(good is { Status: 404, SaysClose: false }, $"{where}: the good request is not answered: {good?.Status}");
+        bool answered = good is { Status: 404, SaysClose: false };
+        Assert.True(answered, $"{where}: the good request is not answered: {good?.Status}");
     }
 
     private void Check(ConformanceCase c, HttpAnswer answer, string where)
@@ -90,7 +99,8 @@ public sealed class WireTests(WireHosts hosts) : IClassFixture<WireHosts>
                 "content holds" => answer.Text.Contains(value, StringComparison.Ordinal),
                 _ => throw new FormatException($"{c.Place}: what is '{word}'?"),
             };
-            Assert.True(holds, $"{where}: {word}: {value}, but:\n{string.Join('\n', answer.Fields)}\n\n{answer.Text}");
+            string got = $"{string.Join('\n', answer.Fields)}\n\n{answer.Text}";
+            Assert.True(holds, $"{where}: {word}: {value}, but:\n{got}");
         }
     }
 

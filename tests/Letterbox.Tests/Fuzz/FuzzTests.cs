@@ -1,8 +1,9 @@
-// Whatever a client sends: the engine answers or refuses, never throws, never hangs, never holds more than its bound; and
-// what it makes of the bytes does not depend on how they were cut.
+// Whatever a client sends: the engine answers or refuses, never throws, never hangs, never holds more than
+// its bound; and what it makes of the bytes does not depend on how they were cut.
 //
-// LETTERBOX_FUZZ_SECONDS: how long each of the two runs takes (4 by default). LETTERBOX_FUZZ_SEED: where it begins (the day
-// by default, so that every day looks somewhere else). A failure prints the seed and the bytes.
+// LETTERBOX_FUZZ_SECONDS: how long each of the two runs takes (4 by default). LETTERBOX_FUZZ_SEED: where it
+// begins (the day by default, so that every day looks somewhere else). A failure prints the seed and the
+// bytes.
 
 using System.Diagnostics;
 using System.Text;
@@ -15,11 +16,13 @@ namespace Letterbox.Tests.Fuzz;
 public sealed class FuzzTests
 {
     private static readonly byte[][] s_corpus =
-        [.. ConformanceCase.All.Values.Select(static c => c.Bytes(static name => $"\"{name}\"")).Where(static b => b.Length < 10_000)];
+        [.. ConformanceCase.All.Values.Select(
+            static c => c.Bytes(static name => $"\"{name}\"")).Where(static b => b.Length < 10_000)];
 
     private static readonly TimeSpan s_span = TimeSpan.FromSeconds(Number("LETTERBOX_FUZZ_SECONDS", 4));
 
-    private static int Seed => Number("LETTERBOX_FUZZ_SEED", (int)(DateTime.UtcNow - DateTime.UnixEpoch).TotalDays * 100_000);
+    private static int Seed =>
+        Number("LETTERBOX_FUZZ_SEED", (int)(DateTime.UtcNow - DateTime.UnixEpoch).TotalDays * 100_000);
 
     [Fact]
     public void The_reader_answers_or_refuses_however_the_bytes_are_cut()
@@ -31,7 +34,8 @@ public sealed class FuzzTests
     [Fact]
     public void The_fuzzer_finds_a_fault_that_is_planted()
     {
-        // A reader that forgets, now and then, what it knew: the first of two pieces is thrown away before a bare "0;".
+        // A reader that forgets, now and then, what it knew: the first of two pieces is thrown away before a
+        // bare "0;".
         var replay = new HttpReplay(new HttpLimits());
         string? found = Seek(TimeSpan.FromMinutes(1), Seed, (bytes, piece) =>
         {
@@ -41,7 +45,8 @@ public sealed class FuzzTests
         Assert.NotNull(found);
         // What it prints is enough to come back to it.
         int seed = int.Parse(found.Split(' ')[1]);
-        Assert.Contains("0;", Encoding.Latin1.GetString(new Mutator(s_corpus, seed).Next()), StringComparison.Ordinal);
+        Assert.Contains(
+            "0;", Encoding.Latin1.GetString(new Mutator(s_corpus, seed).Next()), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -103,7 +108,9 @@ public sealed class FuzzTests
     }
 
     private static string Describe(int seed, byte[] bytes, Exception e) =>
-        $"seed {seed} : {e.Message}\n{string.Concat(bytes.Select(static b => b is >= 32 and < 127 ? $"{(char)b}" : $"\\x{b:X2}"))}\n{e}";
+        $"seed {seed} : {e.Message}\n{string.Concat(bytes.Select(Printed))}\n{e}";
+
+    private static string Printed(byte b) => b is >= 32 and < 127 ? $"{(char)b}" : $"\\x{b:X2}";
 
     private static int Number(string name, int otherwise) =>
         int.TryParse(Environment.GetEnvironmentVariable(name), out int number) ? number : otherwise;

@@ -1,5 +1,5 @@
-// Makes bad requests out of good ones, the way smugglers do: by cutting, doubling, splicing, and by putting the bytes that
-// mean something where they mean something else. The same seed makes the same bytes.
+// Makes bad requests out of good ones, the way smugglers do: by cutting, doubling, splicing, and by putting
+// the bytes that mean something where they mean something else. The same seed makes the same bytes.
 
 namespace Letterbox.Tests.Fuzz;
 
@@ -9,9 +9,11 @@ public sealed class Mutator(IReadOnlyList<byte[]> corpus, int seed)
     private const int InputMax = 20_000;
     private static readonly byte[][] s_tokens = [.. new[]
     {
-        "\r\n", "\n", "\r", "\r\n\r\n", "\0", " ", "\t", ":", ",", ";", "=", "\"", "\\", "%", "[", "]", "0\r\n\r\n", "\r\n ",
-        "Content-Length: 5\r\n", "Content-Length: 4294967296\r\n", "Transfer-Encoding: chunked\r\n", "Host: a\r\n",
-        "Connection: close\r\n", "Expect: 100-continue\r\n", "GET / HTTP/1.1\r\n", "HEAD ", "HTTP/1.0", "chunked", "FFFFFFFF",
+        "\r\n", "\n", "\r", "\r\n\r\n", "\0", " ", "\t", ":", ",", ";", "=", "\"", "\\", "%",
+        "[", "]", "0\r\n\r\n",        "\r\n ",
+        "Content-Length: 5\r\n", "Content-Length: 4294967296\r\n", "Transfer-Encoding: chunked\r\n",
+        "Connection: close\r\n", "Expect: 100-continue\r\n", "GET / HTTP/1.1\r\n", "HEAD ", "HTTP/1.0",
+        "chunked", "Host: a\r\n", "FFFFFFFF",
         "1\r\nx\r\n", ";a=\"b\"", "http://a", "*", "\x80", "\xFF", "\x7F",
     }.Select(System.Text.Encoding.Latin1.GetBytes)];
 

@@ -1,4 +1,5 @@
-// What a connection does beyond parsing: order, faults of handlers, clients that leave, bounds, and the end of the server.
+// What a connection does beyond parsing: order, faults of handlers, clients that leave, bounds, and the end
+// of the server.
 
 using System.Net;
 using System.Net.Sockets;
@@ -77,7 +78,8 @@ public sealed class ConnectionTests
         Assert.Equal("/0", (await peer.ReadAsync())!.Text);
         second.SetResult();
         first.SetResult();
-        foreach (string path in (string[])["/1", "/2", "/3"]) Assert.Equal(path, (await peer.ReadAsync())!.Text);
+        foreach (string path in (string[])["/1", "/2", "/3"])
+            Assert.Equal(path, (await peer.ReadAsync())!.Text);
     }
 
     [Theory, InlineData(false), InlineData(true)]
@@ -185,7 +187,8 @@ public sealed class ConnectionTests
     {
         await using var host = new EchoHost();
         using HttpPeer peer = await HttpPeer.ConnectAsync(host.Port);
-        await peer.SendAsync("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+        await peer.SendAsync(
+            "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
         Assert.Equal(100, (await peer.ReadAsync())!.Status);
         for (int i = 0; i < 4; i++)
         {
@@ -195,7 +198,8 @@ public sealed class ConnectionTests
         }
 
         await peer.SendAsync("x");
-        Assert.Equal((200, "xxxxx"), ((await peer.ReadAsync()) is { } answer ? (answer.Status, answer.Text) : default));
+        HttpAnswer answer = (await peer.ReadAsync())!;
+        Assert.Equal((200, "xxxxx"), (answer.Status, answer.Text));
     }
 
     [Fact]
@@ -203,7 +207,8 @@ public sealed class ConnectionTests
     {
         await using var host = new EchoHost(handler: static _ => new(LargeContent.Medium));
         using HttpPeer flood = await HttpPeer.ConnectAsync(host.Port, receiveBuffer: 4096);
-        Task sending = flood.SendAsync(string.Concat(Enumerable.Repeat("GET / HTTP/1.1\r\nHost: a\r\n\r\n", 100_000)));
+        Task sending =
+            flood.SendAsync(string.Concat(Enumerable.Repeat("GET / HTTP/1.1\r\nHost: a\r\n\r\n", 100_000)));
         HttpConnection stuck = await host.Server.UntilAsync(Responding);
         using (HttpPeer other = await HttpPeer.ConnectAsync(host.Port)) await other.GetAsync();
         Assert.InRange(stuck.Look.Capacity, 1, 16 * 1024);
@@ -256,7 +261,8 @@ public sealed class ConnectionTests
     public async Task A_client_that_is_turned_away_after_it_has_asked_is_not_reset()
     {
         using var server = new HttpServer(
-            new HttpLimits(), TimeProvider.System, EchoHost.Answer, static (r, _) => Response.Create(Rejections.Of(r).Status, []), static _ => s_ok);
+            new HttpLimits(), TimeProvider.System, EchoHost.Answer, static (r, _) =>
+                Response.Create(Rejections.Of(r).Status, []), static _ => s_ok);
         using var listener = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         listener.Listen();

@@ -1,5 +1,6 @@
-// Every deadline, just before it and just past it, on a clock that is moved by hand. Deadlines strike with the sweep, once
-// a second of that clock; each test waits until the connection waits, so that the clock starts where the deadline does.
+// Every deadline, just before it and just past it, on a clock that is moved by hand. Deadlines strike with
+// the sweep, once a second of that clock; each test waits until the connection waits, so that the clock
+// starts where the deadline does.
 
 using System.Net;
 using System.Net.Sockets;
@@ -108,7 +109,8 @@ public sealed class DeadlineTests : IAsyncDisposable
     {
         using HttpPeer peer = await HttpPeer.ConnectAsync(_host.Port);
         const string head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
-        await peer.SendAsync(head + string.Concat(Enumerable.Repeat($"1;{new string('a', 200)}\r\nx\r\n", 30)));
+        await peer.SendAsync(head
+            + string.Concat(Enumerable.Repeat($"1;{new string('a', 200)}\r\nx\r\n", 30)));
         await Server.UntilAsync(ReadingContent, head.Length + 30);
         _time.Advance(s_limits.ContentGrace);
         await Server.UntilAsync(ReadingContent);
@@ -140,18 +142,22 @@ public sealed class DeadlineTests : IAsyncDisposable
     [Fact]
     public async Task Answers_that_are_stuck_are_closed_as_such_though_half_a_head_has_come_behind_them()
     {
-        // So many answers that the last of them does not fit between server and client; how many depends on the kernel.
+        // So many answers that the last of them does not fit between server and client; how many depends on
+        // the kernel.
         for (int answers = 1; answers < 100; answers++)
         {
             using var listener = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
             listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
             listener.Listen();
-            using HttpPeer peer = await HttpPeer.ConnectAsync(((IPEndPoint)listener.LocalEndPoint!).Port, receiveBuffer: 4096);
-            await peer.SendAsync(string.Concat(Enumerable.Repeat("GET /medium HTTP/1.1\r\nHost: a\r\n\r\n", answers)) + "GET / HT");
+            using HttpPeer peer =
+                await HttpPeer.ConnectAsync(((IPEndPoint)listener.LocalEndPoint!).Port, receiveBuffer: 4096);
+            await peer.SendAsync(string.Concat(
+                Enumerable.Repeat("GET /medium HTTP/1.1\r\nHost: a\r\n\r\n", answers)) + "GET / HT");
             Socket socket = await listener.AcceptAsync();
             socket.SendBufferSize = 16 * 1024;
             Task served = Server.ServeAsync(socket);
-            HttpConnection connection = await Server.UntilAsync(static c => c.Look is { Held: 8, Waiting: true });
+            HttpConnection connection =
+                await Server.UntilAsync(static c => c.Look is { Held: 8, Waiting: true });
             if (connection.Look.State == ReadingHead)
             {
                 peer.Reset();
@@ -200,9 +206,11 @@ public sealed class DeadlineTests : IAsyncDisposable
     [Fact]
     public async Task Slow_heads_cost_the_others_nothing_and_end_together()
     {
-        HttpPeer[] slow = await Task.WhenAll(Enumerable.Range(0, 200).Select(_ => HttpPeer.ConnectAsync(_host.Port)));
+        HttpPeer[] slow =
+            await Task.WhenAll(Enumerable.Range(0, 200).Select(_ => HttpPeer.ConnectAsync(_host.Port)));
         foreach (HttpPeer peer in slow) await peer.SendAsync("GET / HTTP/1.1\r\nX: ");
-        await Watching.UntilAsync(() => Server.Snapshot().Count(static c => c.Look is { State: ReadingHead, Waiting: true }) == 200);
+        await Watching.UntilAsync(() => Server.Snapshot().Count(
+            static c => c.Look is { State: ReadingHead, Waiting: true }) == 200);
         using (HttpPeer good = await HttpPeer.ConnectAsync(_host.Port)) await good.GetAsync();
         _time.Advance(s_limits.HeadTimeout);
         foreach (HttpPeer peer in slow)
@@ -263,10 +271,12 @@ public sealed class DeadlineTests : IAsyncDisposable
         await peer.SendAsync(head + new string('x', 1000));
         int held = head.Length + 1000;
         await Server.UntilAsync(ReadingContent, held);
-        return (held, s_limits.ContentGrace.TotalSeconds + ((double)held / s_limits.ContentBytesPerSecondMin));
+        return (held, s_limits.ContentGrace.TotalSeconds
+            + ((double)held / s_limits.ContentBytesPerSecondMin));
     }
 
-    // The kernel may still take a slice while the clock moves, so the end can only be said to come no earlier.
+    // The kernel may still take a slice while the clock moves, so the end can only be said to come no
+    // earlier.
     private async Task AdvanceUntilEmptyAsync(TimeSpan noEarlier)
     {
         _time.Advance(noEarlier - s_second);

@@ -12,9 +12,11 @@ public sealed class StopTests
     public async Task Idle_connections_end_at_once()
     {
         await using var host = new EchoHost();
-        using HttpPeer used = await HttpPeer.ConnectAsync(host.Port), fresh = await HttpPeer.ConnectAsync(host.Port);
+        using HttpPeer used =
+            await HttpPeer.ConnectAsync(host.Port), fresh = await HttpPeer.ConnectAsync(host.Port);
         await used.GetAsync();
-        await Watching.UntilAsync(() => host.Server.Snapshot().Count(static c => c.Look is { State: Idle, Waiting: true }) == 2);
+        await Watching.UntilAsync(
+            () => host.Server.Snapshot().Count(static c => c.Look is { State: Idle, Waiting: true }) == 2);
         host.Server.Stop();
         Assert.Equal(0, await host.DrainAsync());
         Assert.True(await used.EndsAsync());

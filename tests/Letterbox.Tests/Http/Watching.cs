@@ -7,10 +7,15 @@ namespace Letterbox.Tests.Http;
 
 internal static class Watching
 {
-    /// <summary>Waits until one connection waits for its client in this state, and holds so many bytes if that matters.</summary>
-    public static Task<HttpConnection> UntilAsync(this HttpServer server, HttpConnection.State state, int? held = null) =>
+    /// <summary>
+    /// Waits until one connection waits for its client in this state, and holds so many bytes if that
+    /// matters.
+    /// </summary>
+    public static Task<HttpConnection> UntilAsync(
+        this HttpServer server, HttpConnection.State state, int? held = null) =>
         server.UntilAsync(connection =>
-            connection.Look is { Waiting: true } look && look.State == state && (held ?? look.Held) == look.Held);
+            connection.Look is { Waiting: true } look && look.State == state
+                && (held ?? look.Held) == look.Held);
 
     /// <summary>Waits until one connection is so.</summary>
     public static async Task<HttpConnection> UntilAsync(this HttpServer server, Func<HttpConnection, bool> so)
@@ -37,7 +42,8 @@ internal static class Watching
     }
 
     /// <summary>Waits until no connection is left.</summary>
-    public static Task UntilEmptyAsync(this HttpServer server) => UntilAsync(() => server.Snapshot().Length == 0);
+    public static Task UntilEmptyAsync(this HttpServer server) =>
+        UntilAsync(() => server.Snapshot().Length == 0);
 
     /// <summary>Asks for something and expects 200.</summary>
     public static async Task<HttpAnswer> GetAsync(this HttpPeer peer, string path = "/")

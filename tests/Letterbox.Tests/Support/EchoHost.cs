@@ -1,5 +1,5 @@
-// The engine under a handler that says back what it heard, so that a test, or a conformance suite from elsewhere, can see
-// what the engine made of its bytes.
+// The engine under a handler that says back what it heard, so that a test, or a conformance suite from
+// elsewhere, can see what the engine made of its bytes.
 //
 //   GET, HEAD, POST, OPTIONS  /         the content of the request
 //                             /echo     its head: request line, then one field line a line, as they were read
@@ -26,11 +26,14 @@ public sealed class EchoHost : IAsyncDisposable
     /// <param name="handler">Answers in place of the echo.</param>
     /// <param name="connectionsMax">Connections served at once; one more is turned away.</param>
     public EchoHost(
-        int port = 0, HttpLimits? limits = null, TimeProvider? time = null, Handler? handler = null, int connectionsMax = 1000)
+        int port = 0, HttpLimits? limits =
+            null, TimeProvider? time = null, Handler? handler = null, int connectionsMax = 1000)
     {
-        Server = new HttpServer(limits ?? new HttpLimits(), time ?? TimeProvider.System, handler ?? Answer, Refuse, Fault);
+        Server = new HttpServer(
+            limits ?? new HttpLimits(), time ?? TimeProvider.System, handler ?? Answer, Refuse, Fault);
         _listener = new Listener(
-            new Address("127.0.0.1", port), connectionsMax, Server.ServeAsync, Server.TurnAway, NullLogger.Instance);
+            new Address(
+                "127.0.0.1", port), connectionsMax, Server.ServeAsync, Server.TurnAway, NullLogger.Instance);
         _listener.Start();
     }
 
@@ -81,7 +84,8 @@ public sealed class EchoHost : IAsyncDisposable
         return Plain(status, Encoding.ASCII.GetBytes($"{reason} ({section}): {text}\n"));
     }
 
-    private static Response Fault(Exception exception) => Plain(500, Encoding.UTF8.GetBytes(exception.Message));
+    private static Response Fault(Exception exception) =>
+        Plain(500, Encoding.UTF8.GetBytes(exception.Message));
 
     private static Response Plain(int status, byte[] content, params ReadOnlySpan<(string, string)> fields) =>
         Response.Create(status, [("Content-Type", "text/plain"), .. fields], content);
@@ -89,7 +93,8 @@ public sealed class EchoHost : IAsyncDisposable
     private static byte[] Head(Request request)
     {
         string target = Encoding.Latin1.GetString(request.Target);
-        var head = new StringBuilder($"{request.Method.ToString().ToUpperInvariant()} {target} 1.{request.MinorVersion}\n");
+        var head = new StringBuilder(
+            $"{request.Method.ToString().ToUpperInvariant()} {target} 1.{request.MinorVersion}\n");
         for (int i = 0; i < request.FieldCount; i++)
         {
             head.Append(Encoding.Latin1.GetString(request.FieldName(i))).Append(": ");
@@ -105,7 +110,8 @@ public sealed class EchoHost : IAsyncDisposable
         var cookies = new StringBuilder();
         for (int at = -1; request.NextField("cookie"u8, ref at);)
         {
-            foreach (string pair in Encoding.Latin1.GetString(request.FieldValue(at)).Split(';', StringSplitOptions.TrimEntries))
+            foreach (string pair in Encoding.Latin1.GetString(
+                request.FieldValue(at)).Split(';', StringSplitOptions.TrimEntries))
             {
                 if (pair.IndexOf('=', StringComparison.Ordinal) > 0) cookies.Append(pair).Append('\n');
             }

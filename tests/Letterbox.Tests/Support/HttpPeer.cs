@@ -1,5 +1,5 @@
-// A client that sends exactly the bytes it is given, cut as it is told, and reads answers one by one. It forgives nothing:
-// an answer that breaks the framing of RFC 9112 fails the test that asked for it.
+// A client that sends exactly the bytes it is given, cut as it is told, and reads answers one by one. It
+// forgives nothing: an answer that breaks the framing of RFC 9112 fails the test that asked for it.
 
 using System.Net;
 using System.Net.Sockets;
@@ -15,7 +15,8 @@ public sealed record HttpAnswer(int Status, IReadOnlyList<(string Name, string V
 
     /// <summary>Every value of the field, in order.</summary>
     public IEnumerable<string> Values(string name) =>
-        Fields.Where(line => line.Name.Equals(name, StringComparison.OrdinalIgnoreCase)).Select(static line => line.Value);
+        Fields.Where(line => line.Name.Equals(
+            name, StringComparison.OrdinalIgnoreCase)).Select(static line => line.Value);
 
     /// <summary>The server says that it closes the connection.</summary>
     public bool SaysClose => Values("Connection").Contains("close", StringComparer.Ordinal);
@@ -24,14 +25,16 @@ public sealed record HttpAnswer(int Status, IReadOnlyList<(string Name, string V
 /// <summary>One connection to loopback. Everything on it must be done within half a minute.</summary>
 public sealed class HttpPeer : IDisposable
 {
-    private readonly Socket _socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+    private readonly Socket _socket =
+        new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
     private readonly CancellationTokenSource _deadline = new(TimeSpan.FromSeconds(30));
     private byte[] _bytes = new byte[8192];
     private int _start, _end;
 
     /// <summary>Connects.</summary>
     /// <param name="port">Port on loopback.</param>
-    /// <param name="receiveBuffer">Size of the socket's receive buffer in bytes, for a client that reads little.</param>
+    /// <param name="receiveBuffer">Size of the socket's receive buffer in bytes, for a client that reads
+    /// little.</param>
     public static async Task<HttpPeer> ConnectAsync(int port, int? receiveBuffer = null)
     {
         var peer = new HttpPeer();
@@ -40,7 +43,9 @@ public sealed class HttpPeer : IDisposable
         return peer;
     }
 
-    /// <summary>Sends the bytes in pieces of this size. False: the server has closed before it heard them all.</summary>
+    /// <summary>
+    /// Sends the bytes in pieces of this size. False: the server has closed before it heard them all.
+    /// </summary>
     public async Task<bool> SendAsync(ReadOnlyMemory<byte> bytes, int piece = int.MaxValue)
     {
         try
@@ -121,7 +126,10 @@ public sealed class HttpPeer : IDisposable
         return answer;
     }
 
-    /// <summary>Waits for the end of the stream; fails if anything else comes. Tells whether it was orderly, not a reset.</summary>
+    /// <summary>
+    /// Waits for the end of the stream; fails if anything else comes. Tells whether it was orderly, not a
+    /// reset.
+    /// </summary>
     public async Task<bool> EndsAsync()
     {
         try
@@ -130,7 +138,8 @@ public sealed class HttpPeer : IDisposable
             Assert.False(more, $"more came where the end should be: {Rest()}");
             return true;
         }
-        catch (SocketException e) when (e.SocketErrorCode is SocketError.ConnectionReset or SocketError.ConnectionAborted)
+        catch (SocketException e)
+            when (e.SocketErrorCode is SocketError.ConnectionReset or SocketError.ConnectionAborted)
         {
             return false;
         }
@@ -153,7 +162,8 @@ public sealed class HttpPeer : IDisposable
 
     private async Task<byte[]> ReadContentAsync(int status, (string Name, string Value)[] fields, bool toHead)
     {
-        string[] lengths = [.. fields.Where(static f => f.Name == "Content-Length").Select(static f => f.Value)];
+        string[] lengths =
+            [.. fields.Where(static f => f.Name == "Content-Length").Select(static f => f.Value)];
         if (status is < 200 or 204 or 304)
         {
             Assert.True(lengths.Length == 0 || status == 304, $"{status} with Content-Length");
@@ -162,7 +172,8 @@ public sealed class HttpPeer : IDisposable
 
         int length = int.Parse(Assert.Single(lengths));
         if (toHead) return [];
-        while (_end - _start < length) Assert.True(await FillAsync(), "the stream ends in the content of an answer");
+        while (_end - _start < length)
+            Assert.True(await FillAsync(), "the stream ends in the content of an answer");
         byte[] content = _bytes[_start..(_start + length)];
         _start += length;
         return content;

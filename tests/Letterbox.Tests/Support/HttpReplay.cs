@@ -1,5 +1,5 @@
-// Plays bytes through the request reader, cut into pieces, as a connection does: what was left over stays in front of what
-// comes, and the next request begins where the last one ended.
+// Plays bytes through the request reader, cut into pieces, as a connection does: what was left over stays in
+// front of what comes, and the next request begins where the last one ended.
 
 using System.Text;
 using Letterbox.Http;
@@ -60,7 +60,7 @@ public sealed class HttpReplay(HttpLimits limits)
             {
                 case ReadStatus.NeedMore:
                     int held = end - start;
-                    Assert.True(held <= limits.RequestBytesMax, $"{held} bytes held, {limits.RequestBytesMax} are the bound");
+                    Assert.True(held <= limits.RequestBytesMax, $"{held} bytes held, beyond the bound");
                     return start;
                 case ReadStatus.Rejected:
                     Rejection = _reader.Rejection;
