@@ -22,7 +22,7 @@ public sealed class FuzzTests
     private static readonly TimeSpan s_span = TimeSpan.FromSeconds(Number("LETTERBOX_FUZZ_SECONDS", 4));
 
     private static int Seed =>
-        Number("LETTERBOX_FUZZ_SEED", (int)(DateTime.UtcNow - DateTime.UnixEpoch).TotalDays * 100_000);
+        Number("LETTERBOX_FUZZ_SEED", (int)(DateTime.UtcNow - DateTime.UnixEpoch).TotalDays * 10_000);
 
     [Fact]
     public void The_reader_answers_or_refuses_however_the_bytes_are_cut()
