@@ -17,9 +17,13 @@ public static class WebProcess
     private const int ConnectionsMax = 10_000;
 
     /// <summary>
-    /// How long open requests have to end when the process stops; a little less than the supervisor waits.
+    /// How long open requests, and then the link, have to end when the process stops: together less than the
+    /// supervisor waits before it kills.
     /// </summary>
-    private static readonly TimeSpan s_drainPatience = TimeSpan.FromSeconds(8);
+    private static readonly TimeSpan s_drainPatience = TimeSpan.FromSeconds(6);
+
+    /// <inheritdoc cref="s_drainPatience"/>
+    private static readonly TimeSpan s_linkPatience = TimeSpan.FromSeconds(2);
 
     /// <summary>Serves until <paramref name="stop"/>, then drains. Returns the exit status.</summary>
     /// <exception cref="SocketException">The address cannot be bound.</exception>
@@ -28,7 +32,8 @@ public static class WebProcess
     {
         ILogger log = logs.CreateLogger("web"), linkLog = logs.CreateLogger("link");
         TimeProvider time = TimeProvider.System;
-        await using var link = new StoreLink(settings.Socket, new LinkLimits(), time, linkLog);
+        var linkLimits = new LinkLimits { DrainPatience = s_linkPatience };
+        await using var link = new StoreLink(settings.Socket, linkLimits, time, linkLog);
         using var site = new LetterboxSite(settings.Site, time, link.DeliverAsync, NotReady, log);
         var limits = new HttpLimits { ContentMax = Message.EncodedBytesMax };
         using var server = new HttpServer(limits, time, site.AnswerAsync, site.Refuse, site.Fault);

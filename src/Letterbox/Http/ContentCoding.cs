@@ -24,7 +24,10 @@ public static class AcceptEncoding
     /// The best coding the client takes; the smaller variant where it likes several equally. Identity when it
     /// names none that is kept: an answer it did not want is worth more to it than a 406.
     /// </summary>
-    public static ContentCoding Choose(Request request)
+    /// <param name="request">The request.</param>
+    /// <param name="hasGzip">A gzip variant is kept.</param>
+    /// <param name="hasBrotli">A Brotli variant is kept.</param>
+    public static ContentCoding Choose(Request request, bool hasGzip, bool hasBrotli)
     {
         Span<int> weights = [-1, -1, -1];
         int any = -1;
@@ -42,8 +45,8 @@ public static class AcceptEncoding
             }
         }
 
-        int gzip = Math.Max(0, weights[1] < 0 ? any : weights[1]);
-        int brotli = Math.Max(0, weights[2] < 0 ? any : weights[2]);
+        int gzip = !hasGzip ? 0 : Math.Max(0, weights[1] < 0 ? any : weights[1]);
+        int brotli = !hasBrotli ? 0 : Math.Max(0, weights[2] < 0 ? any : weights[2]);
         // Unnamed, identity is acceptable, but less than what is named (12.5.3).
         int identity = weights[0] >= 0 ? weights[0] : 0;
         if (brotli > 0 && brotli >= gzip && brotli >= identity) return ContentCoding.Brotli;

@@ -14,6 +14,7 @@ internal sealed class Asset
     private sealed record Variant(
         byte[] Tag, (string, string)[] Fields, byte[] Content, Response Whole, Response NotModified);
 
+    private const int SmallMax = 256 * 1024;
     private static readonly (string, string)[] s_none = [];
     private static readonly Response s_failed = Response.Create(412, [], default);
     private readonly Variant _identity;
@@ -33,9 +34,11 @@ internal sealed class Asset
         byte[]? gzip = null, brotli = null;
         if (MediaTypes.IsCompressible(mediaType))
         {
-            const CompressionLevel level = CompressionLevel.SmallestSize;
-            gzip = Smaller(content, static s => new GZipStream(s, level, leaveOpen: true));
-            brotli = Smaller(content, static s => new BrotliStream(s, level, leaveOpen: true));
+            // The last percent takes Brotli seconds for each megabyte.
+            CompressionLevel level =
+                content.Length <= SmallMax ? CompressionLevel.SmallestSize : CompressionLevel.Optimal;
+            gzip = Smaller(content, s => new GZipStream(s, level, leaveOpen: true));
+            brotli = Smaller(content, s => new BrotliStream(s, level, leaveOpen: true));
         }
 
         // A strong validator names bytes, so each coding has its own (RFC 9110 8.8.3.3).
@@ -76,10 +79,10 @@ internal sealed class Asset
     private Variant Choose(Request request)
     {
         if (_gzip is null && _brotli is null) return _identity;
-        return AcceptEncoding.Choose(request) switch
+        return AcceptEncoding.Choose(request, _gzip is not null, _brotli is not null) switch
         {
-            ContentCoding.Brotli => _brotli ?? _gzip ?? _identity,
-            ContentCoding.Gzip => _gzip ?? _identity,
+            ContentCoding.Brotli => _brotli!,
+            ContentCoding.Gzip => _gzip!,
             _ => _identity,
         };
     }

@@ -25,7 +25,7 @@ internal static class FormPost
         fault ??= fields.ToMessage(time, out message);
         return fault is null
             ? DeliverAsync(message!, fields, pages, deliver, json)
-            : new(Unprocessable(pages, fields, fault, json));
+            : new(pages.Unprocessable(fields, fault, json));
     }
 
     // Marks a fault of the request's media type, which is no fault of a field.
@@ -58,13 +58,8 @@ internal static class FormPost
         return receipt.Kind switch
         {
             ReceiptKind.Stored => Pages.Stored(receipt.Id, json),
-            ReceiptKind.Refused => Unprocessable(pages, fields, new FieldFault("", receipt.Reason), json),
-            _ when json => pages.Error(503, $"The message is not stored yet: {receipt.Reason}", json),
-            _ => pages.Unavailable(fields, message.Id, receipt.Reason),
+            ReceiptKind.Refused => pages.Unprocessable(fields, new FieldFault("", receipt.Reason), json),
+            _ => pages.Unavailable(fields, message.Id, receipt.Reason, json),
         };
     }
-
-    private static Response Unprocessable(
-        Pages pages, in MessageFields fields, FieldFault fault, bool json) =>
-        json ? Pages.Problem(422, fault.Reason, fault.Field) : pages.Unprocessable(fields, fault);
 }

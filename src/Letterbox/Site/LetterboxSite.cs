@@ -22,6 +22,8 @@ public sealed class LetterboxSite : IDisposable
     private static readonly Response s_optionsPost = Response.Create(204, [s_allowPost]);
     private static readonly Response s_alive = PlainText(200, "ok\n");
 
+    private static readonly TimeSpan s_watchEvery = TimeSpan.FromSeconds(1);
+
     private readonly string? _folder;
     private readonly TimeProvider _time;
     private readonly Deliver _deliver;
@@ -38,17 +40,19 @@ public sealed class LetterboxSite : IDisposable
     /// <param name="deliver">Takes the messages.</param>
     /// <param name="notReady">The reasons why messages cannot be taken now; none: they can.</param>
     /// <param name="log">Faults go here.</param>
-    /// <exception cref="IOException">A page cannot be read.</exception>
+    /// <exception cref="IOException">A page cannot be read, or the folder is too large.</exception>
+    /// <exception cref="UnauthorizedAccessException">A page may not be read.</exception>
     public LetterboxSite(
         string? folder, TimeProvider time, Deliver deliver, Func<IReadOnlyList<string>> notReady, ILogger log)
     {
         (_folder, _time, _deliver, _notReady, _log) = (folder, time, deliver, notReady, log);
+        // Before the reading, so that a change that comes during it is found.
+        if (folder is not null) _fingerprint = SiteFolder.Fingerprint(folder);
         _files = SiteFiles.Load(folder);
         _pages = new Pages(_files, time);
         if (folder is null) return;
-        _fingerprint = SiteFiles.Fingerprint(folder);
-        TimeSpan second = TimeSpan.FromSeconds(1);
-        _watch = time.CreateTimer(static site => ((LetterboxSite)site!).Reload(), this, second, second);
+        _watch = time.CreateTimer(
+            static site => ((LetterboxSite)site!).Reload(), this, s_watchEvery, Timeout.InfiniteTimeSpan);
     }
 
     /// <summary>Answers one request; never throws for anything a client can send.</summary>
@@ -138,7 +142,8 @@ public sealed class LetterboxSite : IDisposable
     private Response Thanks(Request request)
     {
         ReadOnlySpan<byte> query = request.Query;
-        string receipt = query.StartsWith("id="u8) ? Encoding.UTF8.GetString(query[3..]) : "";
+        int end = query.IndexOf((byte)'&') is >= 0 and var and ? and : query.Length;
+        string receipt = query.StartsWith("id="u8) ? Encoding.UTF8.GetString(query[3..end]) : "";
         if (!ObjectId.TryParse(receipt, out ObjectId id)) return NotFound(request);
         return _pages.Thanks(id.ToString(), WantsJson(request));
     }
@@ -153,17 +158,22 @@ public sealed class LetterboxSite : IDisposable
     {
         try
         {
-            int fingerprint = SiteFiles.Fingerprint(_folder!);
+            int fingerprint = SiteFolder.Fingerprint(_folder!);
             if (fingerprint == _fingerprint) return;
             SiteFiles files = SiteFiles.Load(_folder);
             (_files, _pages, _fingerprint) = (files, new Pages(files, _time), fingerprint);
             _log.LogInformation("read the site folder again: it has changed");
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
         {
             // Half-way through somebody's copying, most likely: the pages stay as they were, the next second
             // tries again.
             _log.LogWarning("cannot read the site folder now: {Reason}", e.Message);
+        }
+        finally
+        {
+            // Once more when this reading is done, however long it took.
+            _watch?.Change(s_watchEvery, Timeout.InfiniteTimeSpan);
         }
     }
 }

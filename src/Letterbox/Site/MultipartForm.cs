@@ -42,7 +42,7 @@ internal static class MultipartForm
         {
             if (!content.StartsWith("\r\n"u8)) return s_broken;
             int end = content.IndexOf(delimiter);
-            if (end < 0) return s_broken;
+            if (end < 2) return s_broken;
             if (ReadPart(content[2..end], ref fields) is { } fault) return fault;
             content = content[(end + delimiter.Length)..];
         }

@@ -3,6 +3,7 @@
 
 using System.Globalization;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Letterbox.Http;
 
 namespace Letterbox.Site;
@@ -13,7 +14,10 @@ internal sealed class Pages
     private const string Html = "text/html; charset=utf-8";
 
     /// <summary>How long a client is asked to wait before it tries again, in seconds.</summary>
-    private const string RetryAfterSeconds = "5";
+    private static readonly (string, string) s_retryAfter = ("Retry-After", "5");
+
+    private static readonly JsonSerializerOptions s_json =
+        new() { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull };
 
     private readonly SiteFiles _files;
     private readonly TimeProvider _time;
@@ -40,16 +44,22 @@ internal sealed class Pages
     /// 422: the form as it was sent, with the reason at its field. Under a fresh key: nothing is stored under
     /// the old one, and if that was the trouble, it is gone.
     /// </summary>
-    public Response Unprocessable(in MessageFields fields, FieldFault fault) =>
-        Form(422, ObjectId.New(_time).ToString(), fields, fault);
+    public Response Unprocessable(in MessageFields fields, FieldFault fault, bool json) =>
+        json
+            ? Problem(422, fault.Reason, fault.Field.Length == 0 ? null : fault.Field, null)
+            : Form(422, ObjectId.New(_time).ToString(), fields, fault);
 
     /// <summary>
     /// 503: the form as it was sent, under its own key, so that sending it again cannot double it.
     /// </summary>
-    public Response Unavailable(in MessageFields fields, ObjectId id, string reason)
+    public Response Unavailable(in MessageFields fields, ObjectId id, string reason, bool json)
     {
-        string summary = $"Your message is not stored yet: {reason}. Please send it again in a moment.";
-        return Form(503, id.ToString(), fields, new FieldFault("", summary));
+        // Whether it is stored is not known: the answer may have been lost behind the commit.
+        string summary = $"We cannot say yet that your message is stored: {reason}. "
+            + "Please send it again in a moment. It will not be kept twice.";
+        return json
+            ? Problem(503, summary, null, id.ToString(), s_retryAfter)
+            : Form(503, id.ToString(), fields, new FieldFault("", summary));
     }
 
     /// <summary>The thank-you page for a receipt.</summary>
@@ -71,38 +81,35 @@ internal sealed class Pages
     /// <summary>Whatever went wrong, as a page or as a problem (RFC 9457).</summary>
     public Response Error(int status, string detail, bool json, params ReadOnlySpan<(string, string)> fields)
     {
-        (string, string)[] lines =
-            status == 503 ? [.. fields, ("Retry-After", RetryAfterSeconds)] : fields.ToArray();
+        (string, string)[] lines = status == 503 ? [.. fields, s_retryAfter] : fields.ToArray();
         string title = Response.Reason(status);
-        if (json) return Problem(status, detail, "", lines);
+        if (json) return Problem(status, detail, null, null, lines);
         string number = status.ToString(CultureInfo.InvariantCulture);
         return Page(
             status, _files.Error, lines, ("status", number), ("title", title), ("detail", detail));
     }
 
     /// <summary>
-    /// A problem as JSON; <paramref name="field"/> names the field of the message that is at fault, if one
-    /// is.
+    /// A problem as JSON (RFC 9457). With <paramref name="field"/>, the field of the message that is at fault,
+    /// or with <paramref name="id"/>, the key under which to send the same message again.
     /// </summary>
-    public static Response Problem(
-        int status, string detail, string field, params ReadOnlySpan<(string, string)> fields)
-    {
-        object problem = field.Length == 0
-            ? new { type = "about:blank", title = Response.Reason(status), status, detail }
-            : new { type = "about:blank", title = Response.Reason(status), status, detail, field };
-        return Json(status, fields, problem, "application/problem+json");
-    }
+    private static Response Problem(
+        int status, string detail, string? field, string? id, params ReadOnlySpan<(string, string)> fields) =>
+        Json(
+            status, fields,
+            new { type = "about:blank", title = Response.Reason(status), status, detail, field, id },
+            "application/problem+json");
 
     private static Response Json(
         int status, ReadOnlySpan<(string, string)> fields, object content,
         string mediaType = "application/json") =>
         Response.Create(
             status, [("Content-Type", mediaType), ResponseFields.NoStore, ResponseFields.NoSniff, .. fields],
-            JsonSerializer.SerializeToUtf8Bytes(content));
+            JsonSerializer.SerializeToUtf8Bytes(content, s_json));
 
     private Response Form(int status, string id, in MessageFields fields, FieldFault? fault)
     {
-        (string, string)[] lines = status == 503 ? [("Retry-After", RetryAfterSeconds)] : [];
+        (string, string)[] lines = status == 503 ? [s_retryAfter] : [];
         string Reason(string field) => fault?.Field == field ? Sentence(fault.Reason) : "";
         string summary = fault is null ? "" : fault.Field is "username" or "message"
             ? "Your message is not stored yet. Please mend what is marked below."
@@ -125,6 +132,9 @@ internal sealed class Pages
             ],
             template.Page.Fill(values));
 
-    private static string Sentence(string reason) =>
-        char.ToUpperInvariant(reason[0]) + reason[1..] + (reason[^1] is '.' or '!' or '?' ? "" : ".");
+    private static string Sentence(string reason)
+    {
+        if (reason.Length == 0) return "";
+        return char.ToUpperInvariant(reason[0]) + reason[1..] + (reason[^1] is '.' or '!' or '?' ? "" : ".");
+    }
 }

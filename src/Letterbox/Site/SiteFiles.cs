@@ -69,46 +69,21 @@ internal sealed class SiteFiles
         }
 
         long total = 0;
-        foreach (FileInfo file in folder is null ? [] : List(folder))
+        foreach (SiteFile file in folder is null ? [] : SiteFolder.List(folder))
         {
-            total += file.Length;
+            total += file.File.Length;
             if (total > FolderBytesMax)
             {
                 string most = $"{FolderBytesMax >> 20} MiB, which is all that is kept in memory";
                 throw new IOException($"the folder {folder} holds more than {most}");
             }
 
-            var changed = new DateTimeOffset(file.LastWriteTimeUtc);
-            files[UrlPath(folder!, file)] = (File.ReadAllBytes(file.FullName), changed, true);
+            var changed = new DateTimeOffset(file.File.LastWriteTimeUtc);
+            files[file.UrlPath] = (File.ReadAllBytes(file.File.FullName), changed, true);
         }
 
         return new SiteFiles(files);
     }
-
-    /// <summary>Changes when a file of the folder comes, goes or changes.</summary>
-    public static int Fingerprint(string folder)
-    {
-        var hash = default(HashCode);
-        foreach (FileInfo file in List(folder).OrderBy(static f => f.FullName, StringComparer.Ordinal))
-        {
-            hash.Add(file.FullName, StringComparer.Ordinal);
-            hash.Add(file.Length);
-            hash.Add(file.LastWriteTimeUtc);
-        }
-
-        return hash.ToHashCode();
-    }
-
-    private static IEnumerable<FileInfo> List(string folder) =>
-        new DirectoryInfo(folder).EnumerateFiles("*", SearchOption.AllDirectories)
-            .Where(file => UrlPath(folder, file).Split('/').All(IsPublic));
-
-    // Names that begin with a dot (.git, .env) are nobody's business, but for the one that the web agreed on
-    // (RFC 8615).
-    private static bool IsPublic(string name) => !name.StartsWith('.') || name == ".well-known";
-
-    private static string UrlPath(string folder, FileInfo file) =>
-        '/' + Path.GetRelativePath(folder, file.FullName).Replace(Path.DirectorySeparatorChar, '/');
 
     private static (Template, (string, string)) TakeTemplate(
         Dictionary<string, (byte[] Content, DateTimeOffset, bool Own)> files, string path)

@@ -23,7 +23,8 @@ public sealed partial class BrowserTests(Chromium chromium, OpenLetterbox letter
         IPage page = await OpenAsync("/");
         await page.GetByRole(AriaRole.Main)
             .GetByRole(AriaRole.Link, new() { Name = "Leave a message" }).ClickAsync();
-        await page.GetByLabel("Your message").FillAsync("First message\nПривіт, скринько & <b>friends</b> 📬");
+        await page.GetByLabel("Your message").FillAsync(
+            "First message\nПривіт, скринько & <b>friends</b> 📬");
         await page.GetByLabel("Your name").FillAsync("krabaton");
         string key = await page.Locator("input[name=id]").InputValueAsync();
         IResponse answer = await page.RunAndWaitForResponseAsync(

@@ -62,7 +62,8 @@ public sealed partial class BriefTests
 
         using var udp = new UdpClient("127.0.0.1", store.Socket.Port);
         await udp.SendAsync("username=u&message=datagram"u8.ToArray());
-        string answer = Encoding.ASCII.GetString((await udp.ReceiveAsync()).Buffer);
+        UdpReceiveResult datagram = await udp.ReceiveAsync().WaitAsync(TimeSpan.FromMinutes(1));
+        string answer = Encoding.ASCII.GetString(datagram.Buffer);
         Assert.StartsWith("OK ", answer, StringComparison.Ordinal);
         Assert.Equal(["krabaton|First message", "u|datagram"], JournalRows.Messages(store.Data));
     }

@@ -125,6 +125,8 @@ public sealed class MessagePostTests : IAsyncDisposable
         using var problem = await _site.PostAsync($"id={Id}&username=a&message=b", accept: Json);
         Assert.Equal(HttpStatusCode.ServiceUnavailable, problem.StatusCode);
         Assert.NotNull(problem.Headers.RetryAfter);
+        string json = await problem.Content.ReadAsStringAsync();
+        Assert.Contains($"\"id\":\"{Id}\"", json, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -146,6 +148,7 @@ public sealed class MessagePostTests : IAsyncDisposable
     [InlineData("application/json", "[]", HttpStatusCode.UnprocessableEntity)]
     [InlineData("application/json", "", HttpStatusCode.UnprocessableEntity)]
     [InlineData("multipart/form-data", "--x\r\n", HttpStatusCode.UnprocessableEntity)]
+    [InlineData("multipart/form-data; boundary=x", "--x\r\n--x--\r\n", HttpStatusCode.UnprocessableEntity)]
     [InlineData("multipart/form-data; boundary=x", "--x", HttpStatusCode.UnprocessableEntity)]
     [InlineData(
         "multipart/form-data; boundary=x", "--x\r\nfoo\r\n\r\nbar", HttpStatusCode.UnprocessableEntity)]

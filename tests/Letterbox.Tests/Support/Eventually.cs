@@ -7,7 +7,7 @@ namespace Letterbox.Tests.Support;
 /// <summary>Looks again and again.</summary>
 public static class Eventually
 {
-    /// <summary>Returns as soon as the condition holds; fails when it still does not after a minute.</summary>
+    /// <summary>Returns as soon as the condition holds; fails when a minute was not enough.</summary>
     public static async Task IsAsync(Func<bool> condition)
     {
         var clock = Stopwatch.StartNew();
