@@ -346,6 +346,7 @@ internal sealed class HttpConnection
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
         {
             // Here and not further up: a handler may still be at work on the request, and must be waited for.
+            EndWait();
             return _output.Break();
         }
     }

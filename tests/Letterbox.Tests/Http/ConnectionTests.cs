@@ -129,6 +129,34 @@ public sealed class ConnectionTests
         await host.Server.UntilEmptyAsync();
     }
 
+    [Fact]
+    public async Task A_handler_is_waited_for_although_the_answers_before_its_own_cannot_be_sent()
+    {
+        TaskCompletionSource begun = new(), release = new();
+        var seen = new TaskCompletionSource<string>();
+        await using var host = new EchoHost(handler: async request =>
+        {
+            if (request.Content.IsEmpty) return LargeContent.Medium;
+            begun.SetResult();
+            await release.Task;
+            seen.SetResult(Encoding.ASCII.GetString(request.Content));
+            return s_ok;
+        });
+        // As many answers as are gathered before a send: more than fits, so they are stuck when the handler
+        // begins.
+        string requests = NarrowConnection.Requests(8)
+            + "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello";
+        using NarrowConnection narrow = await NarrowConnection.OpenAsync(host.Server, requests);
+        await begun.Task;
+        HttpConnection connection = await host.Server.UntilAsync(Responding);
+        narrow.Peer.Reset();
+        await Watching.UntilAsync(() => connection.Look is { Waiting: false } or { State: Closed });
+        Assert.False(narrow.Served.IsCompleted);
+        release.SetResult();
+        Assert.Equal("hello", await seen.Task);
+        await narrow.Served;
+    }
+
     [Theory]
     [InlineData("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nhello")]
     [InlineData("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")]

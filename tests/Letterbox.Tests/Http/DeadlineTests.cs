@@ -2,8 +2,6 @@
 // the sweep, once a second of that clock; each test waits until the connection waits, so that the clock
 // starts where the deadline does.
 
-using System.Net;
-using System.Net.Sockets;
 using Letterbox.Http;
 using Letterbox.Tests.Support;
 using static Letterbox.Http.HttpConnection.State;
@@ -146,29 +144,21 @@ public sealed class DeadlineTests : IAsyncDisposable
         // the kernel.
         for (int answers = 1; answers < 100; answers++)
         {
-            using var listener = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-            listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-            listener.Listen();
-            using HttpPeer peer =
-                await HttpPeer.ConnectAsync(((IPEndPoint)listener.LocalEndPoint!).Port, receiveBuffer: 4096);
-            await peer.SendAsync(string.Concat(
-                Enumerable.Repeat("GET /medium HTTP/1.1\r\nHost: a\r\n\r\n", answers)) + "GET / HT");
-            Socket socket = await listener.AcceptAsync();
-            socket.SendBufferSize = 16 * 1024;
-            Task served = Server.ServeAsync(socket);
+            using NarrowConnection narrow =
+                await NarrowConnection.OpenAsync(Server, NarrowConnection.Requests(answers) + "GET / HT");
             HttpConnection connection =
                 await Server.UntilAsync(static c => c.Look is { Held: 8, Waiting: true });
             if (connection.Look.State == ReadingHead)
             {
-                peer.Reset();
-                await served;
+                narrow.Peer.Reset();
+                await narrow.Served;
                 continue;
             }
 
             // A 408 now would land in the middle of an answer.
             Assert.Equal(Responding, connection.Look.State);
             _time.Advance(s_limits.SendTimeout);
-            await served;
+            await narrow.Served;
             return;
         }
 

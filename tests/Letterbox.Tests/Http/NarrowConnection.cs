@@ -1,0 +1,33 @@
+// A connection between whose ends hardly anything fits, so that answers get stuck soon.
+
+using System.Net;
+using System.Net.Sockets;
+using Letterbox.Http;
+using Letterbox.Tests.Support;
+
+namespace Letterbox.Tests.Http;
+
+/// <summary>Both ends: the client that does not read, and the server's task.</summary>
+internal sealed record NarrowConnection(HttpPeer Peer, Task Served) : IDisposable
+{
+    /// <summary>Connects, sends this before the server looks, and has it served.</summary>
+    public static async Task<NarrowConnection> OpenAsync(HttpServer server, string bytes)
+    {
+        using var listener = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        listener.Listen();
+        int port = ((IPEndPoint)listener.LocalEndPoint!).Port;
+        HttpPeer peer = await HttpPeer.ConnectAsync(port, receiveBuffer: 4096);
+        await peer.SendAsync(bytes);
+        Socket socket = await listener.AcceptAsync();
+        socket.SendBufferSize = 16 * 1024;
+        return new NarrowConnection(peer, server.ServeAsync(socket));
+    }
+
+    /// <summary>So many requests for /medium.</summary>
+    public static string Requests(int count) =>
+        string.Concat(Enumerable.Repeat("GET /medium HTTP/1.1\r\nHost: a\r\n\r\n", count));
+
+    /// <inheritdoc/>
+    public void Dispose() => Peer.Dispose();
+}
