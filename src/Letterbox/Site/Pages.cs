@@ -90,7 +90,7 @@ internal sealed class Pages
     }
 
     /// <summary>
-    /// A problem as JSON (RFC 9457). With <paramref name="field"/>, the field of the message that is at fault,
+    /// A problem as JSON (RFC 9457). With <paramref name="field"/>, the field of the message at fault,
     /// or with <paramref name="id"/>, the key under which to send the same message again.
     /// </summary>
     private static Response Problem(
