@@ -70,14 +70,18 @@ public sealed class Listener : IDisposable
     /// <summary>
     /// Stops accepting, then waits until the connections that are open have ended, at most for <paramref
     /// name="patience"/>. Ending them is their own business: whoever stops the listener tells them. Returns
-    /// how many are left.
+    /// how many are left. May be called again, to wait some more.
     /// </summary>
     public async Task<int> DrainAsync(TimeSpan patience)
     {
-        await _stopping.CancelAsync();
-        _socket.Dispose();
-        await _accepting;
-        End();
+        if (!_stopping.IsCancellationRequested)
+        {
+            await _stopping.CancelAsync();
+            _socket.Dispose();
+            await _accepting;
+            End();
+        }
+
         await Task.WhenAny(_drained.Task, Task.Delay(patience));
         return Volatile.Read(ref _open);
     }
@@ -98,7 +102,7 @@ public sealed class Listener : IDisposable
             {
                 Socket connection = await _socket.AcceptAsync(_stopping.Token);
                 pause = TimeSpan.FromMilliseconds(10);
-                if (Connections >= _connectionsMax) _refuse(connection);
+                if (Connections >= _connectionsMax) Refuse(connection);
                 else _ = ServeAsync(connection);
             }
             catch (OperationCanceledException)
@@ -124,6 +128,20 @@ public sealed class Listener : IDisposable
                 await Task.Delay(pause);
                 pause = TimeSpan.FromMilliseconds(Math.Min(1000, pause.TotalMilliseconds * 2));
             }
+        }
+    }
+
+    private void Refuse(Socket connection)
+    {
+        try
+        {
+            _refuse(connection);
+        }
+        catch (Exception e)
+        {
+            // A bug of ours: it costs this connection, never the server.
+            _log.LogError(e, "turning a connection away met a fault");
+            connection.Dispose();
         }
     }
 

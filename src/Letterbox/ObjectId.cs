@@ -33,9 +33,6 @@ public readonly record struct ObjectId : IComparable<ObjectId>
 
     private ObjectId(uint seconds, ulong rest) => (_seconds, _rest) = (seconds, rest);
 
-    /// <summary>When the key was made, by the clock of the machine that made it; whole seconds.</summary>
-    public DateTimeOffset Created => DateTimeOffset.FromUnixTimeSeconds(_seconds);
-
     /// <summary>A fresh key: no two calls in this process, or in any other, give the same one.</summary>
     public static ObjectId New(TimeProvider time)
     {

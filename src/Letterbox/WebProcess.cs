@@ -17,10 +17,10 @@ public static class WebProcess
     private const int ConnectionsMax = 10_000;
 
     /// <summary>
-    /// How long open requests, and then the link, have to end when the process stops: together less than the
-    /// supervisor waits before it kills.
+    /// How long open requests have to end when the process stops, then the link to the store, then what it
+    /// left unanswered: together less than the supervisor waits before it kills.
     /// </summary>
-    private static readonly TimeSpan s_drainPatience = TimeSpan.FromSeconds(6);
+    private static readonly TimeSpan s_drainPatience = TimeSpan.FromSeconds(4);
 
     /// <inheritdoc cref="s_drainPatience"/>
     private static readonly TimeSpan s_linkPatience = TimeSpan.FromSeconds(2);
@@ -45,7 +45,10 @@ public static class WebProcess
         await Task.Delay(Timeout.Infinite, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
         server.Stop();
-        int left = await listener.DrainAsync(s_drainPatience);
+        await listener.DrainAsync(s_drainPatience);
+        // Whoever still waits for the store is told so, rather than cut off.
+        await link.DisposeAsync();
+        int left = await listener.DrainAsync(s_linkPatience);
         if (left > 0) log.LogWarning("{Left} connections did not end in time", left);
         return ExitStatus.Ok;
 

@@ -37,8 +37,8 @@ internal sealed class HttpConnection
     private const int CopyMax = 32 * 1024;
     private const int WouldBlock = -1;
 
-    // A connection that always has more to read lets others have the thread now and then.
-    private const int TurnsMax = 64;
+    // A connection that never runs dry lets others have the thread after so many answers.
+    private const int AnswersPerTurn = 256;
 
     // Values of _deadline besides points in time.
     private const long NotWaiting = long.MaxValue;
@@ -55,6 +55,8 @@ internal sealed class HttpConnection
     private long _deadline = NotWaiting;
     private long _phaseStarted;
     private bool _continued;
+    private bool _parting; // the end of the connection is our wish, not the client's
+    private int _answered;
 
     public HttpConnection(HttpServer server, Socket socket)
     {
@@ -72,13 +74,11 @@ internal sealed class HttpConnection
     {
         try
         {
-            int turns = 0;
             do
             {
                 int received = ReceiveNow();
                 while (received == WouldBlock)
                 {
-                    turns = 0;
                     if (!BeginWaitForInput()) return;
                     await _socket.ReceiveAsync(Memory<byte>.Empty, SocketFlags.None);
                     if (!EndWait()) return;
@@ -86,7 +86,6 @@ internal sealed class HttpConnection
                 }
 
                 if (received <= 0) return; // the client is done; a request cut short is never handed on
-                if (++turns % TurnsMax == 0) await Task.Yield();
             }
             while (await AnswerAsync());
 
@@ -154,7 +153,7 @@ internal sealed class HttpConnection
         TimeSpan patience = _limits.HeadTimeout;
         if (_state == State.ReadingContent)
         {
-            int received = _end - _start;
+            int received = _end - _start - _reader!.HeadLength;
             patience = _limits.ContentGrace
                 + TimeSpan.FromSeconds((double)received / _limits.ContentBytesPerSecondMin);
         }
@@ -221,8 +220,16 @@ internal sealed class HttpConnection
             if (!refused) EndRequest();
             if (close)
             {
+                _parting = !refused && request.KeepAlive;
                 await SendAsync();
                 return false;
+            }
+
+            if (_output.Broken) return false;
+            if (++_answered % AnswersPerTurn == 0)
+            {
+                await SendAsync();
+                await Task.Yield();
             }
         }
 
@@ -355,7 +362,10 @@ internal sealed class HttpConnection
     // nothing more will come, and listen until the client closes too (RFC 9112 9.6).
     private async ValueTask LingerAsync()
     {
-        if (_output.Broken || (_reader is null && _end == _start && _socket.Available == 0)) return;
+        if (_output.Broken) return;
+        // Who asked for the end sends nothing more; who is told of it may have done so already.
+        bool unread = _parting || _reader is not null || _end > _start || _socket.Available > 0;
+        if (!unread) return;
         _state = State.Lingering;
         _socket.Shutdown(SocketShutdown.Send);
         long deadline = _server.After(_server.Time.GetTimestamp(), _limits.LingerTimeout);

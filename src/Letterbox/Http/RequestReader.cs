@@ -52,6 +52,9 @@ public sealed class RequestReader(HttpLimits limits)
     /// <summary>The head has been read.</summary>
     public bool HeadComplete => _phase >= Phase.Content;
 
+    /// <summary>Bytes of the head, once it is complete.</summary>
+    public int HeadLength => _headEnd;
+
     /// <summary>The head is here and asks for a 100 before the content (RFC 9110 10.1.1).</summary>
     public bool ContinueExpected => HeadComplete && _framing.ContinueExpected;
 

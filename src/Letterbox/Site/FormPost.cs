@@ -19,8 +19,8 @@ internal static class FormPost
         Request request, Pages pages, Deliver deliver, TimeProvider time)
     {
         bool json = LetterboxSite.WantsJson(request);
-        FieldFault? fault = Read(request, out MessageFields fields);
-        if (fault?.Field == MediaType) return new(pages.Error(415, fault.Reason, json, s_acceptPost));
+        if (!TryRead(request, out MessageFields fields, out FieldFault? fault))
+            return new(pages.Error(415, "A message is sent as a form or as JSON.", json, s_acceptPost));
         Message? message = null;
         fault ??= fields.ToMessage(time, out message);
         return fault is null
@@ -28,27 +28,28 @@ internal static class FormPost
             : new(pages.Unprocessable(fields, fault, json));
     }
 
-    // Marks a fault of the request's media type, which is no fault of a field.
-    private const string MediaType = "content-type";
+    private static ReadOnlySpan<byte> UrlEncoded => "application/x-www-form-urlencoded"u8;
 
     private static readonly (string, string) s_acceptPost = (
         "Accept-Post", "application/x-www-form-urlencoded, multipart/form-data, application/json");
 
-    private static FieldFault? Read(Request request, out MessageFields fields)
+    // False: the content has a media type that is not taken here.
+    private static bool TryRead(Request request, out MessageFields fields, out FieldFault? fault)
     {
+        fields = default;
+        fault = null;
+        ReadOnlySpan<byte> content = request.Content;
         // A client that names no media type means the one of HTML forms.
-        if (!request.TryGetField("content-type"u8, out ReadOnlySpan<byte> type))
-            return MessageFields.ReadForm(request.Content, out fields);
+        if (!request.TryGetField("content-type"u8, out ReadOnlySpan<byte> type)) type = UrlEncoded;
         int end = type.IndexOf((byte)';');
         ReadOnlySpan<byte> name = (end < 0 ? type : type[..end]).Trim(" \t"u8);
-        if (Ascii.EqualsIgnoreCase(name, "application/x-www-form-urlencoded"u8))
-            return MessageFields.ReadForm(request.Content, out fields);
-        if (Ascii.EqualsIgnoreCase(name, "application/json"u8))
-            return MessageFields.ReadJson(request.Content, out fields);
-        if (Ascii.EqualsIgnoreCase(name, "multipart/form-data"u8))
-            return MultipartForm.Read(request.Content, MultipartForm.Boundary(type), out fields);
-        fields = default;
-        return new FieldFault(MediaType, "A message is sent as a form or as JSON.");
+        if (Ascii.EqualsIgnoreCase(name, UrlEncoded)) fault = MessageFields.ReadForm(content, out fields);
+        else if (Ascii.EqualsIgnoreCase(name, "application/json"u8))
+            fault = MessageFields.ReadJson(content, out fields);
+        else if (Ascii.EqualsIgnoreCase(name, "multipart/form-data"u8))
+            fault = MultipartForm.Read(content, MultipartForm.Boundary(type), out fields);
+        else return false;
+        return true;
     }
 
     private static async ValueTask<Response> DeliverAsync(

@@ -15,6 +15,7 @@ namespace Letterbox.Sockets;
 internal sealed class DatagramServer : IDisposable
 {
     private const int DatagramMax = 65_536;
+    private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(10);
 
     private readonly Socket _socket;
     private readonly Deliver _accept;
@@ -85,15 +86,17 @@ internal sealed class DatagramServer : IDisposable
             catch (SocketException e)
             {
                 // What an earlier answer met (port unreachable), or a want of memory: neither is this
-                // server's end.
+                // server's end, and the second is not mended by haste.
                 _log.LogDebug("receiving a datagram failed: {Error}", e.SocketErrorCode);
-                await Task.Yield();
+                await Task.Delay(s_pause, _time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
     }
 
     private void Take(ReadOnlySpan<byte> datagram, SocketAddress sender)
     {
+        // An answer is never answered: with a forged sender two servers would talk to each other for ever.
+        if (Answer.TryRead(datagram.TrimEnd((byte)'\n'), out _)) return;
         Decoded decoded = MessageDecoder.DecodeDatagram(datagram, _time);
         bool room = Interlocked.Increment(ref _inFlight) - 1 <= _inFlightMax;
         _ = AnswerAsync(decoded, room, Copy(sender));

@@ -84,7 +84,7 @@ internal sealed class SocketSession : IDisposable
         _socket.Dispose();
         _receiveDeadline.Dispose();
         _sendDeadline.Dispose();
-        ArrayPool<byte>.Shared.Return(_buffer);
+        if (_buffer.Length > 0) ArrayPool<byte>.Shared.Return(_buffer);
     }
 
     private async Task ReadAsync(CancellationToken stop)
@@ -148,6 +148,7 @@ internal sealed class SocketSession : IDisposable
         TimeSpan patience = _start == _end ? _limits.Idle : _limits.Quiet;
         try
         {
+            if (_start == _end && _buffer.Length > BufferSize) await WaitWithoutBufferAsync(patience);
             int count = await _socket.ReceiveAsync(_buffer.AsMemory(_end), _receiveDeadline.In(patience));
             _end += count;
             _filled = _end == _buffer.Length;
@@ -161,6 +162,16 @@ internal sealed class SocketSession : IDisposable
         {
             return Heard.Gone;
         }
+    }
+
+    // A connection that once sent much does not hold on to the memory for that while it sends nothing.
+    private async ValueTask WaitWithoutBufferAsync(TimeSpan patience)
+    {
+        int size = _buffer.Length;
+        ArrayPool<byte>.Shared.Return(_buffer);
+        _buffer = [];
+        await _socket.ReceiveAsync(Memory<byte>.Empty, _receiveDeadline.In(patience));
+        (_buffer, _start, _end) = (ArrayPool<byte>.Shared.Rent(size), 0, 0);
     }
 
     private void MakeRoom()
@@ -205,6 +216,7 @@ internal sealed class SocketSession : IDisposable
 
                 if (length > 0) await SendAsync(_answers.AsMemory(0, length));
                 length = 0;
+                ReleaseAnswers();
             }
         }
         catch (Exception e)
@@ -216,8 +228,14 @@ internal sealed class SocketSession : IDisposable
         }
         finally
         {
-            if (_answers.Length > 0) ArrayPool<byte>.Shared.Return(_answers);
+            ReleaseAnswers();
         }
+    }
+
+    private void ReleaseAnswers()
+    {
+        if (_answers.Length > 0) ArrayPool<byte>.Shared.Return(_answers);
+        _answers = [];
     }
 
     // If the client is gone, or does not read, the socket is closed, which ends the reading loop. The
@@ -241,6 +259,7 @@ internal sealed class SocketSession : IDisposable
         try
         {
             _socket.Shutdown(SocketShutdown.Send);
+            if (_buffer.Length == 0) _buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
             while (await _socket.ReceiveAsync(_buffer.AsMemory(), patience.Token) > 0)
             {
             }

@@ -55,6 +55,19 @@ public sealed class DatagramServerTests : IAsyncDisposable
         Assert.StartsWith("OK ", answer, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("OK 65f0c0ffee0123456789abcd\n")]
+    [InlineData("NO username is missing\n")]
+    [InlineData("WAIT too many datagrams at once\n")]
+    public async Task An_answer_is_never_answered(string answer)
+    {
+        // With a forged sender, two servers that answered each other's answers would never stop.
+        using UdpClient client = Connect(Serve(new Mailbox()));
+        await client.SendAsync(Cuts.Bytes(answer));
+        string next = await AskAsync(client, Cuts.Bytes("username=a&message=b"));
+        Assert.StartsWith("OK ", next, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task The_longest_datagram_is_answered_too()
     {
