@@ -74,13 +74,18 @@ internal sealed class HttpConnection
     {
         try
         {
+            bool eager = true;
             do
             {
-                int received = ReceiveNow();
+                int received = eager ? ReceiveNow() : WouldBlock;
                 while (received == WouldBlock)
                 {
                     if (!BeginWaitForInput()) return;
-                    await _socket.ReceiveAsync(Memory<byte>.Empty, SocketFlags.None);
+                    ValueTask<int> readable = _socket.ReceiveAsync(Memory<byte>.Empty, SocketFlags.None);
+                    // A client that was faster than the answer to it will be so again: then a look at the
+                    // socket is a system call less, otherwise it is one too many.
+                    eager = readable.IsCompleted;
+                    await readable;
                     if (!EndWait()) return;
                     received = ReceiveNow();
                 }
