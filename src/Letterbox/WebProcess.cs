@@ -52,8 +52,9 @@ public static class WebProcess
         if (left > 0) log.LogWarning("{Left} connections did not end in time", left);
         return ExitStatus.Ok;
 
-        IReadOnlyList<string> NotReady() => link.Fault is { } fault
-            ? [$"the socket server at {settings.Socket} cannot be reached: {fault}"]
+        IReadOnlyList<string> NotReady() =>
+            link.Fault is { } fault ? [$"the socket server at {settings.Socket} cannot be reached: {fault}"]
+            : link.WaitReason is { } reason ? [$"the store takes no messages: {reason}"]
             : [];
     }
 }

@@ -72,6 +72,11 @@ public sealed record LinkLimits
     /// <summary>Longest pause between two attempts: about how late a returning store is noticed.</summary>
     public TimeSpan BackOffMax { get; init; } = TimeSpan.FromSeconds(1);
 
+    /// <summary>
+    /// How long a message that had to wait counts against the store when none comes after it.
+    /// </summary>
+    public TimeSpan WaitMemory { get; init; } = TimeSpan.FromSeconds(30);
+
     /// <summary>How long the end of the link waits for the answers that are still due.</summary>
     public TimeSpan DrainPatience { get; init; } = TimeSpan.FromSeconds(5);
 }

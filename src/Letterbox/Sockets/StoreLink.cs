@@ -30,6 +30,7 @@ public sealed class StoreLink : IAsyncDisposable
     private readonly TaskCompletionSource _emptied = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile LinkConnection? _connection;
     private volatile string? _fault = "not connected yet";
+    private volatile LastWait? _lastWait;
     private int _closing;
 
     // Released when the writing loop sleeps and there is work, or the connection broke. Once too often does
@@ -55,6 +56,14 @@ public sealed class StoreLink : IAsyncDisposable
 
     /// <summary>Why there is no connection, in words; <c>null</c> while there is one.</summary>
     public string? Fault => _fault;
+
+    /// <summary>
+    /// Why the last message that was answered has to wait; <c>null</c> when it has not, or when that was
+    /// <see cref="LinkLimits.WaitMemory"/> ago: whoever is not sent any messages while he says that he
+    /// takes none would never learn that he can.
+    /// </summary>
+    public string? WaitReason =>
+        _lastWait is { } last && _time.GetElapsedTime(last.At) < _limits.WaitMemory ? last.Reason : null;
 
     /// <summary>
     /// Sends one message over a connection of its own. A store that cannot be reached, or does not answer,
@@ -185,6 +194,7 @@ public sealed class StoreLink : IAsyncDisposable
                 length -= consumed;
                 bytes.AsSpan(consumed, length).CopyTo(bytes);
                 if (length >= Answer.BytesMax) fault ??= "the store gave an answer without an end";
+                if (answered.Count > 0) Remember(answered[^1].Receipt);
                 foreach ((Delivery delivery, Receipt receipt) in answered) delivery.TrySetResult(receipt);
                 SayIfEmptied();
             }
@@ -221,8 +231,15 @@ public sealed class StoreLink : IAsyncDisposable
         string reason = $"no answer from the store within {_limits.Patience.TotalSeconds} s";
         if (hangs && _connection is { } connection) Close(connection, reason, late.Count);
         else if (_fault is { } fault) reason = $"{reason}: {fault}";
+        if (late.Count > 0) Remember(Receipt.Later(reason));
         foreach (Delivery delivery in late) delivery.TrySetResult(Receipt.Later(reason));
         SayIfEmptied();
+    }
+
+    private void Remember(Receipt receipt)
+    {
+        if (receipt.Kind == ReceiptKind.Later) _lastWait = new LastWait(receipt.Reason, _time.GetTimestamp());
+        else if (_lastWait is not null) _lastWait = null;
     }
 
     // Rounded up: timers count whole milliseconds, and a sweep that comes early finds nothing.
@@ -236,4 +253,6 @@ public sealed class StoreLink : IAsyncDisposable
     {
         if (Volatile.Read(ref _closing) == 1 && _queue.Count == 0) _emptied.TrySetResult();
     }
+
+    private sealed record LastWait(string Reason, long At);
 }
