@@ -48,7 +48,7 @@ public static class Program
         {
             return Complain(e.Message, ExitStatus.Usage);
         }
-        catch (Exception e) when (e is JournalException or MongoException or IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is StoreException or IOException or UnauthorizedAccessException)
         {
             return Complain(e.Message);
         }
@@ -71,6 +71,9 @@ public static class Program
 
         root.Add(MessagesCommand());
         root.Add(SendCommand.Create(Read));
+
+        root.Add(RedeliverCommand.Create(Read));
+        root.Add(AuditCommand.Create(Read));
 
         var health = new Command("health", "Asks the running HTTP server whether it is well.");
         health.SetAction((line, _) => HealthAsync(Read(line)));

@@ -45,11 +45,23 @@ public sealed record Setting(string Variable, string? Option, string Default, st
     public static readonly Setting JournalKeep = new("LETTERBOX_JOURNAL_KEEP", null, "7d",
         "how long messages that MongoDB has stay in the journal: 90s, 30m, 12h, 7d");
 
+    /// <summary>Most bytes in the journal.</summary>
+    public static readonly Setting JournalMax = new("LETTERBOX_JOURNAL_MAX", null,
+        "(none: the disk is the bound)",
+        "most the journal may hold, such as 10GiB; beyond, new messages are told to wait");
+
+    /// <summary>Bytes that stay free on the journal's disk.</summary>
+    public static readonly Setting DiskReserve = new("LETTERBOX_DISK_RESERVE", null, "64MiB",
+        "what stays free on the journal's disk; below, new messages are told to wait");
+
     /// <summary>How much is logged.</summary>
     public static readonly Setting Log = new("LETTERBOX_LOG", null, "information",
         "least severe log line: trace, debug, information, warning, error, critical, none");
 
     /// <summary>All of them, in the order of the help.</summary>
     public static readonly IReadOnlyList<Setting> All =
-        [Http, Socket, Data, Site, MongoUri, MongoDatabase, MongoCollection, JournalKeep, Log];
+    [
+        Http, Socket, Data, Site, MongoUri, MongoDatabase, MongoCollection,
+        JournalKeep, JournalMax, DiskReserve, Log,
+    ];
 }

@@ -2,7 +2,6 @@
 // variable.
 
 using System.Diagnostics.CodeAnalysis;
-using System.Globalization;
 using Microsoft.Extensions.Logging;
 
 namespace Letterbox;
@@ -43,6 +42,14 @@ public sealed record Settings
     /// <summary>How long messages that MongoDB has stay in the journal too.</summary>
     public TimeSpan JournalKeep { get; init; } = TimeSpan.FromDays(7);
 
+    /// <summary>
+    /// Bytes that the journal may hold; beyond, new messages wait. <c>null</c>: only the disk is a bound.
+    /// </summary>
+    public long? JournalMax { get; init; }
+
+    /// <summary>Bytes that are to stay free on the journal's disk; below, new messages wait.</summary>
+    public long DiskReserve { get; init; } = 64 << 20;
+
     /// <summary>Log lines below this level are not written.</summary>
     public LogLevel Log { get; init; } = LogLevel.Information;
 
@@ -72,7 +79,6 @@ public sealed record Settings
 
         const string address = "host:port, such as localhost:3000, [::1]:3000 or *:3000";
         const string connectionString = "mongodb://host or mongodb+srv://host";
-        const string duration = "a number and a unit, such as 90s, 30m, 12h or 7d";
         const string level = "trace, debug, information, warning, error, critical or none";
         var settings = new Settings();
         return new Settings
@@ -84,7 +90,11 @@ public sealed record Settings
             MongoUri = Get<string?>(Setting.MongoUri, null, MongoAddress, connectionString),
             MongoDatabase = Get(Setting.MongoDatabase, settings.MongoDatabase, AnyText, ""),
             MongoCollection = Get(Setting.MongoCollection, settings.MongoCollection, AnyText, ""),
-            JournalKeep = Get(Setting.JournalKeep, settings.JournalKeep, Duration, duration),
+            JournalKeep = Get(
+                Setting.JournalKeep, settings.JournalKeep, Duration.TryParse, Duration.Expected),
+            JournalMax = Get<long?>(Setting.JournalMax, settings.JournalMax, Size, ByteSize.Expected),
+            DiskReserve = Get(
+                Setting.DiskReserve, settings.DiskReserve, ByteSize.TryParse, ByteSize.Expected),
             Log = Get(Setting.Log, settings.Log, Level, level),
         };
     }
@@ -102,7 +112,9 @@ public sealed record Settings
         [Setting.MongoUri.Variable] = MongoUri,
         [Setting.MongoDatabase.Variable] = MongoDatabase,
         [Setting.MongoCollection.Variable] = MongoCollection,
-        [Setting.JournalKeep.Variable] = Spell(JournalKeep),
+        [Setting.JournalKeep.Variable] = Duration.Spell(JournalKeep),
+        [Setting.JournalMax.Variable] = JournalMax is { } max ? ByteSize.Spell(max) : null,
+        [Setting.DiskReserve.Variable] = ByteSize.Spell(DiskReserve),
         [Setting.Log.Variable] = Log.ToString(),
     };
 
@@ -151,27 +163,15 @@ public sealed record Settings
             || text.StartsWith("mongodb+srv://", StringComparison.Ordinal);
     }
 
+    private static bool Size(string text, out long? value)
+    {
+        bool size = ByteSize.TryParse(text, out long bytes);
+        value = bytes;
+        return size;
+    }
+
     private static bool Level(string text, out LogLevel value) =>
         Enum.TryParse(text, ignoreCase: true, out value)
         && Enum.IsDefined(value)
         && char.IsAsciiLetter(text[0]); // not a number
-
-    private static bool Duration(string text, out TimeSpan value)
-    {
-        value = default;
-        int unit = text[^1] switch { 's' => 1, 'm' => 60, 'h' => 3600, 'd' => 86400, _ => 0 };
-        const NumberStyles style = NumberStyles.AllowDecimalPoint;
-        CultureInfo culture = CultureInfo.InvariantCulture;
-        bool number = decimal.TryParse(text.AsSpan(..^1), style, culture, out decimal count);
-        if (unit == 0 || !number || count > 36_500m * 86400 / unit) return false;
-        value = TimeSpan.FromTicks((long)(count * unit * TimeSpan.TicksPerSecond));
-        return true;
-    }
-
-    // The largest unit that gives a whole number, so that what was typed is what is shown.
-    private static string Spell(TimeSpan duration) =>
-        duration.Ticks % TimeSpan.TicksPerDay == 0 ? $"{duration.Ticks / TimeSpan.TicksPerDay}d"
-        : duration.Ticks % TimeSpan.TicksPerHour == 0 ? $"{duration.Ticks / TimeSpan.TicksPerHour}h"
-        : duration.Ticks % TimeSpan.TicksPerMinute == 0 ? $"{duration.Ticks / TimeSpan.TicksPerMinute}m"
-        : $"{(decimal)duration.Ticks / TimeSpan.TicksPerSecond}s";
 }

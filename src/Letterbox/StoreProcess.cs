@@ -13,13 +13,14 @@ namespace Letterbox;
 /// <summary>The store process: the only one that knows the database.</summary>
 public static class StoreProcess
 {
-    /// <summary>How long open connections have to end when the process stops; a little less than the supervisor waits.</summary>
+    /// <summary>
+    /// How long open connections have to end when the process stops; a little less than the supervisor waits.
+    /// </summary>
     private static readonly TimeSpan s_drainPatience = TimeSpan.FromSeconds(8);
 
     /// <summary>Serves until <paramref name="stop"/>, then drains. Returns the exit status.</summary>
     /// <exception cref="SocketException">The address cannot be bound.</exception>
-    /// <exception cref="JournalException">The journal cannot be used.</exception>
-    /// <exception cref="MongoException">MongoDB is configured and cannot be used at all.</exception>
+    /// <exception cref="StoreException">The journal, or MongoDB where it is configured, cannot be used.</exception>
     public static async Task<int> RunAsync(Settings settings, ILoggerFactory logs, CancellationToken stop)
     {
         ILogger log = logs.CreateLogger("store");
@@ -28,7 +29,12 @@ public static class StoreProcess
         using MongoStore? mongo = settings.MongoUri is { } uri
             ? MongoStore.Open(uri, settings.MongoDatabase, settings.MongoCollection)
             : null;
-        await using Journal journal = Journal.Open(settings.Data, time, log);
+        var bounds = new JournalBounds
+        {
+            BytesMax = settings.JournalMax ?? long.MaxValue,
+            DiskReserve = settings.DiskReserve,
+        };
+        await using Journal journal = Journal.Open(settings.Data, time, log, bounds);
         await using Relay? relay = mongo is null
             ? null
             : new Relay(journal, mongo.Insert, settings.JournalKeep, time, logs.CreateLogger("relay"));

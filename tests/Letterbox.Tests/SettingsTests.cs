@@ -30,6 +30,8 @@ public sealed class SettingsTests
             MongoDatabase = "d",
             MongoCollection = "c",
             JournalKeep = TimeSpan.FromMinutes(90),
+            JournalMax = 10L << 30,
+            DiskReserve = 1 << 20,
             Log = LogLevel.Debug,
         };
         IReadOnlyDictionary<string, string?> variables = settings.ToVariables();

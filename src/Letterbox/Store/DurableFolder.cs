@@ -12,7 +12,7 @@ internal static partial class DurableFolder
     /// <summary>
     /// Makes <paramref name="folder"/> and what is missing above it; on return it is on stable storage.
     /// </summary>
-    /// <exception cref="JournalException">It cannot be made.</exception>
+    /// <exception cref="StoreException">It cannot be made.</exception>
     public static void Create(string folder)
     {
         var missing = new List<string>();
@@ -28,7 +28,7 @@ internal static partial class DurableFolder
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new JournalException($"cannot make the folder {folder}: {e.Message}");
+            throw new StoreException($"cannot make the folder {folder}: {e.Message}");
         }
 
         foreach (string path in missing) Sync(Path.GetDirectoryName(path)!);
@@ -42,7 +42,7 @@ internal static partial class DurableFolder
         bool synced = file >= 0 && FSync(file) == 0;
         string error = Marshal.GetLastPInvokeErrorMessage();
         if (file >= 0) _ = Close(file);
-        if (!synced) throw new JournalException($"cannot sync the folder {folder}: {error}");
+        if (!synced) throw new StoreException($"cannot sync the folder {folder}: {error}");
     }
 
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true)]

@@ -17,10 +17,13 @@ public sealed class Journal : IAsyncDisposable
     private readonly JournalWriter _writer;
     private readonly GroupCommit _commits;
 
-    private Journal(string path, TimeProvider time, JournalLock owned, JournalWriter writer, ILogger log)
+    private Journal(
+        string path, TimeProvider time, JournalLock owned, JournalWriter writer, JournalRoom room,
+        ILogger log)
     {
         (Path, _time, _lock, _writer) = (path, time, owned, writer);
-        _commits = new GroupCommit(writer.Append, Committed, log);
+        _commits = new GroupCommit(
+            batch => room.Shortage(writer.Connection) ?? writer.Append(batch), Committed, log);
     }
 
     /// <summary>
@@ -44,18 +47,24 @@ public sealed class Journal : IAsyncDisposable
     /// <summary>
     /// Opens the journal of <paramref name="folder"/>, makes folder and journal when there are none.
     /// </summary>
-    /// <exception cref="JournalException">
+    /// <param name="folder">The data folder.</param>
+    /// <param name="time">The clock of the messages.</param>
+    /// <param name="log">Told when storing fails, and when it works again.</param>
+    /// <param name="bounds">How far it may grow; by default there is no bound but the disk.</param>
+    /// <exception cref="StoreException">
     /// Another process owns it, the folder cannot be written to, or the file is damaged, newer than this
     /// program or not a journal. Nothing was changed; the text says what to do.
     /// </exception>
-    public static Journal Open(string folder, TimeProvider time, ILogger log)
+    public static Journal Open(
+        string folder, TimeProvider time, ILogger log, JournalBounds? bounds = null)
     {
         DurableFolder.Create(folder);
         string path = System.IO.Path.GetFullPath(System.IO.Path.Combine(folder, JournalFile.Name));
         JournalLock owned = JournalLock.Take(folder);
         try
         {
-            return new Journal(path, time, owned, new JournalWriter(path, time), log);
+            var room = new JournalRoom(folder, bounds ?? new JournalBounds(), time);
+            return new Journal(path, time, owned, new JournalWriter(path, time), room, log);
         }
         catch
         {
@@ -67,18 +76,20 @@ public sealed class Journal : IAsyncDisposable
     /// <summary>
     /// Stores a message, stamped with the time of this call. Stored: it is on stable storage, now or since an
     /// earlier call with the same id, user name and text. Refused: the id is taken by another message, or
-    /// SQLite will not have this one. Later: the queue is full, the journal is closing, or the disk failed;
-    /// the message may be stored or not.
+    /// SQLite will not have this one. Later: the queue is full, there is no room, the journal is closing, or
+    /// the disk failed; the message may be stored or not.
     /// </summary>
     public ValueTask<Receipt> AppendAsync(Message message) => _commits.AddAsync(message, _time.GetLocalNow());
 
     /// <summary>
-    /// Notes durably that every message up to <paramref name="upTo"/> is in MongoDB, except those that it
-    /// will never take: they go to quarantine. Returns null, or why it is not noted. Blocks for a commit: for
-    /// a thread of one's own.
+    /// Notes durably that every message after <paramref name="after"/>, where the watermark was found, up to
+    /// <paramref name="upTo"/> is in MongoDB, except those that it will never take: they go to quarantine.
+    /// Nothing is noted when the watermark was set back since. Returns null, or why it cannot be noted.
+    /// Blocks for a commit: for a thread of one's own.
     /// </summary>
-    public string? MarkDelivered(long upTo, IReadOnlyList<(long Sequence, string Reason)> refused) =>
-        _commits.Run(() => _writer.MarkDelivered(upTo, refused));
+    public string? MarkDelivered(
+        long after, long upTo, IReadOnlyList<(long Sequence, string Reason)> refused) =>
+        _commits.Run(() => _writer.MarkDelivered(after, upTo, refused));
 
     /// <summary>
     /// Deletes what was delivered <paramref name="keep"/> ago or longer, but never what is in quarantine, in

@@ -38,13 +38,6 @@ using SQLitePCL;
 
 namespace Letterbox.Store;
 
-/// <summary>The journal cannot be used; the text names the file and says what to do.</summary>
-public sealed class JournalException(string message, string? reason = null) : Exception(message)
-{
-    /// <summary>Why, in a few words that tell a stranger nothing of this machine.</summary>
-    public string Reason { get; } = reason ?? "the journal cannot be used";
-}
-
 /// <summary>Opens the journal's file, for its one writer and for its readers.</summary>
 internal static class JournalFile
 {
@@ -75,20 +68,19 @@ internal static class JournalFile
 
     // What another program's lock may cost the writer. Ours lock nothing: they only read.
     private static readonly TimeSpan s_writerPatience = TimeSpan.FromMilliseconds(250);
-    private static readonly TimeSpan s_readerPatience = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan s_guestPatience = TimeSpan.FromSeconds(5);
 
     /// <summary>
     /// Opens the journal for writing, at the start of the process; makes it when there is none. The folder
     /// exists and the lock is held. On return everything that can be read in it is on stable storage.
     /// </summary>
-    /// <exception cref="JournalException">
+    /// <exception cref="StoreException">
     /// It is damaged, newer than this program, no journal, or out of reach.
     /// </exception>
     public static Sqlite OpenToWrite(string path)
     {
         SyncLog(path);
-        Sqlite file = Open(path, raw.SQLITE_OPEN_READWRITE | raw.SQLITE_OPEN_CREATE, s_writerPatience);
-        try
+        return Open(path, raw.SQLITE_OPEN_READWRITE | raw.SQLITE_OPEN_CREATE, s_writerPatience, file =>
         {
             if (IsEmpty(file, path)) Create(file, path);
             CheckKind(file, path);
@@ -97,13 +89,7 @@ internal static class JournalFile
             // rest.
             int code = file.Checkpoint(waiting: true);
             if ((code & 0xFF) != raw.SQLITE_BUSY) Check(code, path);
-            return file;
-        }
-        catch
-        {
-            file.Dispose();
-            throw;
-        }
+        });
     }
 
     /// <summary>
@@ -111,45 +97,39 @@ internal static class JournalFile
     /// whose sync failed, and the next sync of the same pages would succeed without having written them: only
     /// when all of it has been copied into the database is it known again what is stored.
     /// </summary>
-    /// <exception cref="JournalException">
+    /// <exception cref="StoreException">
     /// Not now: the disk still fails, or a reader is in the way.
     /// </exception>
-    public static Sqlite Reopen(string path)
-    {
-        Sqlite file = Open(path, raw.SQLITE_OPEN_READWRITE, s_writerPatience);
-        try
+    public static Sqlite Reopen(string path) =>
+        Open(path, raw.SQLITE_OPEN_READWRITE, s_writerPatience, file =>
         {
             CheckKind(file, path);
             Configure(file, path);
             Check(file.Checkpoint(waiting: true), path);
-            return file;
-        }
-        catch
+        });
+
+    /// <summary>
+    /// Opens the journal for one small change from outside, whether its owner is at work or not.
+    /// </summary>
+    /// <exception cref="StoreException">There is none, or it cannot be changed.</exception>
+    public static Sqlite OpenToChange(string path)
+    {
+        CheckThere(path);
+        return Open(path, raw.SQLITE_OPEN_READWRITE, s_guestPatience, file =>
         {
-            file.Dispose();
-            throw;
-        }
+            CheckKind(file, path);
+            Configure(file, path);
+        });
     }
 
     /// <summary>
     /// Opens the journal for reading, in this process or another, while the writer is at work.
     /// </summary>
-    /// <exception cref="JournalException">There is none, or it cannot be read.</exception>
+    /// <exception cref="StoreException">There is none, or it cannot be read.</exception>
     public static Sqlite OpenToRead(string path)
     {
-        if (!File.Exists(path))
-            throw new JournalException($"there is no journal at {path}: no message was ever left here");
-        Sqlite file = Open(path, raw.SQLITE_OPEN_READONLY, s_readerPatience);
-        try
-        {
-            CheckKind(file, path);
-            return file;
-        }
-        catch
-        {
-            file.Dispose();
-            throw;
-        }
+        CheckThere(path);
+        return Open(path, raw.SQLITE_OPEN_READONLY, s_guestPatience, file => CheckKind(file, path));
     }
 
     /// <summary>Throws with advice unless <paramref name="code"/> is OK.</summary>
@@ -166,13 +146,28 @@ internal static class JournalFile
             _ => "",
         };
         string reason = Sqlite.Explain(code);
-        throw new JournalException($"cannot use the journal {path}: {reason}{advice}", reason);
+        throw new StoreException($"cannot use the journal {path}: {reason}{advice}", reason);
     }
 
-    private static Sqlite Open(string path, int flags, TimeSpan patience)
+    private static Sqlite Open(string path, int flags, TimeSpan patience, Action<Sqlite> prepare)
     {
         Check(Sqlite.Open(path, flags, patience, out Sqlite? file), path);
-        return file!;
+        try
+        {
+            prepare(file!);
+            return file!;
+        }
+        catch
+        {
+            file!.Dispose();
+            throw;
+        }
+    }
+
+    private static void CheckThere(string path)
+    {
+        if (!File.Exists(path))
+            throw new StoreException($"there is no journal at {path}: no message was ever left here");
     }
 
     private static bool IsEmpty(Sqlite file, string path)
@@ -192,10 +187,10 @@ internal static class JournalFile
     {
         Check(file.Scalar("PRAGMA application_id", out long application), path);
         if (application != ApplicationId)
-            throw new JournalException($"{path} is not a journal of letterbox: another program made it");
+            throw new StoreException($"{path} is not a journal of letterbox: another program made it");
         Check(file.Scalar("PRAGMA user_version", out long version), path);
         if (version <= Version) return;
-        throw new JournalException(
+        throw new StoreException(
             $"the journal {path} has version {version}, this program knows {Version}: use a newer one");
     }
 
@@ -207,7 +202,7 @@ internal static class JournalFile
             + "PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=16777216;"), path);
         Check(file.Scalar("PRAGMA synchronous", out long synchronous), path);
         if (synchronous != 2)
-            throw new JournalException($"the journal {path} cannot be made to sync its commits");
+            throw new StoreException($"the journal {path} cannot be made to sync its commits");
     }
 
     private static void SyncLog(string path)
@@ -222,7 +217,7 @@ internal static class JournalFile
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new JournalException($"cannot sync the journal's log {log}: {e.Message}");
+            throw new StoreException($"cannot sync the journal's log {log}: {e.Message}");
         }
     }
 }

@@ -13,7 +13,7 @@ internal sealed class JournalLock : IDisposable
     private JournalLock(FileStream file) => _file = file;
 
     /// <summary>Takes the lock of <paramref name="folder"/>, which exists.</summary>
-    /// <exception cref="JournalException">
+    /// <exception cref="StoreException">
     /// Another process has it, or the folder cannot be written to.
     /// </exception>
     public static JournalLock Take(string folder)
@@ -26,17 +26,17 @@ internal sealed class JournalLock : IDisposable
         }
         catch (UnauthorizedAccessException)
         {
-            throw new JournalException($"cannot write {path}: this user must be allowed to write there");
+            throw new StoreException($"cannot write {path}: this user must be allowed to write there");
         }
         catch (IOException) when (IsHeld(path))
         {
             string journal = Path.Combine(folder, JournalFile.Name);
-            throw new JournalException(
+            throw new StoreException(
                 $"the journal {journal} is in use: another store process holds {path}");
         }
         catch (IOException e)
         {
-            throw new JournalException($"cannot lock {path}: {e.Message}");
+            throw new StoreException($"cannot lock {path}: {e.Message}");
         }
     }
 

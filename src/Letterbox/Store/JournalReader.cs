@@ -23,19 +23,25 @@ public sealed class JournalReader : IStoredMessages
     private readonly string _path;
     private readonly Sqlite _connection;
     private readonly Statement _after;
+    private readonly Statement _oldest;
+    private readonly Statement _holds;
+    private readonly Statement _quarantine;
     private long _listed;
 
     private JournalReader(string path, Sqlite connection)
     {
+        const string row = "seq, id, date, username, message";
         (_path, _connection) = (path, connection);
-        JournalFile.Check(connection.Prepare($"""
-            SELECT seq, id, date, username, message FROM messages WHERE seq > ?1 ORDER BY seq LIMIT {PageMax}
-            """, out Statement? after), path);
-        _after = after!;
+        _after = Prepare($"SELECT {row} FROM messages WHERE seq > ?1 ORDER BY seq LIMIT {PageMax}");
+        _oldest = Prepare($"""
+            SELECT {row} FROM messages WHERE seq NOT IN (SELECT seq FROM quarantine) ORDER BY seq LIMIT 1
+            """);
+        _holds = Prepare("SELECT 1 FROM messages WHERE id = ?1");
+        _quarantine = Prepare("SELECT reason FROM quarantine WHERE seq = ?1");
     }
 
     /// <summary>Opens the journal at <paramref name="path"/>.</summary>
-    /// <exception cref="JournalException">
+    /// <exception cref="StoreException">
     /// There is none, or it cannot be read; the text names the file.
     /// </exception>
     public static JournalReader Open(string path)
@@ -55,7 +61,7 @@ public sealed class JournalReader : IStoredMessages
     /// <summary>
     /// The place up to which MongoDB has every message that it will take; 0 when it has none.
     /// </summary>
-    /// <exception cref="JournalException">The file cannot be read.</exception>
+    /// <exception cref="StoreException">The file cannot be read.</exception>
     public long ReadWatermark()
     {
         JournalFile.Check(_connection.Scalar("SELECT max(seq) FROM deliveries", out long watermark), _path);
@@ -65,7 +71,7 @@ public sealed class JournalReader : IStoredMessages
     /// <summary>
     /// The messages that follow <paramref name="sequence"/>, in order: a page of them, none at the end.
     /// </summary>
-    /// <exception cref="JournalException">The file cannot be read.</exception>
+    /// <exception cref="StoreException">The file cannot be read.</exception>
     public IReadOnlyList<JournalEntry> ReadAfter(long sequence)
     {
         var page = new List<JournalEntry>();
@@ -75,8 +81,12 @@ public sealed class JournalReader : IStoredMessages
         {
             int code = raw.SQLITE_ROW;
             while (bytes < PageBytesMax && (code = _after.Step()) == raw.SQLITE_ROW)
-                page.Add(ReadEntry(ref bytes));
-            if (code is not (raw.SQLITE_ROW or raw.SQLITE_DONE)) JournalFile.Check(code, _path);
+            {
+                page.Add(ReadEntry(_after));
+                bytes += _after.Bytes(3) + _after.Bytes(4);
+            }
+
+            CheckStep(code);
             return page;
         }
         finally
@@ -85,8 +95,49 @@ public sealed class JournalReader : IStoredMessages
         }
     }
 
+    /// <summary>
+    /// The first message that a purge would take: every later one is in the journal too. Null: there is none.
+    /// </summary>
+    /// <exception cref="StoreException">The file cannot be read.</exception>
+    public JournalEntry? ReadOldest() => One(_oldest, ReadEntry);
+
+    /// <summary>Whether a message with this key is in the journal.</summary>
+    /// <exception cref="StoreException">The file cannot be read.</exception>
+    public bool Holds(ObjectId id)
+    {
+        _holds.Bind(1, id.ToString());
+        return One(_holds, static row => row) is not null;
+    }
+
+    /// <summary>Why MongoDB will never take this message; null when it is not in quarantine.</summary>
+    /// <exception cref="StoreException">The file cannot be read.</exception>
+    public string? QuarantineReason(long sequence)
+    {
+        _quarantine.Bind(1, sequence);
+        return One(_quarantine, static row => row.Text(0));
+    }
+
+    /// <summary>
+    /// What SQLite finds wrong with the file, a line each, at most 100; nothing when it is sound. Reads all of
+    /// it, and keeps the log from starting over meanwhile.
+    /// </summary>
+    /// <exception cref="StoreException">The file cannot be read.</exception>
+    public IReadOnlyList<string> CheckIntegrity()
+    {
+        using Statement check = Prepare("PRAGMA integrity_check");
+        var findings = new List<string>();
+        int code;
+        while ((code = check.Step()) == raw.SQLITE_ROW)
+        {
+            if (check.Text(0) != "ok") findings.Add(check.Text(0));
+        }
+
+        CheckStep(code);
+        return findings;
+    }
+
     /// <inheritdoc/>
-    /// <exception cref="JournalException">The file cannot be read.</exception>
+    /// <exception cref="StoreException">The file cannot be read.</exception>
     public IEnumerable<StoredMessage> ReadAll()
     {
         _listed = 0;
@@ -94,7 +145,7 @@ public sealed class JournalReader : IStoredMessages
     }
 
     /// <inheritdoc/>
-    /// <exception cref="JournalException">The file cannot be read.</exception>
+    /// <exception cref="StoreException">The file cannot be read.</exception>
     public IEnumerable<StoredMessage> ReadNew()
     {
         while (true)
@@ -113,16 +164,44 @@ public sealed class JournalReader : IStoredMessages
     public void Dispose()
     {
         _after.Dispose();
+        _oldest.Dispose();
+        _holds.Dispose();
+        _quarantine.Dispose();
         _connection.Dispose();
     }
 
-    private JournalEntry ReadEntry(ref int bytes)
+    private JournalEntry ReadEntry(Statement row)
     {
-        if (!ObjectId.TryParse(_after.Text(1), out ObjectId id))
-            throw new JournalException(
-                $"the journal {_path} is damaged: row {_after.Integer(0)} has no proper id");
-        var message = new StoredMessage(id, _after.Text(2), _after.Text(3), _after.Text(4));
-        bytes += _after.Bytes(3) + _after.Bytes(4);
-        return new JournalEntry(_after.Integer(0), message);
+        if (!ObjectId.TryParse(row.Text(1), out ObjectId id))
+            throw new StoreException(
+                $"the journal {_path} is damaged: row {row.Integer(0)} has no proper id");
+        var message = new StoredMessage(id, row.Text(2), row.Text(3), row.Text(4));
+        return new JournalEntry(row.Integer(0), message);
+    }
+
+    /// <summary>What <paramref name="read"/> makes of the first row; null when there is none.</summary>
+    private T? One<T>(Statement statement, Func<Statement, T> read) where T : class
+    {
+        try
+        {
+            int code = statement.Step();
+            CheckStep(code);
+            return code == raw.SQLITE_ROW ? read(statement) : null;
+        }
+        finally
+        {
+            statement.Reset();
+        }
+    }
+
+    private Statement Prepare(string sql)
+    {
+        JournalFile.Check(_connection.Prepare(sql, out Statement? statement), _path);
+        return statement!;
+    }
+
+    private void CheckStep(int code)
+    {
+        if (code is not (raw.SQLITE_ROW or raw.SQLITE_DONE)) JournalFile.Check(code, _path);
     }
 }

@@ -11,8 +11,6 @@ namespace Letterbox.Store;
 /// </summary>
 internal sealed class JournalWriter : IDisposable
 {
-    private const string DateFormat = "yyyy-MM-dd HH:mm:ss.ffffff";
-
     // Rows that one step of a purge deletes: a few milliseconds.
     private const int PurgeStep = 500;
 
@@ -31,7 +29,7 @@ internal sealed class JournalWriter : IDisposable
     private int _checkpoints;
 
     /// <summary>Opens the journal at <paramref name="path"/>, whose lock the caller holds.</summary>
-    /// <exception cref="JournalException">It cannot be used.</exception>
+    /// <exception cref="StoreException">It cannot be used.</exception>
     public JournalWriter(string path, TimeProvider time)
     {
         (_path, _time) = (path, time);
@@ -57,25 +55,35 @@ internal sealed class JournalWriter : IDisposable
     }
 
     /// <summary>
-    /// Notes that every message up to <paramref name="upTo"/> is in MongoDB, except <paramref
-    /// name="refused"/>, which it will never take.
+    /// Notes that every message after <paramref name="after"/> up to <paramref name="upTo"/> is in MongoDB,
+    /// except <paramref name="refused"/>, which it will never take. When the watermark is not at <paramref
+    /// name="after"/> any more, nothing is noted: it was set back while these were on their way, and to move
+    /// it on would leave out what it was set back for.
     /// </summary>
-    public string? MarkDelivered(long upTo, IReadOnlyList<(long Sequence, string Reason)> refused)
+    public string? MarkDelivered(
+        long after, long upTo, IReadOnlyList<(long Sequence, string Reason)> refused)
     {
         if (Begin() is { } fault) return fault;
+        Statements open = _open!;
         long now = _time.GetUtcNow().ToUnixTimeMilliseconds();
-        int code = raw.SQLITE_OK;
+        open.Deliver.Bind(1, upTo);
+        open.Deliver.Bind(2, now);
+        open.Deliver.Bind(3, after);
+        int code = open.Deliver.Run();
+        if (code != raw.SQLITE_OK || open.Connection.Changes == 0) return End(code);
+
+        // What was in quarantine and is delivered again is judged anew.
+        open.Release.Bind(1, after);
+        open.Release.Bind(2, upTo);
+        code = open.Release.Run();
         for (int i = 0; i < refused.Count && code == raw.SQLITE_OK; i++)
         {
-            _open!.Quarantine.Bind(1, refused[i].Sequence);
-            _open.Quarantine.Bind(2, now);
-            _open.Quarantine.Bind(3, refused[i].Reason);
-            code = _open.Quarantine.Run();
+            open.Quarantine.Bind(1, refused[i].Sequence);
+            open.Quarantine.Bind(2, now);
+            open.Quarantine.Bind(3, refused[i].Reason);
+            code = open.Quarantine.Run();
         }
 
-        _open!.Deliver.Bind(1, upTo);
-        _open.Deliver.Bind(2, now);
-        if (code == raw.SQLITE_OK) code = _open.Deliver.Run();
         return End(code);
     }
 
@@ -124,7 +132,7 @@ internal sealed class JournalWriter : IDisposable
         {
             if (_open is null) Use(JournalFile.Reopen(_path));
         }
-        catch (JournalException e)
+        catch (StoreException e)
         {
             return e.Reason;
         }
@@ -162,9 +170,9 @@ internal sealed class JournalWriter : IDisposable
     private int Insert(Pending pending)
     {
         Span<byte> id = stackalloc byte[ObjectId.HexLength];
-        Span<byte> date = stackalloc byte[DateFormat.Length];
+        Span<byte> date = stackalloc byte[StoredMessage.DateFormat.Length];
         pending.Message.Id.WriteHex(id);
-        pending.Received.TryFormat(date, out _, DateFormat, CultureInfo.InvariantCulture);
+        pending.Received.TryFormat(date, out _, StoredMessage.DateFormat, CultureInfo.InvariantCulture);
 
         Statement insert = _open!.Insert;
         insert.Bind(1, _next);
@@ -259,13 +267,11 @@ internal sealed class JournalWriter : IDisposable
                 """);
             Find = Prepare("SELECT username, message FROM messages WHERE id = ?1");
             Deliver = Prepare("""
-                INSERT INTO deliveries (seq, at) VALUES (?1, ?2)
-                ON CONFLICT (seq) DO UPDATE SET at = excluded.at
+                INSERT INTO deliveries (seq, at)
+                SELECT ?1, ?2 WHERE ?3 = ifnull((SELECT max(seq) FROM deliveries), 0)
                 """);
-            Quarantine = Prepare("""
-                INSERT INTO quarantine (seq, at, reason) VALUES (?1, ?2, ?3)
-                ON CONFLICT (seq) DO UPDATE SET at = excluded.at, reason = excluded.reason
-                """);
+            Release = Prepare("DELETE FROM quarantine WHERE seq > ?1 AND seq <= ?2");
+            Quarantine = Prepare("INSERT INTO quarantine (seq, at, reason) VALUES (?1, ?2, ?3)");
             Expired = Prepare("""
                 SELECT max(seq) FROM deliveries
                 WHERE seq < ifnull((SELECT min(seq) FROM deliveries WHERE at > ?1), 9223372036854775807)
@@ -301,6 +307,8 @@ internal sealed class JournalWriter : IDisposable
         public Statement Find { get; }
 
         public Statement Deliver { get; }
+
+        public Statement Release { get; }
 
         public Statement Quarantine { get; }
 

@@ -61,11 +61,11 @@ internal static unsafe partial class Libmongoc
     private static readonly Lazy<(nint Mongoc, nint Bson)> s_loaded = new(Start);
 
     /// <summary>Loads the library and starts it, once in the life of the process.</summary>
-    /// <exception cref="MongoException">It is not installed; the text says what to install.</exception>
+    /// <exception cref="StoreException">It is not installed; the text says what to install.</exception>
     public static void Load() => _ = s_loaded.Value;
 
     /// <summary>Opens the first pair of libraries that is there.</summary>
-    /// <exception cref="MongoException">None is.</exception>
+    /// <exception cref="StoreException">None is.</exception>
     internal static (nint Mongoc, nint Bson) Find(IEnumerable<(string Mongoc, string Bson)> names)
     {
         Assembly here = typeof(Libmongoc).Assembly;
@@ -76,7 +76,7 @@ internal static unsafe partial class Libmongoc
             NativeLibrary.Free(mongoc);
         }
 
-        throw new MongoException(
+        throw new StoreException(
             "MongoDB is configured, but libmongoc, MongoDB's C driver, is not installed. Debian, Ubuntu: "
             + "apt install libmongoc-1.0-0 (or libmongoc-1.0-0t64). macOS: brew install mongo-c-driver");
     }

@@ -39,7 +39,7 @@ public static class Listing
             using IStoredMessages stored = s_open(settings);
             return await RunAsync(stored, lines, follow, output, TimeProvider.System, stop);
         }
-        catch (JournalException e)
+        catch (StoreException e)
         {
             await Console.Error.WriteLineAsync($"letterbox: {e.Message}");
             return ExitStatus.Failed;
@@ -47,7 +47,7 @@ public static class Listing
     }
 
     /// <summary>The same from a store that is open already.</summary>
-    /// <exception cref="JournalException">The journal cannot be read.</exception>
+    /// <exception cref="StoreException">The store cannot be read, or no longer.</exception>
     internal static async Task<int> RunAsync(
         IStoredMessages stored, ListingFormat format, bool follow, TextWriter output, TimeProvider time,
         CancellationToken stop)

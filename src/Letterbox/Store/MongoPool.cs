@@ -23,7 +23,7 @@ internal sealed class MongoPool : SafeHandle
     public override bool IsInvalid => handle == 0;
 
     /// <summary>Makes a pool; nothing is connected yet, except that an SRV name is looked up.</summary>
-    /// <exception cref="MongoException">No libmongoc, or a connection string that cannot be used.</exception>
+    /// <exception cref="StoreException">No libmongoc, or a connection string that cannot be used.</exception>
     public static MongoPool Open(string uri)
     {
         nint parsed = MongoUri.Parse(uri);
@@ -42,7 +42,7 @@ internal sealed class MongoPool : SafeHandle
     }
 
     /// <summary>Takes a client; waits while all of them (100, or what the URI says) are out.</summary>
-    /// <exception cref="MongoException">The URI sets waitQueueTimeoutMS, and it has passed.</exception>
+    /// <exception cref="StoreException">The URI sets waitQueueTimeoutMS, and it has passed.</exception>
     /// <exception cref="ObjectDisposedException">The pool is closed.</exception>
     public MongoLease Rent()
     {
@@ -51,7 +51,7 @@ internal sealed class MongoPool : SafeHandle
         nint client = mongoc_client_pool_pop(handle);
         if (client != 0) return new MongoLease(this, client);
         DangerousRelease();
-        throw new MongoException("no connection to MongoDB came free within waitQueueTimeoutMS");
+        throw new StoreException("no connection to MongoDB came free within waitQueueTimeoutMS");
     }
 
     /// <summary>Takes a client back.</summary>

@@ -57,7 +57,7 @@ public sealed class MongoStore : IStoredMessages
     /// <param name="uri">A connection string; what it does not say of timeouts is set.</param>
     /// <param name="database">Name of the database.</param>
     /// <param name="collection">Name of the collection.</param>
-    /// <exception cref="MongoException">No libmongoc, or a connection string that cannot be used.</exception>
+    /// <exception cref="StoreException">No libmongoc, or a connection string that cannot be used.</exception>
     public static MongoStore Open(string uri, string database, string collection) =>
         new(MongoPool.Open(uri), database, collection);
 
@@ -87,14 +87,14 @@ public sealed class MongoStore : IStoredMessages
         {
             return new BatchOutcome(Stored: false, $"MongoDB's answer holds {e.Message}", []);
         }
-        catch (MongoException e)
+        catch (StoreException e)
         {
             return new BatchOutcome(Stored: false, e.Message, []);
         }
     }
 
     /// <inheritdoc/>
-    /// <exception cref="MongoException">MongoDB is away, or went away in the middle.</exception>
+    /// <exception cref="StoreException">MongoDB is away, or went away in the middle.</exception>
     public IEnumerable<StoredMessage> ReadAll()
     {
         _recent.Clear();
@@ -109,8 +109,26 @@ public sealed class MongoStore : IStoredMessages
     /// <remarks>
     /// Documents that are not Letterbox's are passed over here. The rule is in RecentlyListed.cs.
     /// </remarks>
-    /// <exception cref="MongoException">MongoDB is away, or went away in the middle.</exception>
+    /// <exception cref="StoreException">MongoDB is away, or went away in the middle.</exception>
     public IEnumerable<StoredMessage> ReadNew() => Read(_recent.WindowStart).Where(_recent.Add);
+
+    /// <summary>
+    /// The messages stored since a date, as messages have it, oldest first, streamed.
+    /// </summary>
+    /// <exception cref="StoreException">MongoDB is away, or went away in the middle.</exception>
+    public IEnumerable<StoredMessage> ReadSince(string date) => Read(date);
+
+    /// <summary>
+    /// What the primary has under these keys: one command, so a thousand or so at a time.
+    /// </summary>
+    /// <exception cref="StoreException">MongoDB is away.</exception>
+    public IReadOnlyDictionary<ObjectId, StoredMessage> Find(IReadOnlyList<ObjectId> keys)
+    {
+        using MongoLease lease = _pool.Rent();
+        var there = new Dictionary<ObjectId, StoredMessage>();
+        if (Find(lease, keys, there) is { } fault) throw Unreadable(fault);
+        return there;
+    }
 
     /// <summary>
     /// Asks the primary for one message, which takes a connection, a login and the right to read. Returns
@@ -181,28 +199,9 @@ public sealed class MongoStore : IStoredMessages
         MongoLease lease, List<WriteError> duplicates, IReadOnlyList<JournalEntry> batch, int from,
         List<RefusedEntry> refused)
     {
-        byte[] filter = Document(bson =>
-        {
-            int id = bson.Begin("_id"u8);
-            int keys = bson.BeginArray("$in"u8);
-            for (int i = 0; i < duplicates.Count; i++)
-                bson.ObjectId(i, batch[from + duplicates[i].Index].Message.Id);
-            bson.End(keys);
-            bson.End(id);
-        });
         var there = new Dictionary<ObjectId, StoredMessage>();
-        // The primary is asked: a secondary that the URI prefers may not have heard of the document yet.
-        using (MongoCursor cursor = lease.Find(_database, _collection, filter, s_plain, primary: true))
-        {
-            while (cursor.Read())
-            {
-                StoredMessage message = MessageDocument.Read(cursor.Current);
-                there[message.Id] = message;
-            }
-
-            if (cursor.Fault is { } fault) return fault;
-        }
-
+        ObjectId[] keys = [.. duplicates.Select(error => batch[from + error.Index].Message.Id)];
+        if (Find(lease, keys, there) is { } fault) return fault;
         foreach (WriteError error in duplicates)
         {
             StoredMessage ours = batch[from + error.Index].Message;
@@ -213,6 +212,29 @@ public sealed class MongoStore : IStoredMessages
         }
 
         return null;
+    }
+
+    /// <summary>Fills in what stands under the keys. Returns why that failed, or <c>null</c>.</summary>
+    private string? Find(
+        MongoLease lease, IReadOnlyList<ObjectId> keys, Dictionary<ObjectId, StoredMessage> there)
+    {
+        byte[] filter = Document(bson =>
+        {
+            int id = bson.Begin("_id"u8);
+            int array = bson.BeginArray("$in"u8);
+            for (int i = 0; i < keys.Count; i++) bson.ObjectId(i, keys[i]);
+            bson.End(array);
+            bson.End(id);
+        });
+        // The primary is asked: a secondary that the URI prefers may not have heard of the document yet.
+        using MongoCursor cursor = lease.Find(_database, _collection, filter, s_plain, primary: true);
+        while (cursor.Read())
+        {
+            StoredMessage message = Decode(cursor);
+            there[message.Id] = message;
+        }
+
+        return cursor.Fault;
     }
 
     private IEnumerable<StoredMessage> Read(string? since)
@@ -226,7 +248,7 @@ public sealed class MongoStore : IStoredMessages
         using MongoLease lease = _pool.Rent();
         using MongoCursor cursor = lease.Find(_database, _collection, filter, s_oldestFirst, primary: false);
         while (cursor.Read()) yield return Decode(cursor);
-        if (cursor.Fault is { } fault) throw new MongoException($"cannot read from MongoDB: {fault}");
+        if (cursor.Fault is { } fault) throw Unreadable(fault);
     }
 
     /// <summary>
@@ -243,9 +265,11 @@ public sealed class MongoStore : IStoredMessages
         }
         catch (InvalidDataException e)
         {
-            throw new MongoException($"cannot read from MongoDB: its answer holds {e.Message}");
+            throw Unreadable($"its answer holds {e.Message}");
         }
     }
+
+    private static StoreException Unreadable(string reason) => new($"cannot read from MongoDB: {reason}");
 
     private static byte[] Document(Action<BsonWriter> elements)
     {

@@ -24,7 +24,7 @@ internal static partial class MongoUri
     /// Reads a connection string and sets what it leaves open. The caller owns what is returned:
     /// <c>mongoc_uri_destroy</c>.
     /// </summary>
-    /// <exception cref="MongoException">No libmongoc, or a connection string that cannot be used.</exception>
+    /// <exception cref="StoreException">No libmongoc, or a connection string that cannot be used.</exception>
     public static nint Parse(string text)
     {
         Load();
@@ -49,10 +49,10 @@ internal static partial class MongoUri
     /// What libmongoc has against a connection string. What it quotes is left out: of a malformed one any
     /// piece may be the password.
     /// </summary>
-    public static MongoException Refuse(BsonError error) =>
+    public static StoreException Refuse(BsonError error) =>
         Refuse(Quoted().Replace(error.Message, "\"...\""));
 
-    private static MongoException Refuse(string reason) =>
+    private static StoreException Refuse(string reason) =>
         new($"LETTERBOX_MONGODB_URI cannot be used: {reason}");
 
     [GeneratedRegex("""

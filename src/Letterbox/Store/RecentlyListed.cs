@@ -14,8 +14,6 @@ namespace Letterbox.Store;
 /// <summary>The messages shown whose dates lie in the window. Not thread-safe.</summary>
 internal sealed class RecentlyListed
 {
-    private const string DateFormat = "yyyy-MM-dd HH:mm:ss.ffffff";
-
     // The hour of autumn, and another for a journal that waited.
     private static readonly TimeSpan s_window = TimeSpan.FromHours(2);
 
@@ -25,7 +23,7 @@ internal sealed class RecentlyListed
     /// Where the window begins, as a date of a message; <c>null</c> before the first message.
     /// </summary>
     public string? WindowStart =>
-        _shown.Count == 0 ? null : Start.ToString(DateFormat, CultureInfo.InvariantCulture);
+        _shown.Count == 0 ? null : Start.ToString(StoredMessage.DateFormat, CultureInfo.InvariantCulture);
 
     private DateTime Start =>
         _shown.Max.Date > DateTime.MinValue + s_window ? _shown.Max.Date - s_window : DateTime.MinValue;
@@ -38,8 +36,7 @@ internal sealed class RecentlyListed
     /// </summary>
     public bool Add(StoredMessage message)
     {
-        bool ours = DateTime.TryParseExact(
-            message.Date, DateFormat, CultureInfo.InvariantCulture, DateTimeStyles.None, out DateTime date);
+        bool ours = StoredMessage.TryParseDate(message.Date, out DateTime date);
         if (!ours || !_shown.Add((date, message.Id))) return false;
         while (_shown.Min.Date < Start) _shown.Remove(_shown.Min);
         return true;

@@ -137,7 +137,7 @@ public sealed class Relay : IAsyncDisposable
             batch = _reader.ReadAfter(_watermark);
             return null;
         }
-        catch (JournalException e)
+        catch (StoreException e)
         {
             _reader?.Dispose();
             _reader = null;
@@ -156,7 +156,7 @@ public sealed class Relay : IAsyncDisposable
         foreach (RefusedEntry entry in outcome.Refused)
             refused.Add((batch[entry.Index].Sequence, entry.Reason));
         long upTo = batch[^1].Sequence;
-        if (_journal.MarkDelivered(upTo, refused) is { } fault) return fault;
+        if (_journal.MarkDelivered(_watermark, upTo, refused) is { } fault) return fault;
 
         Volatile.Write(ref _watermark, upTo);
         foreach (RefusedEntry entry in outcome.Refused)

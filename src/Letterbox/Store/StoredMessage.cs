@@ -1,13 +1,23 @@
 // A message as it is stored, and whoever can list stored messages.
 
+using System.Globalization;
+
 namespace Letterbox.Store;
 
 /// <summary>A stored message: the document of MongoDB, the row of the journal.</summary>
 /// <param name="Id">The key, MongoDB's <c>_id</c>.</param>
-/// <param name="Date">Local time of receipt at the socket server, <c>yyyy-MM-dd HH:mm:ss.ffffff</c>.</param>
+/// <param name="Date">Local time of receipt at the socket server, <see cref="DateFormat"/>.</param>
 /// <param name="Username">As typed.</param>
 /// <param name="Text">As typed; field <c>message</c> of the document.</param>
-public sealed record StoredMessage(ObjectId Id, string Date, string Username, string Text);
+public sealed record StoredMessage(ObjectId Id, string Date, string Username, string Text)
+{
+    /// <summary>How a date is written. Dates in it sort as text.</summary>
+    public const string DateFormat = "yyyy-MM-dd HH:mm:ss.ffffff";
+
+    /// <summary>Reads a date; false: that is not one of ours.</summary>
+    public static bool TryParseDate(string text, out DateTime date) => DateTime.TryParseExact(
+        text, DateFormat, CultureInfo.InvariantCulture, DateTimeStyles.None, out date);
+}
 
 /// <summary>A stored message at its place in the journal.</summary>
 /// <param name="Sequence">Order of arrival in this journal, from 1, never used twice.</param>

@@ -20,9 +20,9 @@ public sealed class JournalPurgeTests : IDisposable
     {
         await using Journal journal = Samples.OpenJournal(_folder, _time);
         await Samples.FillAsync(journal, 6);
-        Assert.Null(journal.MarkDelivered(2, []));
+        Assert.Null(journal.MarkDelivered(0, 2, []));
         _time.Advance(TimeSpan.FromHours(1));
-        Assert.Null(journal.MarkDelivered(4, []));
+        Assert.Null(journal.MarkDelivered(2, 4, []));
 
         _time.Advance(s_keep - TimeSpan.FromHours(1) - s_tick);
         Assert.Equal(["1", "2", "3", "4", "5", "6"], Purged(journal));
@@ -50,7 +50,7 @@ public sealed class JournalPurgeTests : IDisposable
     {
         await using Journal journal = Samples.OpenJournal(_folder, _time);
         await Samples.FillAsync(journal, 3);
-        Assert.Null(journal.MarkDelivered(3, [(2, "too large")]));
+        Assert.Null(journal.MarkDelivered(0, 3, [(2, "too large")]));
         _time.Advance(s_keep);
         Assert.Equal(["2"], Purged(journal));
         Assert.Equal(
@@ -62,7 +62,7 @@ public sealed class JournalPurgeTests : IDisposable
     {
         await using Journal journal = Samples.OpenJournal(_folder, _time);
         await Samples.FillAsync(journal, 3);
-        for (int upTo = 1; upTo <= 3; upTo++) journal.MarkDelivered(upTo, []);
+        for (int upTo = 1; upTo <= 3; upTo++) journal.MarkDelivered(upTo - 1, upTo, []);
         _time.Advance(s_keep);
         Assert.Empty(Purged(journal));
         using JournalReader reader = JournalReader.Open(journal.Path);
@@ -75,8 +75,8 @@ public sealed class JournalPurgeTests : IDisposable
     {
         await using Journal journal = Samples.OpenJournal(_folder, _time);
         await Samples.FillAsync(journal, 1700);
-        for (int upTo = 1; upTo <= 700; upTo++) journal.MarkDelivered(upTo, []);
-        journal.MarkDelivered(1600, []);
+        for (int upTo = 1; upTo <= 700; upTo++) journal.MarkDelivered(upTo - 1, upTo, []);
+        journal.MarkDelivered(700, 1600, []);
         _time.Advance(s_keep);
         int steps = 0;
         bool done = false;
@@ -91,7 +91,7 @@ public sealed class JournalPurgeTests : IDisposable
     {
         await using Journal journal = Samples.OpenJournal(_folder, _time);
         await Samples.FillAsync(journal, 10);
-        journal.MarkDelivered(10, []);
+        journal.MarkDelivered(0, 10, []);
         _time.Advance(s_keep);
         Assert.Null(journal.Purge(s_keep, new CancellationToken(canceled: true)));
         Assert.Equal(10, Samples.Texts(journal).Length);
@@ -102,7 +102,7 @@ public sealed class JournalPurgeTests : IDisposable
     {
         await using Journal journal = Samples.OpenJournal(_folder, _time);
         Message[] messages = await Samples.FillAsync(journal, 1);
-        journal.MarkDelivered(1, []);
+        journal.MarkDelivered(0, 1, []);
         _time.Advance(s_keep);
         Assert.Empty(Purged(journal));
         Assert.Equal(Receipt.Stored(messages[0].Id), await journal.AppendAsync(messages[0]));

@@ -216,7 +216,7 @@ public sealed class MongoFaultTests : IAsyncDisposable
         JournalEntry[] during = MongoMessages.Batch(3);
         Assert.False(store.Insert(during).Stored);
         Assert.NotNull(store.Ping());
-        Assert.Throws<MongoException>(() => store.ReadAll().Count());
+        Assert.Throws<StoreException>(() => store.ReadAll().Count());
         server.Up();
         SendUntilStored(store, during, leastFaults: 0);
         AssertStoredOnce(server, [.. before, .. during]);
@@ -245,7 +245,7 @@ public sealed class MongoFaultTests : IAsyncDisposable
         SendUntilStored(store, batch, leastFaults: 0);
         server.Next("getMore", MongoFault.Before(MongoMisbehaviour.Drop));
         var shown = new List<StoredMessage>();
-        Assert.Throws<MongoException>(() => shown.AddRange(store.ReadAll()));
+        Assert.Throws<StoreException>(() => shown.AddRange(store.ReadAll()));
         Assert.Equal(batch.Select(static e => e.Message), store.ReadAll());
     }
 
@@ -257,7 +257,7 @@ public sealed class MongoFaultTests : IAsyncDisposable
         using var store = MongoStore.Open(uri, Database, Collection);
         JournalEntry[] batch = MongoMessages.Batch(1);
         var texts = new List<string?> { store.Insert(batch).Fault, store.Ping() };
-        texts.Add(Assert.Throws<MongoException>(() => store.ReadAll().Count()).Message);
+        texts.Add(Assert.Throws<StoreException>(() => store.ReadAll().Count()).Message);
         server.Down();
         texts.Add(store.Insert(batch).Fault);
         Assert.All(texts, static text =>

@@ -198,7 +198,7 @@ public sealed class RelayTests : IAsyncLifetime
     public async Task It_purges_at_the_start_and_then_every_hour()
     {
         await Samples.FillAsync(_journal, 2);
-        _journal.MarkDelivered(1, []);
+        _journal.MarkDelivered(0, 1, []);
         _time.Advance(TimeSpan.FromDays(7));
         await using Relay relay = Start(s_stored);
         TimeSpan poll = await _time.NextTimerAsync();

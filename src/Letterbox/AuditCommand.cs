@@ -1,0 +1,36 @@
+// `letterbox audit`: compares the journal with MongoDB, key by key.
+
+using System.CommandLine;
+using Letterbox.Store;
+
+namespace Letterbox;
+
+/// <summary>The verb <c>audit</c>.</summary>
+public static class AuditCommand
+{
+    /// <summary>Its place on the command line.</summary>
+    /// <param name="read">Reads the settings.</param>
+    public static Command Create(Func<ParseResult, Settings> read)
+    {
+        var noExtra = new Option<bool>("--no-extra")
+        {
+            Description = "Do not look for extra messages: others write to the same collection.",
+        };
+        var audit = new Command(
+            "audit", "Compares journal and MongoDB; missing, different or extra messages: exit status 1.")
+        {
+            noExtra,
+        };
+        audit.SetAction((line, _) => Task.FromResult(Run(read(line), extra: !line.GetValue(noExtra))));
+        return audit;
+    }
+
+    private static int Run(Settings settings, bool extra)
+    {
+        using JournalReader journal = JournalReader.Open(settings.JournalPath);
+        using MongoStore? mongo = settings.MongoUri is { } uri
+            ? MongoStore.Open(uri, settings.MongoDatabase, settings.MongoCollection)
+            : null;
+        return new Audit(journal, Console.Out).Run(mongo, extra) ? ExitStatus.Ok : ExitStatus.Failed;
+    }
+}
