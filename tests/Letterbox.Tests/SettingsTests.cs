@@ -51,6 +51,8 @@ public sealed class SettingsTests
     [InlineData("LETTERBOX_JOURNAL_KEEP", "-1d", "such as")]
     [InlineData("LETTERBOX_JOURNAL_KEEP", "NaNd", "such as")]
     [InlineData("LETTERBOX_JOURNAL_KEEP", "36501d", "such as")]
+    [InlineData("LETTERBOX_JOURNAL_MAX", "10", "such as")]
+    [InlineData("LETTERBOX_DISK_RESERVE", "64MB", "such as")]
     [InlineData("LETTERBOX_LOG", "loud", "warning")]
     [InlineData("LETTERBOX_LOG", "3", "warning")]
     public void A_wrong_value_is_named_with_what_was_expected(string variable, string value, string expected)

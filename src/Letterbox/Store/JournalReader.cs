@@ -118,8 +118,8 @@ public sealed class JournalReader : IStoredMessages
     }
 
     /// <summary>
-    /// What SQLite finds wrong with the file, a line each, at most 100; nothing when it is sound. Reads all of
-    /// it, and keeps the log from starting over meanwhile.
+    /// What SQLite finds wrong with the file, a line each, at most 100; nothing when it is sound. Reads all
+    /// of it, and keeps the log from starting over meanwhile.
     /// </summary>
     /// <exception cref="StoreException">The file cannot be read.</exception>
     public IReadOnlyList<string> CheckIntegrity()

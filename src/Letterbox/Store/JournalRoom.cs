@@ -1,10 +1,10 @@
-// How much more the journal may take in. Messages are told to wait before the disk is full: what is left then
-// is room for the marks of what MongoDB has, for the log, and for whoever else lives on this disk.
+// How much more the journal may take in. Messages are told to wait before the disk is full: what is left
+// then is room for the marks of what MongoDB has, for the log, and for whoever else lives on this disk.
 //
-//    the journal's file    | in use ........ | free pages |      free pages come of purging; the file does not
-//                          '---- BytesMax ---'                 shrink, but new messages go there first
-//    the disk              | others | the file | free ..... |
-//                                 DiskReserve: free pages and what is free on the disk together
+//    the journal's file   | in use ........ | free pages |     free pages come of purging: the file does not
+//                         '---- BytesMax ---'                  shrink, but new messages go there first
+//    the disk             | others | the file | free ..... |
+//                                DiskReserve: free pages and what is free on the disk together
 //
 // There is room again by itself: when messages are purged, or when somebody makes room on the disk.
 

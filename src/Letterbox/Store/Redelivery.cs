@@ -1,8 +1,8 @@
 // `letterbox redeliver`: what MongoDB has lost, by going back to an old backup, is brought to it again.
 //
 //    deliveries   seq  at             since 12:00
-//                 100  11:00  stays   the watermark goes back to 100, and the relay, which looks for it before
-//                 250  12:30  goes    every batch, goes on with message 101
+//                 100  11:00  stays   the watermark goes back to 100, and the relay, which looks for it
+//                 250  12:30  goes    before every batch, goes on with message 101
 //                 400  11:59  goes    the clock was set back: what comes after something lost is lost too
 //
 // MongoDB passes over what it still has: the keys are the same. What was purged cannot come back, and what is
@@ -28,8 +28,8 @@ internal static class Redelivery
             SELECT ifnull(min(seq), 0) FROM deliveries WHERE at >= {since.ToUnixTimeMilliseconds()}
             """);
         if (first == 0) return 0;
-        // Those in quarantine do not count: when they alone are left, the greatest number ever given may stand
-        // in the deliveries only, and deleting it there would have it given again.
+        // Those in quarantine do not count: when they alone are left, the greatest number ever given may
+        // stand in the deliveries only, and deleting it there would have it given again.
         long messages = Scalar($"""
             SELECT count(*) FROM messages
             WHERE seq > ifnull((SELECT max(seq) FROM deliveries WHERE seq < {first}), 0)

@@ -14,7 +14,7 @@ public sealed class CommandLineTests
     {
         Finished end = await LetterboxProcess.RunAsync(["--help"]);
         Assert.Equal(ExitStatus.Ok, end.Status);
-        string[] verbs = ["web", "store", "messages", "send", "health"];
+        string[] verbs = ["web", "store", "messages", "send", "redeliver", "audit", "health"];
         foreach (string word in verbs) Assert.Contains($"\n  {word} ", end.Output, StringComparison.Ordinal);
         foreach (Setting setting in Setting.All)
         {
@@ -53,6 +53,8 @@ public sealed class CommandLineTests
     [InlineData("--http 3000", "--http")]
     [InlineData("web --site /no/such/folder", "--site")]
     [InlineData("--mongodb-uri localhost", "--mongodb-uri")]
+    [InlineData("redeliver", "--since")]
+    [InlineData("redeliver --since yesterday", "--since is \"yesterday\"")]
     public async Task A_wrong_command_line_is_named(string line, string named)
     {
         Finished end = await LetterboxProcess.RunAsync(line.Split(' '));
@@ -64,6 +66,7 @@ public sealed class CommandLineTests
     [Theory]
     [InlineData("LETTERBOX_HTTP", "nowhere")]
     [InlineData("LETTERBOX_JOURNAL_KEEP", "long")]
+    [InlineData("LETTERBOX_DISK_RESERVE", "64")]
     public async Task A_wrong_variable_is_named(string variable, string value)
     {
         Finished end = await LetterboxProcess.RunAsync([], new() { [variable] = value });

@@ -29,6 +29,33 @@ public sealed class StoreLinkTests
     }
 
     [Fact]
+    public async Task The_link_remembers_why_messages_wait_until_one_does_not_or_for_a_while()
+    {
+        var time = new ManualTime();
+        using var store = new ScriptedStore();
+        await using var link = new StoreLink(store.Address, s_limits, time, NullLogger.Instance);
+        using SocketClient connection = await store.AcceptAsync();
+        Assert.Null(link.WaitReason);
+        await AnswerAsync("WAIT the disk is full");
+        Assert.Equal("the disk is full", link.WaitReason);
+        await AnswerAsync("NO it is bad");
+        Assert.Null(link.WaitReason);
+        await AnswerAsync("WAIT the disk is full");
+        time.Advance(s_limits.WaitMemory - TimeSpan.FromMilliseconds(1));
+        Assert.Equal("the disk is full", link.WaitReason);
+        time.Advance(TimeSpan.FromMilliseconds(1));
+        Assert.Null(link.WaitReason);
+
+        async Task AnswerAsync(string answer)
+        {
+            Task<Receipt> receipt = link.DeliverAsync(Texts.Message("a", "b")).AsTask();
+            Assert.NotNull(await connection.ReadLineAsync());
+            await connection.SendAsync($"{answer}\n");
+            await receipt;
+        }
+    }
+
+    [Fact]
     public async Task What_has_no_answer_is_sent_again_under_the_same_key_over_a_new_connection()
     {
         using var store = new ScriptedStore();
@@ -95,6 +122,7 @@ public sealed class StoreLinkTests
         await time.ArmedAsync(s_limits.Patience);
         time.Advance(s_limits.Patience);
         Assert.Equal(Receipt.Later("no answer from the store within 10 s"), await late);
+        Assert.Equal("no answer from the store within 10 s", link.WaitReason);
         Assert.Null(await hanging.ReadLineAsync());
 
         Message next = Texts.Message("a", "next");

@@ -151,6 +151,33 @@ public sealed class ListingTests : IDisposable
             reader, ListingFormat.For("json", 0)!, follow: true, output, TimeProvider.System, default));
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_store_that_breaks_off_in_the_middle_is_told_after_what_was_listed(bool mongo)
+    {
+        await using var server = new ScriptedMongo { PageMax = 10 };
+        await using Journal journal = Samples.OpenJournal(_folder);
+        await Samples.FillAsync(journal, 1500);
+        var settings = new Settings { Data = _folder.Path };
+        if (mongo)
+        {
+            settings = settings with { MongoUri = server.ImpatientUri };
+            using MongoStore store = MongoStore.Open(server.Uri, "letterbox", "messages");
+            Assert.True(store.Insert(MongoMessages.Batch(30)).Stored);
+            server.Next("getMore", MongoFault.CommandError(96, "operation failed"));
+        }
+        else
+        {
+            Samples.Query(journal.Path, "UPDATE messages SET id = 'none' WHERE seq = 1200");
+        }
+
+        using var output = new StringWriter();
+        int status = await Listing.RunAsync(settings, "json", follow: false, output, CancellationToken.None);
+        Assert.Equal(ExitStatus.Failed, status);
+        Assert.InRange(output.ToString().Count(static c => c == '\n'), 10, 1199);
+    }
+
     private static StoredMessage Stored(string text, string username = "krabaton") =>
         new(s_id, Date, username, text);
 

@@ -82,6 +82,12 @@ internal sealed class ScriptedMongo : IAsyncDisposable
         lock (_lock) _data.Collection($"{database}.{collection}").Add(document);
     }
 
+    /// <summary>Loses documents, as a database does that goes back to an old backup.</summary>
+    public void Lose(string database, string collection, Predicate<MongoDoc> which)
+    {
+        lock (_lock) _data.Collection($"{database}.{collection}").RemoveAll(which);
+    }
+
     /// <summary>The next commands of this name meet these faults, one each.</summary>
     public void Next(string command, params MongoFault[] faults)
     {

@@ -1,0 +1,92 @@
+// The bounds of the journal: messages wait before the disk is full, and are taken again when there is room.
+
+using Letterbox.Store;
+using Letterbox.Tests.Support;
+
+namespace Letterbox.Tests.Store;
+
+public sealed class JournalRoomTests : IDisposable
+{
+    private static readonly TimeSpan s_look = TimeSpan.FromSeconds(1);
+    private static readonly string s_long = new('x', 4000);
+
+    private readonly TempFolder _folder = new();
+    private readonly ManualTime _time = new();
+    private readonly RecordingLog _log = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task A_full_journal_takes_no_more_until_a_purge_has_made_room()
+    {
+        var bounds = new JournalBounds { BytesMax = 256 * 1024 };
+        await using Journal journal = Journal.Open(_folder.Path, _time, _log, bounds);
+        Receipt full = Receipt.Later("the journal is full");
+        await FillAsync(journal, full);
+        int stored = Samples.Texts(journal).Length;
+        Assert.InRange(stored, 40, 64);
+        Assert.Equal(full, await journal.AppendAsync(Samples.Message("short")));
+        Assert.Equal(full.Reason, journal.Fault);
+
+        Assert.Null(journal.MarkDelivered(0, journal.LastSequence, []));
+        Assert.Null(journal.Purge(TimeSpan.Zero, CancellationToken.None));
+        // It looks once a second at most.
+        _time.Advance(s_look - TimeSpan.FromMilliseconds(1));
+        Assert.Equal(full, await journal.AppendAsync(Samples.Message("short")));
+        _time.Advance(TimeSpan.FromMilliseconds(1));
+        Assert.Equal(ReceiptKind.Stored, (await journal.AppendAsync(Samples.Message("short"))).Kind);
+        Assert.Null(journal.Fault);
+        await FillAsync(journal, full);
+        // The file does not grow: what was purged is written over.
+        Assert.InRange(Samples.Texts(journal).Length, stored - 5, stored + 5);
+    }
+
+    [Fact]
+    public async Task A_disk_that_is_nearly_full_keeps_its_reserve_for_marks_and_others()
+    {
+        using var disk = new SmallDisk(mebibytes: 4);
+        var bounds = new JournalBounds { DiskReserve = 1 << 20 };
+        await using Journal journal = Journal.Open(disk.Path, _time, _log, bounds);
+        await Samples.FillAsync(journal, 3);
+        disk.FillUpTo(free: (1 << 20) - 4096);
+        _time.Advance(s_look);
+        Message message = Samples.Message("waits");
+        Assert.Equal(Receipt.Later("the disk is nearly full"), await journal.AppendAsync(message));
+        Assert.Null(journal.MarkDelivered(0, 2, []));
+
+        disk.Empty();
+        _time.Advance(s_look);
+        Assert.Equal(Receipt.Stored(message.Id), await journal.AppendAsync(message));
+        Assert.Equal(
+            ["Error: messages cannot be stored: the disk is nearly full; senders are told to wait",
+             "Information: messages are stored again; 1 batches had to wait"],
+            _log.Lines);
+    }
+
+    [Fact]
+    public async Task What_a_purge_has_freed_inside_the_file_counts_as_free()
+    {
+        using var disk = new SmallDisk(mebibytes: 4);
+        var bounds = new JournalBounds { DiskReserve = 1 << 20 };
+        await using Journal journal = Journal.Open(disk.Path, _time, _log, bounds);
+        await FillAsync(journal, Receipt.Later("the disk is nearly full"));
+        Assert.Null(journal.MarkDelivered(0, journal.LastSequence, []));
+        Assert.Null(journal.Purge(TimeSpan.Zero, CancellationToken.None));
+        _time.Advance(s_look);
+        Assert.Equal(ReceiptKind.Stored, (await journal.AppendAsync(Samples.Message("again"))).Kind);
+    }
+
+    // Stores long messages, a second apart, until one gets this answer.
+    private async Task FillAsync(Journal journal, Receipt end)
+    {
+        Receipt receipt;
+        do
+        {
+            receipt = await journal.AppendAsync(Samples.Message(s_long));
+            _time.Advance(s_look);
+        }
+        while (receipt.Kind == ReceiptKind.Stored);
+
+        Assert.Equal(end, receipt);
+    }
+}
