@@ -15,7 +15,7 @@ public sealed class FullHelp(HelpAction usage) : SynchronousCommandLineAction
         """
         Exit status:
           0  done, or stopped in good order (SIGTERM, Ctrl-C)
-          1  it did not work: standard error says why
+          1  it did not work: standard error says why; audit: there are findings
           2  the command line or a setting is wrong: standard error names it
 
         Examples:
@@ -26,6 +26,8 @@ public sealed class FullHelp(HelpAction usage) : SynchronousCommandLineAction
           letterbox messages --format csv > messages.csv   everything, for a spreadsheet
           letterbox send --username ann --message hello    leaves one message
           echo hello | letterbox send --username ann       the same
+          letterbox audit                                  is everything in MongoDB that should be?
+          letterbox redeliver --since 36h                  brings back what MongoDB has lost since
         """;
 
     /// <inheritdoc/>

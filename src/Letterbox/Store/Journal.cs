@@ -15,13 +15,14 @@ public sealed class Journal : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly JournalLock _lock;
     private readonly JournalWriter _writer;
+    private readonly JournalRoom _room;
     private readonly GroupCommit _commits;
 
     private Journal(
         string path, TimeProvider time, JournalLock owned, JournalWriter writer, JournalRoom room,
         ILogger log)
     {
-        (Path, _time, _lock, _writer) = (path, time, owned, writer);
+        (Path, _time, _lock, _writer, _room) = (path, time, owned, writer, room);
         _commits = new GroupCommit(
             batch => room.Shortage(writer.Connection) ?? writer.Append(batch), Committed, log);
     }
@@ -40,6 +41,9 @@ public sealed class Journal : IAsyncDisposable
 
     /// <summary>Why messages cannot be stored now, fit for anyone to read; null when they can.</summary>
     public string? Fault => _commits.Fault;
+
+    /// <summary>Whether new messages had to wait for room of late: a purge makes some.</summary>
+    public bool IsShortOfRoom => _room.IsShort;
 
     /// <summary>The writer; for tests, which make its connection fail.</summary>
     internal JournalWriter Writer => _writer;
@@ -92,21 +96,15 @@ public sealed class Journal : IAsyncDisposable
         _commits.Run(() => _writer.MarkDelivered(after, upTo, refused));
 
     /// <summary>
-    /// Deletes what was delivered <paramref name="keep"/> ago or longer, but never what is in quarantine, in
-    /// small steps between which new messages are stored. Returns null, or why it is not all done. Blocks:
-    /// for a thread of one's own.
+    /// Deletes what was delivered <paramref name="keep"/> ago or longer, and more of what was delivered while
+    /// there is no room for new messages; never what is in quarantine. In small steps between which new
+    /// messages are stored. Returns null, or why it is not all done. Blocks: for a thread of one's own.
     /// </summary>
     /// <param name="keep">How long a delivered message stays.</param>
     /// <param name="stop">Ends the purge between two steps.</param>
-    public string? Purge(TimeSpan keep, CancellationToken stop)
-    {
-        DateTimeOffset before = _time.GetUtcNow() - keep;
-        string? fault = null;
-        bool done = false;
-        while (!done && fault is null && !stop.IsCancellationRequested)
-            fault = _commits.Run(() => _writer.Purge(before, out done));
-        return fault;
-    }
+    public string? Purge(TimeSpan keep, CancellationToken stop) =>
+        Purge(_time.GetUtcNow() - keep, onlyForRoom: false, stop)
+        ?? Purge(DateTimeOffset.MaxValue, onlyForRoom: true, stop);
 
     /// <summary>
     /// Takes no more messages; commits and answers those it has; closes the file and gives up the lock.
@@ -116,6 +114,22 @@ public sealed class Journal : IAsyncDisposable
         await _commits.DisposeAsync();
         _writer.Dispose();
         _lock.Dispose();
+    }
+
+    private string? Purge(DateTimeOffset before, bool onlyForRoom, CancellationToken stop)
+    {
+        string? fault = null;
+        bool done = false;
+        while (!done && fault is null && !stop.IsCancellationRequested)
+        {
+            fault = _commits.Run(() =>
+            {
+                done = onlyForRoom && _room.Look(_writer.Connection) is null;
+                return done ? null : _writer.Purge(before, out done);
+            });
+        }
+
+        return fault;
     }
 
     private void Committed()

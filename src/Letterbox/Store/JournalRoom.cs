@@ -6,7 +6,8 @@
 //    the disk             | others | the file | free ..... |
 //                                DiskReserve: free pages and what is free on the disk together
 //
-// There is room again by itself: when messages are purged, or when somebody makes room on the disk.
+// There is room again by itself: when messages are purged, for the lack of it before their time, or when
+// somebody makes room on the disk.
 
 namespace Letterbox.Store;
 
@@ -20,7 +21,7 @@ public sealed record JournalBounds
     public long DiskReserve { get; init; }
 }
 
-/// <summary>Says when the journal must not grow any more. Used by one thread at a time.</summary>
+/// <summary>Says when the journal must not grow any more. Used by the writer's thread.</summary>
 /// <param name="folder">Where the journal lies.</param>
 /// <param name="bounds">How far it may grow.</param>
 /// <param name="time">The clock of the looks.</param>
@@ -30,7 +31,10 @@ internal sealed class JournalRoom(string folder, JournalBounds bounds, TimeProvi
     private static readonly TimeSpan s_lookEvery = TimeSpan.FromSeconds(1);
 
     private long? _looked;
-    private string? _shortage;
+    private volatile string? _shortage;
+
+    /// <summary>Whether the last answer was a shortage. Readable on any thread.</summary>
+    public bool IsShort => _shortage is not null;
 
     /// <summary>
     /// Why new messages have to wait, fit for anyone to read, as it was a second ago or less; <c>null</c>:
@@ -44,12 +48,14 @@ internal sealed class JournalRoom(string folder, JournalBounds bounds, TimeProvi
         if (journal is null) return null;
         if (_looked is { } last && time.GetElapsedTime(last) < s_lookEvery) return _shortage;
         _looked = time.GetTimestamp();
-        return _shortage = Look(journal);
+        _shortage = Look(journal);
+        return _shortage;
     }
 
-    // What cannot be found out is no shortage: the commit that follows tells what is wrong.
-    private string? Look(Sqlite journal)
+    /// <summary>The same as it is now. What cannot be found out is no shortage.</summary>
+    public string? Look(Sqlite? journal)
     {
+        if (journal is null) return null;
         journal.Scalar("PRAGMA page_size", out long page);
         journal.Scalar("PRAGMA page_count", out long pages);
         journal.Scalar("PRAGMA freelist_count", out long free);

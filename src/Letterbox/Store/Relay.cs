@@ -5,7 +5,8 @@
 //        └── none after the watermark: wait for news, or poll
 //
 // Delivered is marked after MongoDB acknowledged. A crash between the two sends the batch again, and its keys
-// make that harmless. On the way, hourly, it purges what MongoDB has had for long enough.
+// make that harmless. On the way, hourly, it purges what MongoDB has had for long enough, and at once when new
+// messages have no room.
 
 using Microsoft.Extensions.Logging;
 
@@ -189,7 +190,8 @@ public sealed class Relay : IAsyncDisposable
 
     private void PurgeIfDue()
     {
-        if (_purged is { } last && _time.GetElapsedTime(last) < s_purgeEvery) return;
+        bool recently = _purged is { } last && _time.GetElapsedTime(last) < s_purgeEvery;
+        if (recently && !_journal.IsShortOfRoom) return;
         _purged = _time.GetTimestamp();
         if (_journal.Purge(_keep, _stopping.Token) is { } fault)
             _log.LogWarning("delivered messages cannot be purged: {Fault}; trying again in an hour", fault);

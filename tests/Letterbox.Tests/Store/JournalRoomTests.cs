@@ -76,6 +76,27 @@ public sealed class JournalRoomTests : IDisposable
         Assert.Equal(ReceiptKind.Stored, (await journal.AppendAsync(Samples.Message("again"))).Kind);
     }
 
+    [Fact]
+    public async Task Copies_of_what_mongodb_has_make_room_before_their_time_but_no_more_than_needed()
+    {
+        var bounds = new JournalBounds { BytesMax = 256 * 1024 };
+        await using Journal journal = Journal.Open(_folder.Path, _time, _log, bounds);
+        // Without a look in between: time stands still.
+        await Samples.FillAsync(journal, 4000);
+        _time.Advance(s_look);
+        Message message = Samples.Message("waits");
+        Assert.Equal(Receipt.Later("the journal is full"), await journal.AppendAsync(message));
+        await using (new Relay(journal, Stored, TimeSpan.FromDays(7), _time, _log))
+        {
+            await _time.NextTimerAsync();
+            _time.Advance(s_look);
+            Assert.InRange(Samples.Texts(journal).Length, 500, 3500);
+            Assert.Equal(Receipt.Stored(message.Id), await journal.AppendAsync(message));
+        }
+
+        static BatchOutcome Stored(IReadOnlyList<JournalEntry> batch) => new(true, null, []);
+    }
+
     // Stores long messages, a second apart, until one gets this answer.
     private async Task FillAsync(Journal journal, Receipt end)
     {

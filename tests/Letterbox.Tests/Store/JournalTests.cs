@@ -36,6 +36,29 @@ public sealed class JournalTests : IDisposable
             Samples.Query(journal.Path, "SELECT date FROM messages WHERE seq = 2"));
     }
 
+    [Fact]
+    public async Task A_clock_that_steps_back_changes_dates_and_nothing_else()
+    {
+        var time = new ManualTime();
+        Message[] messages;
+        await using (Journal journal = Samples.OpenJournal(_folder, time))
+        {
+            messages = await Samples.FillAsync(journal, 2);
+            time.Advance(TimeSpan.FromDays(-1));
+            await journal.AppendAsync(Samples.Message("third"));
+        }
+
+        time.Advance(TimeSpan.FromDays(-1));
+        await using Journal second = Samples.OpenJournal(_folder, time);
+        await second.AppendAsync(Samples.Message("fourth"));
+        Assert.Equal(Receipt.Stored(messages[0].Id), await second.AppendAsync(messages[0]));
+        Assert.Equal(
+            ["1 10-29 message 1", "2 10-29 message 2", "3 10-28 third", "4 10-27 fourth"],
+            Samples.Query(second.Path, """
+                SELECT seq || ' ' || substr(date, 6, 5) || ' ' || message FROM messages ORDER BY seq
+                """));
+    }
+
     public static TheoryData<string> Texts =>
     [
         "a\0b", "\0", "a\0", "Привет, мир", "👨‍👩‍👧 📬", "line\r\nbreak\nand\rmore",
