@@ -18,6 +18,15 @@ public static class StoreProcess
     /// </summary>
     private static readonly TimeSpan s_drainPatience = TimeSpan.FromSeconds(8);
 
+    /// <summary>
+    /// How long to wait for a journal that is in use. A store process whose supervisor was killed ends by
+    /// itself, see <see cref="StopSignal"/>: whoever starts the letterbox again at once finds it on its way
+    /// out.
+    /// </summary>
+    private static readonly TimeSpan s_predecessorPatience = TimeSpan.FromSeconds(16);
+
+    private static readonly TimeSpan s_lookAgain = TimeSpan.FromMilliseconds(100);
+
     /// <summary>Serves until <paramref name="stop"/>, then drains. Returns the exit status.</summary>
     /// <exception cref="SocketException">The address cannot be bound.</exception>
     /// <exception cref="StoreException">The journal, or MongoDB where it is configured, cannot be used.</exception>
@@ -29,12 +38,7 @@ public static class StoreProcess
         using MongoStore? mongo = settings.MongoUri is { } uri
             ? MongoStore.Open(uri, settings.MongoDatabase, settings.MongoCollection)
             : null;
-        var bounds = new JournalBounds
-        {
-            BytesMax = settings.JournalMax ?? long.MaxValue,
-            DiskReserve = settings.DiskReserve,
-        };
-        await using Journal journal = Journal.Open(settings.Data, time, log, bounds);
+        await using Journal journal = await OpenJournalAsync(settings, time, log, stop);
         await using Relay? relay = mongo is null
             ? null
             : new Relay(journal, mongo.Insert, settings.JournalKeep, time, logs.CreateLogger("relay"));
@@ -47,5 +51,30 @@ public static class StoreProcess
         int left = await server.DrainAsync(s_drainPatience);
         if (left > 0) log.LogWarning("{Left} connections did not end in time", left);
         return ExitStatus.Ok;
+    }
+
+    private static async Task<Journal> OpenJournalAsync(
+        Settings settings, TimeProvider time, ILogger log, CancellationToken stop)
+    {
+        var bounds = new JournalBounds
+        {
+            BytesMax = settings.JournalMax ?? long.MaxValue,
+            DiskReserve = settings.DiskReserve,
+        };
+        long since = time.GetTimestamp();
+        for (bool first = true; ; first = false)
+        {
+            try
+            {
+                return Journal.Open(settings.Data, time, log, bounds);
+            }
+            catch (StoreException e) when (
+                e.InUse && time.GetElapsedTime(since) < s_predecessorPatience && !stop.IsCancellationRequested)
+            {
+                if (first) log.LogWarning("{Reason}; waiting for its end", e.Message);
+            }
+
+            await Task.Delay(s_lookAgain, time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
     }
 }

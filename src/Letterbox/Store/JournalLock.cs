@@ -31,8 +31,8 @@ internal sealed class JournalLock : IDisposable
         catch (IOException) when (IsHeld(path))
         {
             string journal = Path.Combine(folder, JournalFile.Name);
-            throw new StoreException(
-                $"the journal {journal} is in use: another store process holds {path}");
+            string reason = $"the journal {journal} is in use: another store process holds {path}";
+            throw new StoreException(reason) { InUse = true };
         }
         catch (IOException e)
         {

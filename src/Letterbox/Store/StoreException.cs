@@ -13,4 +13,7 @@ public sealed class StoreException(string message, string? reason = null) : Exce
 {
     /// <summary>Why, in a few words that tell a stranger nothing of this machine.</summary>
     public string Reason { get; } = reason ?? "the store cannot be used";
+
+    /// <summary>Another process owns the journal: when that has ended, it can be used.</summary>
+    public bool InUse { get; init; }
 }
