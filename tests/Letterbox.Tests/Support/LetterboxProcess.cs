@@ -60,10 +60,12 @@ public sealed partial class LetterboxProcess : IAsyncDisposable
     /// <param name="data">
     /// A data folder to use and to leave; by default a new one, deleted at the end.
     /// </param>
+    /// <param name="under">A program to run it under, with its arguments; it ends when letterbox does.</param>
     public static async Task<LetterboxProcess> StartAsync(
-        string[]? arguments = null, Dictionary<string, string>? variables = null, string? data = null)
+        string[]? arguments = null, Dictionary<string, string>? variables = null, string? data = null,
+        string[]? under = null)
     {
-        LetterboxProcess letterbox = Launch(arguments ?? [], variables, data);
+        LetterboxProcess letterbox = Launch(arguments ?? [], variables, data, under ?? []);
         try
         {
             string role = arguments is [var verb, ..] ? verb : "";
@@ -94,7 +96,7 @@ public sealed partial class LetterboxProcess : IAsyncDisposable
         string[] arguments, Dictionary<string, string>? variables = null, string? data = null,
         byte[]? input = null)
     {
-        await using LetterboxProcess letterbox = Launch(arguments, variables, data);
+        await using LetterboxProcess letterbox = Launch(arguments, variables, data, []);
         try
         {
             await letterbox._process.StandardInput.BaseStream.WriteAsync(input ?? []);
@@ -115,11 +117,32 @@ public sealed partial class LetterboxProcess : IAsyncDisposable
     /// <summary>Sends any process a signal.</summary>
     public static void Signal(int process, int signal) => Assert.Equal(0, Kill(process, signal));
 
+    /// <summary>Sends a signal to a process that may have ended. False: it has.</summary>
+    public static bool TrySignal(int process, int signal) => Kill(process, signal) == 0;
+
     /// <summary>Closes its standard input: a supervised process is to stop then.</summary>
     public void LetLeashGo() => _process.StandardInput.Close();
 
     /// <summary>The process id of the child with this role.</summary>
     public int Child(string role) => Assert.Single(Children, child => Arguments(child)[^1] == role);
+
+    /// <summary>The process id of the child with this role, if there is one at this moment.</summary>
+    public int? TryChild(string role)
+    {
+        foreach (int child in Children)
+        {
+            try
+            {
+                if (Arguments(child)[^1] == role) return child;
+            }
+            catch (IOException)
+            {
+                // It has just ended.
+            }
+        }
+
+        return null;
+    }
 
     /// <summary>The process ids of its children.</summary>
     public int[] Children =>
@@ -161,11 +184,11 @@ public sealed partial class LetterboxProcess : IAsyncDisposable
     }
 
     private static LetterboxProcess Launch(
-        string[] arguments, Dictionary<string, string>? variables, string? data)
+        string[] arguments, Dictionary<string, string>? variables, string? data, string[] under)
     {
         string folder = data ?? Directory.CreateTempSubdirectory("letterbox-").FullName;
-        string executable = Path.Combine(AppContext.BaseDirectory, "letterbox");
-        var start = new Diagnostics.ProcessStartInfo(executable, arguments)
+        string[] command = [.. under, Path.Combine(AppContext.BaseDirectory, "letterbox"), .. arguments];
+        var start = new Diagnostics.ProcessStartInfo(command[0], command[1..])
         {
             UseShellExecute = false,
             RedirectStandardInput = true,

@@ -9,6 +9,7 @@ internal sealed class ScriptedMongoData
     private readonly Dictionary<string, List<MongoDoc>> _collections = [];
     private readonly Dictionary<long, (string Namespace, Queue<MongoDoc> Left)> _cursors = [];
     private long _lastCursor = 1000;
+    private (List<MongoDoc>? Collection, HashSet<object> Ids) _taken = (null, []);
 
     /// <summary>Most documents in one page of a cursor.</summary>
     public int PageMax { get; set; } = 101;
@@ -57,13 +58,13 @@ internal sealed class ScriptedMongoData
     private static MongoDoc Error(int code, string text) =>
         new() { { "ok", 0.0 }, { "errmsg", text }, { "code", code } };
 
-    private static MongoDoc Insert(List<MongoDoc> collection, MongoDoc command, MongoFault? fault)
+    private MongoDoc Insert(List<MongoDoc> collection, MongoDoc command, MongoFault? fault)
     {
         bool ordered = command["ordered"] as bool? ?? true;
         int inserted = 0;
         var errors = new List<object?>();
         var documents = (object?[])command["documents"]!;
-        var taken = collection.Select(static d => d["_id"]!).ToHashSet();
+        HashSet<object> taken = Taken(collection);
         for (int i = 0; i < documents.Length && !(ordered && errors.Count > 0); i++)
         {
             var document = (MongoDoc)documents[i]!;
@@ -83,6 +84,14 @@ internal sealed class ScriptedMongoData
         if (errors.Count > 0) answer.Add("writeErrors", errors.ToArray());
         if (fault?.WriteConcernError is { } error) answer.Add("writeConcernError", error);
         return answer;
+    }
+
+    // The keys of a collection, kept from one insert to the next unless somebody has put a document there.
+    private HashSet<object> Taken(List<MongoDoc> collection)
+    {
+        if (_taken.Collection != collection || _taken.Ids.Count != collection.Count)
+            _taken = (collection, [.. collection.Select(static d => d["_id"]!)]);
+        return _taken.Ids;
     }
 
     private MongoDoc Find(string ns, MongoDoc command)

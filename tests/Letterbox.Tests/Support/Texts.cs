@@ -33,11 +33,11 @@ public static class Texts
     /// <summary>The text of that name.</summary>
     public static string Of(string name) => s_texts[name];
 
-    /// <summary>A legal message with a fresh key.</summary>
-    public static Message Message(string username, string text)
+    /// <summary>A legal message, with a fresh key unless it is given one.</summary>
+    public static Message Message(string username, string text, ObjectId? id = null)
     {
-        ObjectId id = ObjectId.New(TimeProvider.System);
-        bool legal = Letterbox.Message.TryCreate(id, username, text, out Message? message, out var fault);
+        ObjectId key = id ?? ObjectId.New(TimeProvider.System);
+        bool legal = Letterbox.Message.TryCreate(key, username, text, out Message? message, out var fault);
         Assert.True(legal, fault?.Reason);
         return message!;
     }

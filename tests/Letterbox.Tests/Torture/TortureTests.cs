@@ -1,0 +1,127 @@
+// The real executable, killed with -9 again and again while messages come in by every door.
+//
+//    1. Clients post numbered messages over HTTP, TCP and UDP; now and then one hangs up half-way.
+//    2. A tormentor, by a seed: kills web, store or supervisor, freezes web or store, takes MongoDB away. Most
+//       blows fall when messages flow again, some at once, into the middle of a restart.
+//    3. The clients finish: the last message of each is thanked for too, so nobody waits for ever.
+//    4. Journal and MongoDB are read: thanked for means there, once, as it was sent.
+//
+// A few kills belong to every run of the tests; bench/torture.sh asks for more.
+
+using System.Globalization;
+using Letterbox.Tests.Support;
+
+namespace Letterbox.Tests.Torture;
+
+public sealed class TortureTests
+{
+    /// <summary>How many kills, when not the usual few.</summary>
+    public const string KillsVariable = "LETTERBOX_TORTURE_KILLS";
+
+    /// <summary>The seed, when not a new one.</summary>
+    public const string SeedVariable = "LETTERBOX_TORTURE_SEED";
+
+    private const int UsualKills = 10;
+    private const int HttpClients = 12;
+
+    private static readonly string[] s_blows =
+        ["web", "store", "supervisor", "frozen", "hung", "database"];
+
+    private readonly Ledger _ledger = new();
+    private readonly Dictionary<string, int> _blows =
+        s_blows.ToDictionary(static blow => blow, static _ => 0);
+
+    private int Kills => _blows["web"] + _blows["store"] + _blows["supervisor"];
+
+    [Fact]
+    public async Task Every_message_that_was_thanked_for_is_there_once_whoever_is_killed()
+    {
+        int kills = Number(KillsVariable) ?? UsualKills;
+        int seed = Number(SeedVariable) ?? Random.Shared.Next();
+        await using Victim victim = await Victim.StartAsync();
+        using var stop = new CancellationTokenSource();
+        Task[] clients =
+        [
+            .. Enumerable.Range(seed, HttpClients).Select(
+                mood => new PostingClient(() => victim.Http, _ledger, mood).PostAsync(stop.Token)),
+            new PostingClient(() => victim.Socket, _ledger, seed - 1).SendLinesAsync(stop.Token),
+            new PostingClient(() => victim.Socket, _ledger, seed - 2).SendDatagramsAsync(stop.Token),
+        ];
+        await TormentAsync(victim, new Random(seed), kills);
+        await stop.CancelAsync();
+        await Task.WhenAll(clients);
+        await victim.StopAsync();
+
+        Verdict journal = _ledger.AuditJournal(victim.Data), mongo = _ledger.Audit(victim.InMongo());
+        string said = Say(seed, journal, mongo);
+        Console.Error.WriteLine(said);
+        Assert.True(journal == Verdict.Kept && mongo == Verdict.Kept, said);
+    }
+
+    [Fact]
+    public async Task A_stop_in_the_middle_of_posting_loses_nothing()
+    {
+        await using LetterboxProcess letterbox = await LetterboxProcess.StartAsync();
+        Address http = letterbox.Http;
+        using var stop = new CancellationTokenSource();
+        // They never finish: nobody starts this letterbox again.
+        for (int mood = 0; mood < HttpClients; mood++)
+            _ = new PostingClient(() => http, _ledger, mood).PostAsync(stop.Token);
+        await FlowAsync(200);
+        letterbox.Signal(LetterboxProcess.SigTerm);
+        Assert.Equal(ExitStatus.Ok, await letterbox.EndedAsync());
+        Assert.Equal(Verdict.Kept, _ledger.AuditJournal(letterbox.Data));
+    }
+
+    private async Task TormentAsync(Victim victim, Random random, int kills)
+    {
+        while (Kills < kills)
+        {
+            if (random.Next(4) > 0) await FlowAsync(random.Next(1, 40));
+            string role = random.Next(2) == 0 ? "web" : "store";
+            TimeSpan moment = TimeSpan.FromMilliseconds(random.Next(20, 300));
+            switch (random.Next(20))
+            {
+                case < 11:
+                    if (victim.Kill(role)) _blows[role]++;
+                    else await Task.Delay(moment);
+                    break;
+                case < 15:
+                    await victim.KillSupervisorAsync();
+                    _blows["supervisor"]++;
+                    break;
+                case < 17:
+                    await victim.FreezeAsync(role, moment);
+                    _blows["frozen"]++;
+                    break;
+                case < 18 when Kills > UsualKills:
+                    // Longer than the web process waits: those who are on their way hear 503.
+                    await victim.FreezeAsync("store", TimeSpan.FromSeconds(11));
+                    _blows["hung"]++;
+                    break;
+                default:
+                    await victim.LoseMongoAsync(moment);
+                    _blows["database"]++;
+                    break;
+            }
+        }
+    }
+
+    private Task FlowAsync(int messages)
+    {
+        int enough = _ledger.Thanked + messages;
+        return Eventually.IsAsync(() => _ledger.Thanked >= enough);
+    }
+
+    private string Say(int seed, Verdict journal, Verdict mongo) =>
+        $"torture: {_ledger.Thanked} messages thanked for, {Kills} kills (web {_blows["web"]}, "
+        + $"store {_blows["store"]}, supervisor {_blows["supervisor"]}), {_blows["frozen"]} times frozen, "
+        + $"{_blows["hung"]} times hung for 11 s, {_blows["database"]} times without MongoDB: "
+        + $"journal lost {journal.Lost}, doubled {journal.Doubled}, altered {journal.Altered}; "
+        + $"MongoDB lost {mongo.Lost}, doubled {mongo.Doubled}, altered {mongo.Altered} (seed {seed})";
+
+    private static int? Number(string variable) =>
+        Environment.GetEnvironmentVariable(variable) is { Length: > 0 } text
+            ? int.Parse(text, CultureInfo.InvariantCulture)
+            : null;
+}
