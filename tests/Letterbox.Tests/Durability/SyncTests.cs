@@ -1,0 +1,135 @@
+// The sync comes first: a killed process proves nothing about it, for the page cache survives that. Here the
+// kernel's own order of events is looked at: no OK leaves the store process before the log's commit that
+// holds the message has been synced. And the power is cut, at every sync and at every OK.
+
+using System.Buffers.Binary;
+using System.Text;
+using Letterbox.Store;
+using Letterbox.Tests.Support;
+
+namespace Letterbox.Tests.Durability;
+
+public sealed class SyncTests(TracedStore traced) : IClassFixture<TracedStore>
+{
+    private string Log => Path.Combine(traced.Data, JournalFile.Name + "-wal");
+
+    [Fact]
+    public void Every_ok_is_sent_after_the_sync_of_the_commit_that_holds_its_message()
+    {
+        Assert.Equal(
+            traced.Sent.Keys.Order(StringComparer.Ordinal),
+            traced.Calls.SelectMany(static call => call.Acknowledged).Order(StringComparer.Ordinal));
+        Assert.Empty(TooEarly(traced.Calls));
+    }
+
+    [Fact]
+    public void An_ok_without_a_sync_is_noticed()
+    {
+        SystemCall[] unsynced = [.. traced.Calls.Where(call => !(call.IsSync && call.Path == Log))];
+        Assert.Equal(traced.Sent.Count, TooEarly(unsynced).Count());
+        // A sync is worth nothing to what is written while it runs.
+        SystemCall[] early = [.. traced.Calls.Select(call => call.IsSync ? call with { Began = 0 } : call)];
+        Assert.NotEmpty(TooEarly(early));
+    }
+
+    [Fact]
+    public void The_folder_is_synced_when_journal_and_log_are_in_it_and_before_the_first_ok()
+    {
+        SystemCall ok = traced.Calls.First(static call => call.Acknowledged.Any());
+        foreach (string name in new[] { JournalFile.Name, JournalFile.Name + "-wal" })
+        {
+            string path = Path.Combine(traced.Data, name);
+            SystemCall made = traced.Calls.First(call => call.Name == "openat" && call.Path == path
+                && call.Arguments.Contains("O_CREAT", StringComparison.Ordinal));
+            Assert.Contains(traced.Calls, call => call.IsSync && call.Path == traced.Data
+                && call.Began > made.Returned && call.Returned < ok.Began);
+        }
+
+        // The folder itself was made too: that is a change to the one above it.
+        string above = Path.GetDirectoryName(traced.Data)!;
+        Assert.Contains(traced.Calls, call => call.IsSync && call.Path == above && call.Returned < ok.Began);
+    }
+
+    [Fact]
+    public void Whenever_the_power_goes_every_acknowledged_message_is_in_what_is_left()
+    {
+        int crashes = 0;
+        Assert.Empty(Lost(traced.Calls, () => crashes++));
+        Assert.True(crashes > 200, $"only {crashes} crashes were tried");
+    }
+
+    [Fact]
+    public void A_store_that_never_syncs_is_found_out_when_the_power_goes() =>
+        Assert.True(Lost([.. traced.Calls.Where(call => !(call.IsSync && call.Path == Log))], static () => { }).Any());
+
+    // The keys that were acknowledged before the sync of their commit.
+    private IEnumerable<string> TooEarly(IReadOnlyList<SystemCall> calls)
+    {
+        SystemCall[] writes = [.. calls.Where(call => call.Name == "pwrite64" && call.Path == Log)];
+        SystemCall[] syncs = [.. calls.Where(call => call.IsSync && call.Path == Log)];
+        return from ok in calls
+               from id in ok.Acknowledged
+               let committed = Committed(writes, id)
+               where !syncs.Any(sync => sync.Began > committed && sync.Returned < ok.Began)
+               select id;
+    }
+
+    // Where the last page of the transaction was written that brought this key into the log: of its frames,
+    // the last one tells the size of the database in its header (SQLite's file format, 4.1).
+    private static int Committed(SystemCall[] writes, string id)
+    {
+        const int frameHeader = 24;
+        byte[] key = Encoding.ASCII.GetBytes(id);
+        int row = Array.FindIndex(writes, write => write.Data.AsSpan().IndexOf(key) >= 0);
+        // The header of a page is the write before it.
+        int header = Array.FindIndex(writes, row - 1, write =>
+            write.Data.Length == frameHeader && BinaryPrimitives.ReadInt32BigEndian(write.Data.AsSpan(4)) != 0);
+        return writes[header + 1].Returned;
+    }
+
+    // Cuts the power after each sync and each OK, three times; gives what was missing then.
+    private IEnumerable<string> Lost(IReadOnlyList<SystemCall> calls, Action crashed)
+    {
+        var disk = new CrashDisk(traced.Data);
+        var random = new Random(1);
+        var acknowledged = new HashSet<string>(StringComparer.Ordinal);
+        foreach (SystemCall call in calls)
+        {
+            disk.Apply(call);
+            acknowledged.UnionWith(call.Acknowledged);
+            if (!call.IsSync && !call.Acknowledged.Any()) continue;
+            foreach (Uncertain uncertain in Enum.GetValues<Uncertain>())
+            {
+                using var folder = new TempFolder();
+                disk.Leave(folder.Path, uncertain, random);
+                crashed();
+                foreach (string id in Missing(folder, acknowledged)) yield return $"{id} at {call.Returned}, {uncertain}";
+            }
+        }
+    }
+
+    private IEnumerable<string> Missing(TempFolder folder, HashSet<string> acknowledged)
+    {
+        string path = folder.File(JournalFile.Name);
+        using Sqlite journal = JournalFile.OpenToWrite(path);
+        Assert.Equal(0, journal.Prepare("PRAGMA integrity_check", out Statement? check));
+        using (check)
+        {
+            check!.Step();
+            Assert.Equal("ok", check.Text(0));
+        }
+
+        var stored = new HashSet<string>(StringComparer.Ordinal);
+        Assert.Equal(0, journal.Prepare("SELECT id, message FROM messages", out Statement? rows));
+        using (rows)
+        {
+            while (rows!.Step() == SQLitePCL.raw.SQLITE_ROW)
+            {
+                stored.Add(rows.Text(0));
+                Assert.Equal(traced.Sent[rows.Text(0)], rows.Text(1));
+            }
+        }
+
+        return acknowledged.Except(stored);
+    }
+}
