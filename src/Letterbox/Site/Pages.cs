@@ -64,7 +64,9 @@ internal sealed class Pages
 
     /// <summary>The thank-you page for a receipt.</summary>
     public Response Thanks(string receipt, bool json) =>
-        json ? Json(200, [], new { id = receipt }) : Page(200, _files.Thanks, [], ("receipt", receipt));
+        json
+            ? Json(200, [], new { id = receipt })
+            : Page(200, _files.Thanks, [ResponseFields.NoStore], ("receipt", receipt));
 
     /// <summary>
     /// 303: the message is stored; on to the thank-you page, so that a reload posts nothing (RFC 9110
@@ -86,7 +88,8 @@ internal sealed class Pages
         if (json) return Problem(status, detail, null, null, lines);
         string number = status.ToString(CultureInfo.InvariantCulture);
         return Page(
-            status, _files.Error, lines, ("status", number), ("title", title), ("detail", detail));
+            status, _files.Error, [ResponseFields.NoStore, .. lines],
+            ("status", number), ("title", title), ("detail", detail));
     }
 
     /// <summary>
@@ -109,7 +112,12 @@ internal sealed class Pages
 
     private Response Form(int status, string id, in MessageFields fields, FieldFault? fault)
     {
-        (string, string)[] lines = status == 503 ? [s_retryAfter] : [];
+        (string, string)[] lines = status switch
+        {
+            200 => [ResponseFields.OnlyForGoingBack],
+            503 => [ResponseFields.NoStore, s_retryAfter],
+            _ => [ResponseFields.NoStore],
+        };
         string Reason(string field) => fault?.Field == field ? Sentence(fault.Reason) : "";
         string summary = fault is null ? "" : fault.Field is "username" or "message"
             ? "Your message is not stored yet. Please mend what is marked below."
@@ -127,8 +135,8 @@ internal sealed class Pages
         Response.Create(
             status,
             [
-                ("Content-Type", Html), ResponseFields.NoStore, ResponseFields.NoSniff,
-                ResponseFields.Referrer, template.Policy, .. fields,
+                ("Content-Type", Html), ResponseFields.NoSniff, ResponseFields.Referrer, template.Policy,
+                .. fields,
             ],
             template.Page.Fill(values));
 

@@ -16,6 +16,12 @@ internal static class ResponseFields
     public static readonly (string, string) NoStore = ("Cache-Control", "no-store");
 
     /// <summary>
+    /// The empty form: fresh at every visit, but whoever goes back to it finds it under the key it had. A form
+    /// that came back filled in by the browser and with a fresh key from here would make two messages of one.
+    /// </summary>
+    public static readonly (string, string) OnlyForGoingBack = ("Cache-Control", "private, no-cache");
+
+    /// <summary>
     /// Built-in pages load a stylesheet and a picture from here and post their form here; nothing else can
     /// happen on them, whatever text a visitor smuggles in.
     /// </summary>

@@ -75,7 +75,7 @@ public sealed partial class PageFileTests
     public void The_form_posts_the_three_fields_of_a_message_and_states_its_limits()
     {
         string html = Read("message.html");
-        Assert.Matches("<form [^>]*method=\"post\" action=\"/message\"", html);
+        Assert.Matches("<form [^>]*method=\"post\" action=\"/message\\?send\"", html);
         Assert.Equal(
             ["id", "message", "username"],
             FieldName.Matches(html).Select(static match => match.Groups[1].Value).Order());
@@ -161,7 +161,7 @@ public sealed partial class PageFileTests
     [GeneratedRegex("""<style|<script|\sstyle\s*=|\son[a-z]+\s*=|data:|javascript:|https?:|["'(]//""")]
     private static partial Regex Forbidden { get; }
 
-    [GeneratedRegex("""(?:href="|src="|action="|url\(")([^"]*)""")]
+    [GeneratedRegex("""(?:href="|src="|action="|url\(")([^"?]*)""")]
     private static partial Regex Reference { get; }
 
     [GeneratedRegex("""<(?:input|textarea|select|button)[^>]*\sname="([^"]*)""")]
