@@ -30,7 +30,9 @@ internal sealed class Agenda(int seed)
     /// <summary>Some time up to this.</summary>
     public TimeSpan Within(TimeSpan most) => Random.NextDouble() * most;
 
-    /// <summary>It will happen after this time; what is due at one moment happens in the order of asking.</summary>
+    /// <summary>
+    /// It will happen after this time; what is due at one moment happens in the order of asking.
+    /// </summary>
     public void In(TimeSpan delay, Action what) =>
         _due.Enqueue(what, (Time.GetTimestamp() + delay.Ticks, _number++));
 

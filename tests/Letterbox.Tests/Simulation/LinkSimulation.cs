@@ -30,7 +30,9 @@ public enum Sabotage
     /// <summary>A sender makes a new key when it sends again.</summary>
     FreshKeyOnResend,
 
-    /// <summary>The link does not promise a line feed behind each message, so that half of one is taken for whole.</summary>
+    /// <summary>
+    /// The link does not promise a line feed behind each message: half of one is taken for whole.
+    /// </summary>
     NoLineFeedPromise,
 }
 
@@ -86,7 +88,8 @@ internal sealed class LinkSimulation : IDisposable
         _agenda.In(_agenda.Within(_faultEvery), Strike);
         while (_working > 0)
         {
-            Assert.True(_agenda.Step() && _agenda.Elapsed < s_storm + s_calm, $"{_working} senders wait for ever");
+            bool going = _agenda.Step() && _agenda.Elapsed < s_storm + s_calm;
+            Assert.True(going, $"{_working} senders wait for ever");
         }
 
         Assert.Equal(0, _link.Unanswered);

@@ -25,11 +25,12 @@ public sealed class LinkSimulationTests
         });
 
     [Fact]
-    public Task One_seed_gives_one_history_and_another_seed_another() => Worlds.PlayAsync(1, "", static seed =>
-    {
-        Assert.Equal(Play(seed, new ModelDisk()), Play(seed, new ModelDisk()));
-        Assert.NotEqual(Play(seed, new ModelDisk()), Play(seed + 1, new ModelDisk()));
-    });
+    public Task One_seed_gives_one_history_and_another_seed_another() =>
+        Worlds.PlayAsync(1, "", static seed =>
+        {
+            Assert.Equal(Play(seed, new ModelDisk()), Play(seed, new ModelDisk()));
+            Assert.NotEqual(Play(seed, new ModelDisk()), Play(seed + 1, new ModelDisk()));
+        });
 
     [Theory]
     [InlineData(Sabotage.AcknowledgeBeforeCommit)]

@@ -101,8 +101,10 @@ internal sealed class SqliteDisk : ISimulatedDisk
 
     public string? Commit(IReadOnlyList<Pending> batch, bool fails)
     {
-        // A commit hook that says no makes SQLite roll back. A failure closes the connection, the hook with it.
-        if (fails && _writer.Connection is { } open) raw.sqlite3_commit_hook(open.Handle, static _ => 1, null);
+        // A hook that says no makes SQLite roll back. A failure closes the connection, the hook with it.
+        // When there is none yet, the disk that fails again lets none be opened.
+        if (fails && _writer.Connection is null) return "the disk failed";
+        if (fails) raw.sqlite3_commit_hook(_writer.Connection!.Handle, static _ => 1, null);
         return _writer.Append(batch);
     }
 

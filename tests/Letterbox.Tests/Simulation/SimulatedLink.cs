@@ -27,7 +27,9 @@ internal sealed class SimulatedLink(Agenda agenda, Func<SimulatedConnection?> co
     /// <summary>Begins to connect.</summary>
     public void Start() => agenda.In(agenda.Within(s_backOff), Connect);
 
-    /// <summary>Delivers a message; <paramref name="answer"/> is called once, within the link's patience.</summary>
+    /// <summary>
+    /// Delivers a message; <paramref name="answer"/> is called once, within the link's patience.
+    /// </summary>
     public void Deliver(Message message, Action<Receipt> answer)
     {
         var delivery = new Delivery(message, agenda.Time.GetTimestamp());

@@ -103,7 +103,8 @@ internal sealed class SimulatedStore : IDisposable
     private void AwaitHold()
     {
         _entered.Wait();
-        Assert.Equal(_accepted[.._held.Count].Select(static a => a.Message), _held.Select(static p => p.Message));
+        IEnumerable<Message> first = _accepted[.._held.Count].Select(static entry => entry.Message);
+        Assert.Equal(first, _held.Select(static pending => pending.Message));
         CommitBegan();
     }
 
@@ -137,7 +138,8 @@ internal sealed class SimulatedStore : IDisposable
     }
 
     /// <summary>One connection, seen from the store.</summary>
-    private sealed class Session(Agenda agenda, SimulatedConnection connection, Func<Message, Task<Receipt>> append)
+    private sealed class Session(
+        Agenda agenda, SimulatedConnection connection, Func<Message, Task<Receipt>> append)
     {
         private readonly MessageDecoder _decoder = new(agenda.Time);
         private readonly Queue<Task<Receipt>> _due = new();

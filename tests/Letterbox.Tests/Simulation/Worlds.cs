@@ -1,5 +1,5 @@
-// Plays many worlds on all cores, each from one seed. On threads of their own: a world waits for the product's
-// threads, and whoever waits on the thread pool keeps from it the thread that would end the wait.
+// Plays many worlds on all cores, each from one seed. On threads of their own: a world waits for the
+// product's threads, and whoever waits on the thread pool keeps from it the thread that would end the wait.
 
 using System.Collections.Concurrent;
 using System.Globalization;
@@ -53,7 +53,8 @@ internal static class Worlds
         }
         catch (Exception e)
         {
-            throw new InvalidOperationException($"to see it again: {SeedVariable}={seed} ./test.sh {test}", e);
+            string again = $"to see it again: {SeedVariable}={seed} ./test.sh {test}";
+            throw new InvalidOperationException(again, e);
         }
     }
 }

@@ -1,0 +1,180 @@
+// From the journal to MongoDB, in a world that is made of one seed.
+//
+//    1. Messages come into the journal, some while the relay waits, some while it backs off.
+//    2. MongoDB takes nothing, or a part, or all, and the answer is lost; a commit of the journal fails (that
+//       of a message, of a mark or of a purge); the process is killed between MongoDB's answer and the mark,
+//       or stopped and started, an hour later at times: then what was delivered is purged.
+//    3. Then all faults end, and soon MongoDB must hold what was acknowledged, once, as it was sent.
+//
+// Real are Journal and SQLite, JournalReader and Relay with its thread. Simulated are time and MongoDB, which
+// swallows a key that it has, as InsertReply does of the real one's answers.
+
+using Letterbox.Store;
+using Letterbox.Tests.Support;
+using SQLitePCL;
+
+namespace Letterbox.Tests.Simulation;
+
+/// <summary>One world; <see cref="RunAsync"/> throws when the promise is broken.</summary>
+/// <param name="seed">Makes the world.</param>
+/// <param name="forgetful">Break the promise on purpose: MongoDB acknowledges what it does not keep.</param>
+internal sealed class RelaySimulation(int seed, bool forgetful = false) : IAsyncDisposable
+{
+    private const int Steps = 40;
+    private static readonly TimeSpan s_poll = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan s_keep = TimeSpan.FromMinutes(30);
+
+    // No assertion depends on it: it turns a hang into a failure.
+    private static readonly TimeSpan s_hang = TimeSpan.FromSeconds(60);
+
+    private readonly Random _random = new(seed);
+    private readonly TempFolder _folder = new();
+    private readonly SemaphoreSlim _grown = new(0);
+    private readonly Ledger _ledger = new();
+    private readonly Dictionary<string, string> _mongo = new(StringComparer.Ordinal);
+    private ManualTime _time = new();
+    private Journal? _journal;
+    private Relay? _relay;
+    private TimeSpan _wait;
+    private int _life;
+    private bool _killed;
+    private bool _calm;
+
+    private string Life => _folder.File($"life {_life}");
+
+    /// <summary>Lets it happen.</summary>
+    public async Task RunAsync()
+    {
+        await StartAsync();
+        for (int step = 0; step < Steps; step++) await StepAsync();
+        _calm = true;
+        for (int turn = 0; turn < 5 || _relay!.Backlog > 0; turn++)
+        {
+            Assert.True(turn < 100, "the relay does not come to its end");
+            await AdvanceAsync();
+        }
+
+        Verdict verdict = _ledger.Audit(_mongo.Select(static row => (row.Key, row.Value)));
+        Assert.True(verdict == Verdict.Kept, $"the promise is broken: {verdict}");
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync();
+        _grown.Dispose();
+        _folder.Dispose();
+    }
+
+    private async Task StepAsync()
+    {
+        switch (_random.Next(10))
+        {
+            case < 4:
+                // News wakes a relay that waits for it: then one message has to be enough.
+                int count = _wait == s_poll ? 1 : _random.Next(1, 6);
+                for (int i = 0; i < count; i++) await AppendAsync();
+                if (_wait == s_poll) await WaitsAsync();
+                break;
+            case < 8:
+                await AdvanceAsync();
+                break;
+            case < 9:
+                if (_journal!.Writer.Connection is { } open)
+                    raw.sqlite3_commit_hook(open.Handle, static _ => 1, null);
+                break;
+            default:
+                await StopAsync();
+                await StartAsync(later: _random.Next(2) * 2 * s_keep);
+                break;
+        }
+    }
+
+    private async Task AppendAsync()
+    {
+        Message message = _ledger.Next(_random);
+        Receipt receipt;
+        do receipt = await _journal!.AppendAsync(message);
+        while (receipt.Kind == ReceiptKind.Later);
+        Assert.Equal(Receipt.Stored(message.Id), receipt);
+        _ledger.Thank(message);
+        // The news follow the answer: until the relay has them it is not known what it is doing.
+        await _grown.WaitAsync();
+    }
+
+    private async Task AdvanceAsync()
+    {
+        _time.Advance(_wait);
+        await WaitsAsync();
+    }
+
+    // Until the relay has done what it could and waits again.
+    private async Task WaitsAsync()
+    {
+        _wait = await _time.NextTimerAsync().WaitAsync(s_hang);
+        if (!_killed) return;
+        _killed = false;
+        await StopAsync();
+        _life++;
+        await StartAsync();
+    }
+
+    private async Task StartAsync(TimeSpan later = default)
+    {
+        // Timers of an earlier life have gone with its clock.
+        _time = new ManualTime(_time.GetUtcNow() + later);
+        _journal = Journal.Open(Life, _time, new RecordingLog());
+        _relay = new Relay(_journal, Deliver, s_keep, _time, new RecordingLog());
+        // Behind the relay, which hears of it first.
+        _journal.Grown += (_, _) => _grown.Release();
+        await WaitsAsync();
+    }
+
+    private async Task StopAsync()
+    {
+        if (_relay is not null) await _relay.DisposeAsync();
+        if (_journal is not null) await _journal.DisposeAsync();
+        (_relay, _journal) = (null, null);
+    }
+
+    // MongoDB; on the relay's thread, while the world waits for it.
+    private BatchOutcome Deliver(IReadOnlyList<JournalEntry> batch)
+    {
+        switch (_calm ? int.MaxValue : _random.Next(8))
+        {
+            case 0:
+                return new BatchOutcome(false, "not reached", []);
+            case 1:
+                Insert(batch);
+                return new BatchOutcome(false, "the answer was lost", []);
+            case 2:
+                Insert(batch.Where(_ => _random.Next(2) == 0));
+                return new BatchOutcome(false, "not durable", []);
+            case 3:
+                Insert(batch);
+                Kill();
+                return new BatchOutcome(false, "killed", []);
+            case 4 when forgetful:
+                return new BatchOutcome(true, null, []);
+            default:
+                Insert(batch);
+                return new BatchOutcome(true, null, []);
+        }
+    }
+
+    private void Insert(IEnumerable<JournalEntry> batch)
+    {
+        foreach (StoredMessage message in batch.Select(static entry => entry.Message))
+            _mongo.TryAdd(message.Id.ToString(), message.Text);
+    }
+
+    // The next life begins with what the files hold at this moment, before the batch is marked.
+    private void Kill()
+    {
+        _killed = true;
+        string next = _folder.File($"life {_life + 1}");
+        Directory.CreateDirectory(next);
+        foreach (string kind in new[] { "", "-wal" })
+            File.Copy(_journal!.Path + kind, Path.Combine(next, JournalFile.Name + kind));
+    }
+}
