@@ -35,11 +35,12 @@ internal sealed class CrashDisk(string folder)
     {
         if (call.Path == folder && call.IsSync) SyncFolder();
         // The index of the log is memory that processes share, no storage: SQLite makes it anew.
-        if (Path.GetDirectoryName(call.Path) != folder || call.Path.EndsWith("-shm", StringComparison.Ordinal)) return;
+        bool index = call.Path.EndsWith("-shm", StringComparison.Ordinal);
+        if (index || Path.GetDirectoryName(call.Path) != folder) return;
         switch (call.Name)
         {
             case "openat" when !_now.ContainsKey(call.Path):
-                if (call.Arguments.Contains("O_CREAT", StringComparison.Ordinal)) Name(call.Path, new CrashFile());
+                if (call.Makes) Name(call.Path, new CrashFile());
                 break;
             case "unlink":
                 Name(call.Path, null);

@@ -27,6 +27,9 @@ internal sealed record SystemCall(
     /// <summary>fsync or fdatasync.</summary>
     public bool IsSync => Name is "fsync" or "fdatasync";
 
+    /// <summary>It opens a file, and makes it if there is none.</summary>
+    public bool Makes => Name == "openat" && Arguments.Contains("O_CREAT", StringComparison.Ordinal);
+
     /// <summary>The keys that this call says OK to.</summary>
     public IEnumerable<string> Acknowledged => Name is not ("sendto" or "sendmsg") ? [] :
         from line in Encoding.Latin1.GetString(Data).Split('\n')
@@ -34,17 +37,22 @@ internal sealed record SystemCall(
         select line[3..];
 
     /// <summary>The offset of a pwrite64, the length of an ftruncate.</summary>
-    public long LastNumber => long.Parse(Arguments[(Arguments.LastIndexOf(' ') + 1)..], CultureInfo.InvariantCulture);
+    public long LastNumber =>
+        long.Parse(Arguments[(Arguments.LastIndexOf(' ') + 1)..], CultureInfo.InvariantCulture);
 }
 
 /// <summary>Reads a trace.</summary>
 internal static partial class StoreTrace
 {
-    /// <summary>The command that runs another one and writes the trace to <paramref name="file"/>, behind what is there.</summary>
+    /// <summary>
+    /// The command that runs another one and writes the trace to <paramref name="file"/>, behind what is
+    /// there.
+    /// </summary>
     public static string[] Command(string file) =>
     [
-        "strace", "-f", "-A", "-qq", "-y", "-xx", "-s", "1000000", "--seccomp-bpf", "-e", "signal=none", "-o", file,
-        "-e", "trace=openat,unlink,rename,pwrite64,pwritev,write,writev,ftruncate,fallocate,fsync,fdatasync,sendto,sendmsg",
+        "strace", "-f", "-A", "-qq", "-y", "-xx", "-s", "1000000", "--seccomp-bpf", "-o", file,
+        "-e", "signal=none", "-e", "trace=openat,unlink,rename,fsync,fdatasync,ftruncate,fallocate,"
+            + "write,writev,pwrite64,pwritev,sendto,sendmsg",
     ];
 
     /// <summary>The calls that succeeded, in the order in which they returned.</summary>
@@ -79,7 +87,7 @@ internal static partial class StoreTrace
 
     private const string Unfinished = " <unfinished ...>";
 
-    [GeneratedRegex("""^(?<name>\w+)\((?:AT_FDCWD<[^>]*>, )?(?<args>.*)\) += [0-9]+(?:<[^>]*>)?$""", RegexOptions.Singleline)]
+    [GeneratedRegex("""^(?<name>\w+)\((?:AT_FDCWD<[^>]*>, )?(?<args>.*)\) += [0-9]+(?:<[^>]*>)?$""")]
     private static partial Regex Call { get; }
 
     [GeneratedRegex("""^(?:[0-9]+<(?<path>[^>]*)>|"(?<path>(?:\\x..)*)")(?:, )?""")]
@@ -99,5 +107,6 @@ internal static partial class StoreTrace
         return new SystemCall(name, path, arguments, data, began, returned);
     }
 
-    private static byte[] Unhex(string hex) => Convert.FromHexString(hex.Replace("\\x", "", StringComparison.Ordinal));
+    private static byte[] Unhex(string hex) =>
+        Convert.FromHexString(hex.Replace("\\x", "", StringComparison.Ordinal));
 }

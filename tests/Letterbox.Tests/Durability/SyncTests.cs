@@ -11,6 +11,9 @@ namespace Letterbox.Tests.Durability;
 
 public sealed class SyncTests(TracedStore traced) : IClassFixture<TracedStore>
 {
+    private SystemCall[] WithoutSyncs =>
+        [.. traced.Calls.Where(call => !(call.IsSync && call.Path == Log))];
+
     private string Log => Path.Combine(traced.Data, JournalFile.Name + "-wal");
 
     [Fact]
@@ -25,11 +28,11 @@ public sealed class SyncTests(TracedStore traced) : IClassFixture<TracedStore>
     [Fact]
     public void An_ok_without_a_sync_is_noticed()
     {
-        SystemCall[] unsynced = [.. traced.Calls.Where(call => !(call.IsSync && call.Path == Log))];
-        Assert.Equal(traced.Sent.Count, TooEarly(unsynced).Count());
+        Assert.Equal(traced.Sent.Count, TooEarly(WithoutSyncs).Count());
         // A sync is worth nothing to what is written while it runs.
-        SystemCall[] early = [.. traced.Calls.Select(call => call.IsSync ? call with { Began = 0 } : call)];
-        Assert.NotEmpty(TooEarly(early));
+        IEnumerable<SystemCall> early =
+            traced.Calls.Select(static call => call.IsSync ? call with { Began = 0 } : call);
+        Assert.NotEmpty(TooEarly([.. early]));
     }
 
     [Fact]
@@ -39,8 +42,7 @@ public sealed class SyncTests(TracedStore traced) : IClassFixture<TracedStore>
         foreach (string name in new[] { JournalFile.Name, JournalFile.Name + "-wal" })
         {
             string path = Path.Combine(traced.Data, name);
-            SystemCall made = traced.Calls.First(call => call.Name == "openat" && call.Path == path
-                && call.Arguments.Contains("O_CREAT", StringComparison.Ordinal));
+            SystemCall made = traced.Calls.First(call => call.Makes && call.Path == path);
             Assert.Contains(traced.Calls, call => call.IsSync && call.Path == traced.Data
                 && call.Began > made.Returned && call.Returned < ok.Began);
         }
@@ -60,7 +62,7 @@ public sealed class SyncTests(TracedStore traced) : IClassFixture<TracedStore>
 
     [Fact]
     public void A_store_that_never_syncs_is_found_out_when_the_power_goes() =>
-        Assert.True(Lost([.. traced.Calls.Where(call => !(call.IsSync && call.Path == Log))], static () => { }).Any());
+        Assert.True(Lost(WithoutSyncs, static () => { }).Any());
 
     // The keys that were acknowledged before the sync of their commit.
     private IEnumerable<string> TooEarly(IReadOnlyList<SystemCall> calls)
@@ -82,8 +84,8 @@ public sealed class SyncTests(TracedStore traced) : IClassFixture<TracedStore>
         byte[] key = Encoding.ASCII.GetBytes(id);
         int row = Array.FindIndex(writes, write => write.Data.AsSpan().IndexOf(key) >= 0);
         // The header of a page is the write before it.
-        int header = Array.FindIndex(writes, row - 1, write =>
-            write.Data.Length == frameHeader && BinaryPrimitives.ReadInt32BigEndian(write.Data.AsSpan(4)) != 0);
+        int header = Array.FindIndex(writes, row - 1, static write => write.Data.Length == frameHeader
+            && BinaryPrimitives.ReadInt32BigEndian(write.Data.AsSpan(4)) != 0);
         return writes[header + 1].Returned;
     }
 
@@ -103,7 +105,8 @@ public sealed class SyncTests(TracedStore traced) : IClassFixture<TracedStore>
                 using var folder = new TempFolder();
                 disk.Leave(folder.Path, uncertain, random);
                 crashed();
-                foreach (string id in Missing(folder, acknowledged)) yield return $"{id} at {call.Returned}, {uncertain}";
+                foreach (string id in Missing(folder, acknowledged))
+                    yield return $"{id} at {call.Returned}, {uncertain}";
             }
         }
     }

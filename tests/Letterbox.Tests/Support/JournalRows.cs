@@ -15,7 +15,8 @@ public static class JournalRows
     public static string[] Ids(string folder) => Column(folder, "SELECT id FROM messages ORDER BY seq");
 
     /// <summary>The text of every row, in order of arrival.</summary>
-    public static string[] Texts(string folder) => Column(folder, "SELECT message FROM messages ORDER BY seq");
+    public static string[] Texts(string folder) =>
+        Column(folder, "SELECT message FROM messages ORDER BY seq");
 
     private static string[] Column(string folder, string sql)
     {

@@ -28,7 +28,9 @@ internal sealed class Ledger
     /// <summary>Messages that were thanked for.</summary>
     public int Thanked => _thanked.Count;
 
-    /// <summary>The next message, of any length, under a fresh key or the one given; it counts as sent.</summary>
+    /// <summary>
+    /// The next message, of any length, under a fresh key or the one given; it counts as sent.
+    /// </summary>
     public Message Next(Random random, ObjectId? id = null)
     {
         string number = Interlocked.Increment(ref _number).ToString(CultureInfo.InvariantCulture);
@@ -48,7 +50,7 @@ internal sealed class Ledger
         HashSet<string> ids = [.. rows.Select(static row => row.Id)];
         return new Verdict(
             Lost: _thanked.Keys.Count(id => !ids.Contains(id)),
-            Doubled: rows.GroupBy(static row => row.Text.Split(' ')[0]).Count(static same => same.Count() > 1),
+            Doubled: rows.CountBy(static row => row.Text.Split(' ')[0]).Count(static same => same.Value > 1),
             Altered: rows.Count(row => _sent.GetValueOrDefault(row.Id) != row.Text));
     }
 

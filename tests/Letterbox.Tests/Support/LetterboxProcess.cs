@@ -60,7 +60,9 @@ public sealed partial class LetterboxProcess : IAsyncDisposable
     /// <param name="data">
     /// A data folder to use and to leave; by default a new one, deleted at the end.
     /// </param>
-    /// <param name="under">A program to run it under, with its arguments; it ends when letterbox does.</param>
+    /// <param name="under">
+    /// A program to run it under, with its arguments; it ends when letterbox does.
+    /// </param>
     public static async Task<LetterboxProcess> StartAsync(
         string[]? arguments = null, Dictionary<string, string>? variables = null, string? data = null,
         string[]? under = null)

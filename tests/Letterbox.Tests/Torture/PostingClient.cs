@@ -27,7 +27,9 @@ internal sealed class PostingClient(Func<Address> at, Ledger ledger, int seed) :
     private readonly byte[] _answer = new byte[64 * 1024];
     private Socket? _socket;
 
-    /// <summary>Posts over HTTP until <paramref name="stop"/>; the last message is still thanked for.</summary>
+    /// <summary>
+    /// Posts over HTTP until <paramref name="stop"/>; the last message is still thanked for.
+    /// </summary>
     public Task PostAsync(CancellationToken stop) => RunAsync(TryPostAsync, stop);
 
     /// <summary>The same, as lines over TCP.</summary>

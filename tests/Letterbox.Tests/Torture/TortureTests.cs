@@ -1,8 +1,8 @@
 // The real executable, killed with -9 again and again while messages come in by every door.
 //
 //    1. Clients post numbered messages over HTTP, TCP and UDP; now and then one hangs up half-way.
-//    2. A tormentor, by a seed: kills web, store or supervisor, freezes web or store, takes MongoDB away. Most
-//       blows fall when messages flow again, some at once, into the middle of a restart.
+//    2. A tormentor, by a seed: kills web, store or supervisor, freezes web or store, takes MongoDB away.
+//       Most blows fall when messages flow again, some at once, into the middle of a restart.
 //    3. The clients finish: the last message of each is thanked for too, so nobody waits for ever.
 //    4. Journal and MongoDB are read: thanked for means there, once, as it was sent.
 //

@@ -54,7 +54,8 @@ internal sealed class Victim : IAsyncDisposable
     /// <summary>Stops the child with this role for a while, in the middle of whatever it does.</summary>
     public async Task FreezeAsync(string role, TimeSpan duration)
     {
-        if (Supervisor.TryChild(role) is not { } child || !LetterboxProcess.TrySignal(child, SigStop)) return;
+        if (Supervisor.TryChild(role) is not { } child) return;
+        if (!LetterboxProcess.TrySignal(child, SigStop)) return;
         await Task.Delay(duration);
         LetterboxProcess.TrySignal(child, SigCont);
     }
@@ -71,7 +72,9 @@ internal sealed class Victim : IAsyncDisposable
         _mongo.Up();
     }
 
-    /// <summary>Waits until MongoDB has as many messages as the journal, and stops everything in order.</summary>
+    /// <summary>
+    /// Waits until MongoDB has as many messages as the journal, and stops everything in order.
+    /// </summary>
     public async Task StopAsync()
     {
         await Eventually.IsAsync(() => InMongo().Count >= JournalRows.Ids(Data).Length);
