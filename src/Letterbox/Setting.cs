@@ -51,7 +51,8 @@ public sealed record Setting(string Variable, string? Option, string Default, st
         "most the journal may hold, such as 10GiB; beyond, new messages are told to wait");
 
     /// <summary>Bytes that stay free on the journal's disk.</summary>
-    public static readonly Setting DiskReserve = new("LETTERBOX_DISK_RESERVE", null, "64MiB",
+    public static readonly Setting DiskReserve = new("LETTERBOX_DISK_RESERVE", null,
+        "(64MiB, at most a tenth of the disk)",
         "what stays free on the journal's disk; below, new messages are told to wait");
 
     /// <summary>How much is logged.</summary>

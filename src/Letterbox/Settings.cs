@@ -47,8 +47,11 @@ public sealed record Settings
     /// </summary>
     public long? JournalMax { get; init; }
 
-    /// <summary>Bytes that are to stay free on the journal's disk; below, new messages wait.</summary>
-    public long DiskReserve { get; init; } = 64 << 20;
+    /// <summary>
+    /// Bytes that are to stay free on the journal's disk; below, new messages wait. <c>null</c>: 64 MiB, but
+    /// no more than a tenth of the disk.
+    /// </summary>
+    public long? DiskReserve { get; init; }
 
     /// <summary>Log lines below this level are not written.</summary>
     public LogLevel Log { get; init; } = LogLevel.Information;
@@ -93,8 +96,7 @@ public sealed record Settings
             JournalKeep = Get(
                 Setting.JournalKeep, settings.JournalKeep, Duration.TryParse, Duration.Expected),
             JournalMax = Get<long?>(Setting.JournalMax, settings.JournalMax, Size, ByteSize.Expected),
-            DiskReserve = Get(
-                Setting.DiskReserve, settings.DiskReserve, ByteSize.TryParse, ByteSize.Expected),
+            DiskReserve = Get<long?>(Setting.DiskReserve, settings.DiskReserve, Size, ByteSize.Expected),
             Log = Get(Setting.Log, settings.Log, Level, level),
         };
     }
@@ -114,7 +116,7 @@ public sealed record Settings
         [Setting.MongoCollection.Variable] = MongoCollection,
         [Setting.JournalKeep.Variable] = Duration.Spell(JournalKeep),
         [Setting.JournalMax.Variable] = JournalMax is { } max ? ByteSize.Spell(max) : null,
-        [Setting.DiskReserve.Variable] = ByteSize.Spell(DiskReserve),
+        [Setting.DiskReserve.Variable] = DiskReserve is { } reserve ? ByteSize.Spell(reserve) : null,
         [Setting.Log.Variable] = Log.ToString(),
     };
 

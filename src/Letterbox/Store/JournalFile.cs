@@ -139,8 +139,9 @@ internal static class JournalFile
         string advice = (code & 0xFF) switch
         {
             raw.SQLITE_CORRUPT or raw.SQLITE_NOTADB =>
-                $". Nothing was changed. Keep a copy of {path} and of the files beside it, recover what can "
-                + $"be read with `sqlite3 {path} .recover`, then move it away to start with an empty journal",
+                ". Nothing was changed. Keep a copy of it and of the files beside it, recover what can be read "
+                + "with sqlite3's .dump or .recover (docs/OPERATIONS.md says how), or move it away to start "
+                + "with an empty journal",
             raw.SQLITE_CANTOPEN or raw.SQLITE_READONLY or raw.SQLITE_PERM =>
                 ". Its folder must exist, and this user must be allowed to write to it and to its files",
             _ => "",

@@ -17,8 +17,11 @@ public sealed record JournalBounds
     /// <summary>Most bytes in use in the journal's file; its log may take 16 MB more.</summary>
     public long BytesMax { get; init; } = long.MaxValue;
 
-    /// <summary>Fewest bytes that are to stay free on its disk.</summary>
-    public long DiskReserve { get; init; }
+    /// <summary>
+    /// Fewest bytes that are to stay free on its disk; <c>null</c>: 64 MiB, but no more than a tenth of it, so
+    /// that a small disk is good for something.
+    /// </summary>
+    public long? DiskReserve { get; init; }
 }
 
 /// <summary>Says when the journal must not grow any more. Used by the writer's thread.</summary>
@@ -29,6 +32,8 @@ internal sealed class JournalRoom(string folder, JournalBounds bounds, TimeProvi
 {
     // A look costs two queries and a call of the system: nothing once a second, much at every commit.
     private static readonly TimeSpan s_lookEvery = TimeSpan.FromSeconds(1);
+
+    private const long DefaultReserve = 64 << 20;
 
     private long? _looked;
     private volatile string? _shortage;
@@ -60,20 +65,21 @@ internal sealed class JournalRoom(string folder, JournalBounds bounds, TimeProvi
         journal.Scalar("PRAGMA page_count", out long pages);
         journal.Scalar("PRAGMA freelist_count", out long free);
         if ((pages - free) * page >= bounds.BytesMax) return "the journal is full";
-        if (bounds.DiskReserve == 0 || FreeOnDisk() is not { } bytes) return null;
-        return bytes + (free * page) < bounds.DiskReserve ? "the disk is nearly full" : null;
+        return IsDiskShort(free * page) ? "the disk is nearly full" : null;
     }
 
-    private long? FreeOnDisk()
+    private bool IsDiskShort(long freeInFile)
     {
         try
         {
-            return new DriveInfo(folder).AvailableFreeSpace;
+            var disk = new DriveInfo(folder);
+            long reserve = bounds.DiskReserve ?? Math.Min(DefaultReserve, disk.TotalSize / 10);
+            return disk.AvailableFreeSpace + freeInFile < reserve;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
         {
             // A share without a letter, on Windows, is no drive.
-            return null;
+            return false;
         }
     }
 }

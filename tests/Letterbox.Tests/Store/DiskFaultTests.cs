@@ -71,7 +71,8 @@ public sealed class DiskFaultTests : IDisposable
     {
         using var disk = new SmallDisk(mebibytes: 1);
         var log = new RecordingLog();
-        await using Journal journal = Journal.Open(disk.Path, new ManualTime(), log);
+        var noReserve = new JournalBounds { DiskReserve = 0 };
+        await using Journal journal = Journal.Open(disk.Path, new ManualTime(), log, noReserve);
         Message message = Samples.Message(new string('x', 4000));
         disk.FillUpTo(free: 0);
         Assert.Equal(Receipt.Later("the disk is full"), await journal.AppendAsync(message));

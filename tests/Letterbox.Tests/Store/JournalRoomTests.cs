@@ -64,6 +64,22 @@ public sealed class JournalRoomTests : IDisposable
     }
 
     [Fact]
+    public async Task A_small_disk_keeps_a_tenth_of_itself_unless_told_otherwise()
+    {
+        using var disk = new SmallDisk(mebibytes: 10);
+        await using Journal journal = Journal.Open(disk.Path, _time, _log);
+        await Samples.FillAsync(journal, 3);
+        disk.FillUpTo(free: (1 << 20) + 65536);
+        _time.Advance(s_look);
+        Assert.Equal(ReceiptKind.Stored, (await journal.AppendAsync(Samples.Message("fits"))).Kind);
+        disk.Empty();
+        disk.FillUpTo(free: (1 << 20) - 4096);
+        _time.Advance(s_look);
+        Assert.Equal(
+            Receipt.Later("the disk is nearly full"), await journal.AppendAsync(Samples.Message("waits")));
+    }
+
+    [Fact]
     public async Task What_a_purge_has_freed_inside_the_file_counts_as_free()
     {
         using var disk = new SmallDisk(mebibytes: 4);
