@@ -30,6 +30,9 @@ public sealed class FullHelp(HelpAction usage) : SynchronousCommandLineAction
           letterbox redeliver --since 36h                  brings back what MongoDB has lost since
         """;
 
+    /// <summary>Whoever asks for help need not have given what is required.</summary>
+    public override bool ClearsParseErrors => true;
+
     /// <inheritdoc/>
     public override int Invoke(ParseResult parseResult)
     {

@@ -1,4 +1,5 @@
-// Composition of the socket side, port 5000: everything is built here, top to bottom; this file is the diagram.
+// Composition of the socket side, port 5000: everything is built here, top to bottom; this file is the
+// diagram.
 //
 //   web process ──TCP──▶ SocketServer ──▶ Journal (group commit, sync) ──▶ Relay ──▶ MongoStore ──▶ MongoDB
 //   anyone ──TCP, UDP──▶
@@ -29,7 +30,9 @@ public static class StoreProcess
 
     /// <summary>Serves until <paramref name="stop"/>, then drains. Returns the exit status.</summary>
     /// <exception cref="SocketException">The address cannot be bound.</exception>
-    /// <exception cref="StoreException">The journal, or MongoDB where it is configured, cannot be used.</exception>
+    /// <exception cref="StoreException">
+    /// The journal cannot be used, or MongoDB is configured and cannot be used at all.
+    /// </exception>
     public static async Task<int> RunAsync(Settings settings, ILoggerFactory logs, CancellationToken stop)
     {
         ILogger log = logs.CreateLogger("store");
@@ -42,7 +45,8 @@ public static class StoreProcess
         await using Relay? relay = mongo is null
             ? null
             : new Relay(journal, mongo.Insert, settings.JournalKeep, time, logs.CreateLogger("relay"));
-        using var server = new SocketServer(settings.Socket, journal.AppendAsync, new SocketLimits(), time, log);
+        using var server = new SocketServer(
+            settings.Socket, journal.AppendAsync, new SocketLimits(), time, log);
 
         server.Start();
         Console.WriteLine($"store ready on {settings.Socket.WithPort(server.EndPoint.Port)}");

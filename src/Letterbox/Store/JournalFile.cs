@@ -18,7 +18,7 @@
 //    +------+---------------+
 //    | seq  | at            |    every message up to and with seq is in MongoDB, or in quarantine,
 //    +------+---------------+    since `at`, in ms since 1970. The greatest seq is the watermark; it is
-//                                never purged.
+//                                never purged. `letterbox redeliver` takes rows off the end.
 //
 //    quarantine                                    one row for each message that MongoDB will never take
 //    +------+----+--------+
@@ -139,9 +139,9 @@ internal static class JournalFile
         string advice = (code & 0xFF) switch
         {
             raw.SQLITE_CORRUPT or raw.SQLITE_NOTADB =>
-                ". Nothing was changed. Keep a copy of it and of the files beside it, recover what can be read "
-                + "with sqlite3's .dump or .recover (docs/OPERATIONS.md says how), or move it away to start "
-                + "with an empty journal",
+                ". Nothing was changed. Keep a copy of it and of the files beside it, recover what can be "
+                + "read with sqlite3's .dump or .recover (docs/OPERATIONS.md says how), or move it away to "
+                + "start with an empty journal",
             raw.SQLITE_CANTOPEN or raw.SQLITE_READONLY or raw.SQLITE_PERM =>
                 ". Its folder must exist, and this user must be allowed to write to it and to its files",
             _ => "",

@@ -18,8 +18,8 @@ public sealed record JournalBounds
     public long BytesMax { get; init; } = long.MaxValue;
 
     /// <summary>
-    /// Fewest bytes that are to stay free on its disk; <c>null</c>: 64 MiB, but no more than a tenth of it, so
-    /// that a small disk is good for something.
+    /// Fewest bytes that are to stay free on its disk; <c>null</c>: 64 MiB, but no more than a tenth of it,
+    /// so that a small disk is good for something.
     /// </summary>
     public long? DiskReserve { get; init; }
 }

@@ -5,8 +5,8 @@
 //        └── none after the watermark: wait for news, or poll
 //
 // Delivered is marked after MongoDB acknowledged. A crash between the two sends the batch again, and its keys
-// make that harmless. On the way, hourly, it purges what MongoDB has had for long enough, and at once when new
-// messages have no room.
+// make that harmless. On the way, hourly, it purges what MongoDB has had for long enough, and at once when
+// new messages have no room.
 
 using Microsoft.Extensions.Logging;
 

@@ -27,12 +27,16 @@ public sealed class CommandLineTests
         Assert.Contains("Exit status:", end.Output, StringComparison.Ordinal);
     }
 
-    [Fact]
-    public async Task The_help_of_a_verb_is_about_the_verb()
+    [Theory]
+    [InlineData("messages", "--follow")]
+    [InlineData("send", "--username")]
+    [InlineData("redeliver", "--since")]
+    [InlineData("audit", "--no-extra")]
+    public async Task The_help_of_a_verb_is_about_the_verb(string verb, string option)
     {
-        Finished end = await LetterboxProcess.RunAsync(["messages", "--help"]);
+        Finished end = await LetterboxProcess.RunAsync([verb, "--help"]);
         Assert.Equal(ExitStatus.Ok, end.Status);
-        Assert.Contains("--follow", end.Output, StringComparison.Ordinal);
+        Assert.Contains($"  {option} ", end.Output, StringComparison.Ordinal);
         Assert.DoesNotContain("Exit status:", end.Output, StringComparison.Ordinal);
     }
 
