@@ -3,7 +3,7 @@
 //    the journal itself    SQLite's integrity_check                                     damaged
 //                          every row is a legal message                                 illegal
 //    journal ──▶ MongoDB   delivered, or tried and in quarantine, and not there         missing
-//                          there with another date, user name or text                   different
+//                          there with another user name or text                         different
 //    MongoDB ──▶ journal   younger than the oldest message of the journal, not in it    extra
 //
 // What is purged is in MongoDB alone, and rightly so. Purging takes the oldest first: only a document younger
@@ -85,12 +85,11 @@ internal sealed class Audit(JournalReader journal, TextWriter output)
         {
             if (delivered) Find(ref _missing, "missing", ours, note);
         }
-        else if (theirs != ours)
+        else if (!ours.IsSameAs(theirs))
         {
-            string date = theirs.Date == ours.Date ? "" : "date ";
             string username = theirs.Username == ours.Username ? "" : "username ";
             string text = theirs.Text == ours.Text ? "" : "message ";
-            Find(ref _different, "different", ours, $"{date}{username}{text}{note}");
+            Find(ref _different, "different", ours, $"{username}{text}{note}");
         }
     }
 

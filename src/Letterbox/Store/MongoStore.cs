@@ -42,13 +42,15 @@ public sealed class MongoStore : IStoredMessages
     private static readonly byte[] s_one = Document(static bson => bson.Int32("limit"u8, 1));
     private static readonly byte[] s_plain = Document(static _ => { });
 
-    private readonly MongoPool _pool;
+    private readonly string _uri;
     private readonly string _database;
     private readonly string _collection;
     private readonly RecentlyListed _recent = new();
+    private MongoPool? _pool;
+    private bool _closed;
 
-    private MongoStore(MongoPool pool, string database, string collection) =>
-        (_pool, _database, _collection) = (pool, database, collection);
+    private MongoStore(string uri, string database, string collection) =>
+        (_uri, _database, _collection) = (uri, database, collection);
 
     /// <summary>
     /// Loads libmongoc and reads the connection string. MongoDB itself may be away; connections are made
@@ -58,8 +60,15 @@ public sealed class MongoStore : IStoredMessages
     /// <param name="database">Name of the database.</param>
     /// <param name="collection">Name of the collection.</param>
     /// <exception cref="StoreException">No libmongoc, or a connection string that cannot be used.</exception>
-    public static MongoStore Open(string uri, string database, string collection) =>
-        new(MongoPool.Open(uri), database, collection);
+    public static MongoStore Open(string uri, string database, string collection)
+    {
+        var store = new MongoStore(uri, database, collection);
+        // The pool of an SRV name is made by a look-up in DNS, and DNS that is away is an outage like others: it
+        // is tried again when there is something to bring.
+        if (uri.StartsWith("mongodb+srv://", StringComparison.Ordinal)) MongoUri.Check(uri);
+        else store.Pool();
+        return store;
+    }
 
     /// <summary>
     /// Stores a batch with write concern majority, journaled; it can be sent again any number of times.
@@ -71,7 +80,7 @@ public sealed class MongoStore : IStoredMessages
         var refused = new List<RefusedEntry>();
         try
         {
-            using MongoLease lease = _pool.Rent();
+            using MongoLease lease = Pool().Rent();
             for (int from = 0; from < batch.Count;)
             {
                 using var command = new BsonWriter();
@@ -124,7 +133,7 @@ public sealed class MongoStore : IStoredMessages
     /// <exception cref="StoreException">MongoDB is away.</exception>
     public IReadOnlyDictionary<ObjectId, StoredMessage> Find(IReadOnlyList<ObjectId> keys)
     {
-        using MongoLease lease = _pool.Rent();
+        using MongoLease lease = Pool().Rent();
         var there = new Dictionary<ObjectId, StoredMessage>();
         if (Find(lease, keys, there) is { } fault) throw Unreadable(fault);
         return there;
@@ -136,14 +145,24 @@ public sealed class MongoStore : IStoredMessages
     /// </summary>
     public string? Ping()
     {
-        using MongoLease lease = _pool.Rent();
+        using MongoLease lease = Pool().Rent();
         using MongoCursor cursor = lease.Find(_database, _collection, s_plain, s_one, primary: true);
         cursor.Read();
         return cursor.Fault;
     }
 
     /// <summary>Closes the connections, once the call or listing that is under way has ended.</summary>
-    public void Dispose() => _pool.Dispose();
+    public void Dispose()
+    {
+        _closed = true;
+        _pool?.Dispose();
+    }
+
+    private MongoPool Pool()
+    {
+        ObjectDisposedException.ThrowIf(_closed, this);
+        return _pool ??= MongoPool.Open(_uri);
+    }
 
     /// <summary>Writes an insert command of as many entries as one may hold. Returns how many.</summary>
     private int WriteInsert(BsonWriter command, IReadOnlyList<JournalEntry> batch, int from)
@@ -207,7 +226,7 @@ public sealed class MongoStore : IStoredMessages
             StoredMessage ours = batch[from + error.Index].Message;
             if (!there.TryGetValue(ours.Id, out StoredMessage? stored))
                 refused.Add(new(from + error.Index, InsertReply.Describe(error)));
-            else if (stored != ours)
+            else if (!ours.IsSameAs(stored))
                 refused.Add(new(from + error.Index, Conflict));
         }
 
@@ -245,7 +264,7 @@ public sealed class MongoStore : IStoredMessages
             bson.String("$gte"u8, since);
             bson.End(date);
         });
-        using MongoLease lease = _pool.Rent();
+        using MongoLease lease = Pool().Rent();
         using MongoCursor cursor = lease.Find(_database, _collection, filter, s_oldestFirst, primary: false);
         while (cursor.Read()) yield return Decode(cursor);
         if (cursor.Fault is { } fault) throw Unreadable(fault);

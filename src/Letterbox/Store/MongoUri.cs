@@ -45,6 +45,10 @@ internal static partial class MongoUri
         return uri;
     }
 
+    /// <summary>Reads a connection string and forgets it again.</summary>
+    /// <exception cref="StoreException">No libmongoc, or a connection string that cannot be used.</exception>
+    public static void Check(string text) => mongoc_uri_destroy(Parse(text));
+
     /// <summary>
     /// What libmongoc has against a connection string. What it quotes is left out: of a malformed one any
     /// piece may be the password.

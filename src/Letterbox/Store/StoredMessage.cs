@@ -14,6 +14,14 @@ public sealed record StoredMessage(ObjectId Id, string Date, string Username, st
     /// <summary>How a date is written. Dates in it sort as text.</summary>
     public const string DateFormat = "yyyy-MM-dd HH:mm:ss.ffffff";
 
+    /// <summary>
+    /// Whether the other one, under the same key, is this very message. The date does not count: it is that of
+    /// the receipt, and a message that was sent again, through another store process or after its first row
+    /// was purged, has two.
+    /// </summary>
+    public bool IsSameAs(StoredMessage other) =>
+        Id == other.Id && Username == other.Username && Text == other.Text;
+
     /// <summary>Reads a date; false: that is not one of ours.</summary>
     public static bool TryParseDate(string text, out DateTime date) => DateTime.TryParseExact(
         text, DateFormat, CultureInfo.InvariantCulture, DateTimeStyles.None, out date);
