@@ -72,8 +72,8 @@ public static class StoreProcess
             {
                 return Journal.Open(settings.Data, time, log, bounds);
             }
-            catch (StoreException e) when (
-                e.InUse && !stop.IsCancellationRequested && time.GetElapsedTime(since) < s_predecessorPatience)
+            catch (StoreException e) when (e.InUse
+                && !stop.IsCancellationRequested && time.GetElapsedTime(since) < s_predecessorPatience)
             {
                 if (first) log.LogWarning("{Reason}; waiting for its end", e.Message);
             }

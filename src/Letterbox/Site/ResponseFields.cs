@@ -16,7 +16,7 @@ internal static class ResponseFields
     public static readonly (string, string) NoStore = ("Cache-Control", "no-store");
 
     /// <summary>
-    /// The empty form: fresh at every visit, but whoever goes back to it finds it under the key it had. A form
+    /// The empty form: fresh at every visit, but whoever goes back to it finds it under the key it had. One
     /// that came back filled in by the browser and with a fresh key from here would make two messages of one.
     /// </summary>
     public static readonly (string, string) OnlyForGoingBack = ("Cache-Control", "private, no-cache");

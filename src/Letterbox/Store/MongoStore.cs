@@ -63,8 +63,8 @@ public sealed class MongoStore : IStoredMessages
     public static MongoStore Open(string uri, string database, string collection)
     {
         var store = new MongoStore(uri, database, collection);
-        // The pool of an SRV name is made by a look-up in DNS, and DNS that is away is an outage like others: it
-        // is tried again when there is something to bring.
+        // The pool of an SRV name is made by a look-up in DNS, and DNS that is away is an outage like others:
+        // it is tried again when there is something to bring.
         if (uri.StartsWith("mongodb+srv://", StringComparison.Ordinal)) MongoUri.Check(uri);
         else store.Pool();
         return store;
