@@ -1,8 +1,8 @@
-// One static file, with every answer it can be asked for made ready: per content coding the whole and the
-// 304.
+// One static file, with every answer it can be asked for made ready once: per content coding the whole and
+// the 304.
 
+using System.Globalization;
 using System.IO.Compression;
-using System.Security.Cryptography;
 using System.Text;
 using Letterbox.Http;
 
@@ -18,11 +18,10 @@ internal sealed class Asset
     private static readonly (string, string)[] s_none = [];
     private static readonly Response s_failed = Response.Create(412, [], default);
     private readonly Variant _identity;
-    private readonly Variant? _gzip;
-    private readonly Variant? _brotli;
+    private readonly Lazy<(Variant? Gzip, Variant? Brotli)>? _packed;
     private readonly DateTimeOffset _lastModified;
 
-    /// <summary>Compresses, hashes and lays out the answers.</summary>
+    /// <summary>Hashes the file and lays out the answers; compresses it if it is large, else later.</summary>
     /// <param name="content">The file; kept, not copied.</param>
     /// <param name="mediaType">Its Content-Type.</param>
     /// <param name="lastModified">When it was changed; whole seconds count.</param>
@@ -31,32 +30,30 @@ internal sealed class Asset
     {
         _lastModified = DateTimeOffset.FromUnixTimeSeconds(lastModified.ToUnixTimeSeconds());
         bool page = mediaType.StartsWith("text/html", StringComparison.Ordinal);
-        byte[]? gzip = null, brotli = null;
-        if (MediaTypes.IsCompressible(mediaType))
-        {
-            // The last percent takes Brotli seconds for each megabyte.
-            CompressionLevel level =
-                content.Length <= SmallMax ? CompressionLevel.SmallestSize : CompressionLevel.Optimal;
-            gzip = Smaller(content, s => new GZipStream(s, level, leaveOpen: true));
-            brotli = Smaller(content, s => new BrotliStream(s, level, leaveOpen: true));
-        }
-
         // A strong validator names bytes, so each coding has its own (RFC 9110 8.8.3.3).
-        string hash = Convert.ToHexStringLower(SHA256.HashData(content).AsSpan(0, 8));
+        string hash = Fingerprint(content).ToString("x16", CultureInfo.InvariantCulture);
         (string, string)[] common =
         [
             ("Last-Modified", HttpDate.Format(_lastModified)),
             // Pages are asked about each time; what they load may be ten minutes old.
             ("Cache-Control", page ? "no-cache" : "public, max-age=600"),
-            .. gzip is null && brotli is null ? s_none : [("Vary", "Accept-Encoding")],
+            .. MediaTypes.IsCompressible(mediaType) ? [("Vary", "Accept-Encoding")] : s_none,
             ResponseFields.NoSniff,
             .. page ? [ResponseFields.Referrer, policy] : s_none,
         ];
-        Variant Make(byte[] bytes, string suffix, string? coding) =>
-            MakeVariant(bytes, $"\"{hash}{suffix}\"", coding, mediaType, common);
-        _identity = Make(content, "", null);
-        _gzip = gzip is null ? null : Make(gzip, "-gz", "gzip");
-        _brotli = brotli is null ? null : Make(brotli, "-br", "br");
+        _identity = MakeVariant(content, $"\"{hash}\"", null, mediaType, common);
+        if (!MediaTypes.IsCompressible(mediaType)) return;
+        // The first client that wants a small page packed waits some milliseconds for it, so that the start
+        // does not. For a large one nobody may be made to wait.
+        _packed = new(() => (
+            Pack(content, "gzip", static (to, level) => new GZipStream(to, level, leaveOpen: true)),
+            Pack(content, "br", static (to, level) => new BrotliStream(to, level, leaveOpen: true))));
+        if (content.Length > SmallMax) _ = _packed.Value;
+
+        Variant? Pack(byte[] bytes, string coding, Func<Stream, CompressionLevel, Stream> coder) =>
+            Smaller(bytes, coder) is { } packed
+                ? MakeVariant(packed, $"\"{hash}-{coding}\"", coding, mediaType, common)
+                : null;
     }
 
     /// <summary>The answer to a GET or HEAD.</summary>
@@ -78,11 +75,13 @@ internal sealed class Asset
 
     private Variant Choose(Request request)
     {
-        if (_gzip is null && _brotli is null) return _identity;
-        return AcceptEncoding.Choose(request, _gzip is not null, _brotli is not null) switch
+        bool plain = _packed is null || AcceptEncoding.Choose(request, true, true) == ContentCoding.Identity;
+        if (plain) return _identity;
+        (Variant? gzip, Variant? brotli) = _packed!.Value;
+        return AcceptEncoding.Choose(request, gzip is not null, brotli is not null) switch
         {
-            ContentCoding.Brotli => _brotli!,
-            ContentCoding.Gzip => _gzip!,
+            ContentCoding.Brotli => brotli!,
+            ContentCoding.Gzip => gzip!,
             _ => _identity,
         };
     }
@@ -110,10 +109,22 @@ internal sealed class Asset
             Response.Create(200, all, content), Response.Create(304, validators));
     }
 
-    private static byte[]? Smaller(byte[] content, Func<Stream, Stream> coder)
+    // FNV-1a, 64 bits: tells versions of a file apart. A cryptographic hash would do no better, and loads a
+    // library at every start.
+    private static ulong Fingerprint(byte[] content)
     {
+        ulong hash = 14695981039346656037;
+        foreach (byte b in content) hash = (hash ^ b) * 1099511628211;
+        return hash;
+    }
+
+    private static byte[]? Smaller(byte[] content, Func<Stream, CompressionLevel, Stream> coder)
+    {
+        // The last percent takes Brotli seconds for each megabyte.
+        CompressionLevel level =
+            content.Length <= SmallMax ? CompressionLevel.SmallestSize : CompressionLevel.Optimal;
         using var packed = new MemoryStream();
-        using (Stream stream = coder(packed)) stream.Write(content);
+        using (Stream stream = coder(packed, level)) stream.Write(content);
         // Below a tenth saved, the client's work is not worth it.
         return packed.Length < content.Length * 0.9 ? packed.ToArray() : null;
     }

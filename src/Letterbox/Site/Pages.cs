@@ -19,21 +19,21 @@ internal sealed class Pages
     private static readonly JsonSerializerOptions s_json =
         new() { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull };
 
+    private const string NoPage = "There is no page at this address.";
+
     private readonly SiteFiles _files;
     private readonly TimeProvider _time;
     private readonly Response _notFoundPage;
-    private readonly Response _notFoundProblem;
 
     /// <summary>Makes the pages of these files.</summary>
     public Pages(SiteFiles files, TimeProvider time)
     {
         (_files, _time) = (files, time);
-        _notFoundPage = Error(404, "There is no page at this address.", json: false);
-        _notFoundProblem = Error(404, "There is no page at this address.", json: true);
+        _notFoundPage = Error(404, NoPage, json: false);
     }
 
     /// <summary>404; the one error that is asked for all day, so it is made once.</summary>
-    public Response NotFound(bool json) => json ? _notFoundProblem : _notFoundPage;
+    public Response NotFound(bool json) => json ? Error(404, NoPage, json) : _notFoundPage;
 
     /// <summary>
     /// The empty form, under a fresh key: the first hop of a message is the page it is written on.

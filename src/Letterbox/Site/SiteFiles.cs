@@ -4,7 +4,6 @@
 // system: it is looked up in a dictionary of what exists. A folder is looked at again every second, and read
 // again when it has changed.
 
-using System.Collections.Frozen;
 using System.Reflection;
 using System.Text;
 
@@ -17,8 +16,7 @@ internal sealed class SiteFiles
     public const long FolderBytesMax = 128L * 1024 * 1024;
 
     private const string Prefix = "pages/";
-    private readonly FrozenDictionary<string, Asset> _assets;
-    private readonly FrozenDictionary<string, Asset>.AlternateLookup<ReadOnlySpan<char>> _byPath;
+    private readonly Dictionary<string, Asset>.AlternateLookup<ReadOnlySpan<char>> _byPath;
 
     private SiteFiles(Dictionary<string, (byte[] Content, DateTimeOffset Changed, bool Own)> files)
     {
@@ -34,8 +32,7 @@ internal sealed class SiteFiles
                 assets[path[..^"index.html".Length]] = asset;
         }
 
-        _assets = assets.ToFrozenDictionary(StringComparer.Ordinal);
-        _byPath = _assets.GetAlternateLookup<ReadOnlySpan<char>>();
+        _byPath = assets.GetAlternateLookup<ReadOnlySpan<char>>();
     }
 
     /// <summary>The form.</summary>

@@ -16,8 +16,8 @@ public sealed record StoredMessage(ObjectId Id, string Date, string Username, st
 
     /// <summary>
     /// Whether the other one, under the same key, is this very message. The date does not count: it is that
-    /// of the receipt, and a message that was sent again, through another store process or after its first row
-    /// was purged, has two.
+    /// of the receipt, and a message that was sent again, through another store process or after its first
+    /// row was purged, has two.
     /// </summary>
     public bool IsSameAs(StoredMessage other) =>
         Id == other.Id && Username == other.Username && Text == other.Text;
