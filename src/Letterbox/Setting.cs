@@ -26,7 +26,7 @@ public sealed record Setting(string Variable, string? Option, string Default, st
 
     /// <summary>Folder with one's own pages.</summary>
     public static readonly Setting Site = new("LETTERBOX_SITE", "--site", "(built in)",
-        "folder with your own pages instead of the ones built in");
+        "folder with your own pages, laid over the ones built in");
 
     /// <summary>MongoDB connection string.</summary>
     public static readonly Setting MongoUri = new("LETTERBOX_MONGODB_URI", "--mongodb-uri",
