@@ -95,6 +95,8 @@ public sealed class Listener : IDisposable
 
     private async Task AcceptAsync()
     {
+        // A full backlog must not keep whoever starts this from going on.
+        await Task.Yield();
         TimeSpan pause = TimeSpan.FromMilliseconds(10);
         while (!_stopping.IsCancellationRequested)
         {

@@ -221,11 +221,12 @@ internal sealed class HttpConnection
             Response response =
                 refused ? _server.Refuse(_reader.Rejection, request) : await HandleAsync(request);
             bool close = refused || !request.KeepAlive || _server.Stopping;
+            _parting = close && !refused && request.KeepAlive;
             await WriteAsync(response, request, close);
+            // From here on the request is somebody else's.
             if (!refused) EndRequest();
             if (close)
             {
-                _parting = !refused && request.KeepAlive;
                 await SendAsync();
                 return false;
             }

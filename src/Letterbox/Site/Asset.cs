@@ -14,7 +14,7 @@ internal sealed class Asset
     private sealed record Variant(
         byte[] Tag, (string, string)[] Fields, byte[] Content, Response Whole, Response NotModified);
 
-    private const int SmallMax = 256 * 1024;
+    private const int SmallMax = 32 * 1024;
     private static readonly (string, string)[] s_none = [];
     private static readonly Response s_failed = Response.Create(412, [], default);
     private readonly Variant _identity;

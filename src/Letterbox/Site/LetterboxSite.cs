@@ -31,6 +31,7 @@ public sealed class LetterboxSite : IDisposable
     private readonly ILogger _log;
     private readonly ITimer? _watch;
     private int _fingerprint;
+    private string? _fault; // told once, not every second
     private volatile SiteFiles _files;
     private volatile Pages _pages;
 
@@ -163,12 +164,14 @@ public sealed class LetterboxSite : IDisposable
             SiteFiles files = SiteFiles.Load(_folder);
             (_files, _pages, _fingerprint) = (files, new Pages(files, _time), fingerprint);
             _log.LogInformation("read the site folder again: it has changed");
+            _fault = null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
         {
             // Half-way through somebody's copying, most likely: the pages stay as they were, the next second
             // tries again.
-            _log.LogWarning("cannot read the site folder now: {Reason}", e.Message);
+            if (e.Message != _fault) _log.LogWarning("cannot read the site folder now: {Reason}", e.Message);
+            _fault = e.Message;
         }
         finally
         {

@@ -1,5 +1,7 @@
 // A folder of pages of one's own, as it lies on the disk.
 
+using System.IO.Enumeration;
+
 namespace Letterbox.Site;
 
 /// <summary>
@@ -12,14 +14,17 @@ internal readonly record struct SiteFile(string UrlPath, FileInfo File);
 /// <summary>Lists such a folder.</summary>
 internal static class SiteFolder
 {
-    /// <summary>Every public file; a link that leads nowhere is none.</summary>
+    /// <summary>
+    /// Every public file. A link that leads nowhere is none, and a link to a folder is not followed: it may
+    /// lead round in a circle.
+    /// </summary>
     /// <exception cref="IOException">The folder cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">The folder may not be read.</exception>
     public static IEnumerable<SiteFile> List(string folder) =>
-        from file in new DirectoryInfo(folder).EnumerateFiles("*", SearchOption.AllDirectories)
+        from file in Files(folder)
         let path = '/' + Path.GetRelativePath(folder, file.FullName).Replace(Path.DirectorySeparatorChar, '/')
         where path.Split('/').All(IsPublic)
-        let target = file.LinkTarget is null ? file : file.ResolveLinkTarget(true) as FileInfo
+        let target = file.LinkTarget is null ? file : Resolve(file)
         where target is { Exists: true }
         select new SiteFile(path, target);
 
@@ -37,6 +42,36 @@ internal static class SiteFolder
         }
 
         return hash.ToHashCode();
+    }
+
+    private static FileSystemEnumerable<FileInfo> Files(string folder)
+    {
+        var everything = new EnumerationOptions
+        {
+            RecurseSubdirectories = true,
+            AttributesToSkip = FileAttributes.None,
+        };
+        return new FileSystemEnumerable<FileInfo>(
+            folder, static (ref FileSystemEntry entry) => (FileInfo)entry.ToFileSystemInfo(), everything)
+        {
+            ShouldIncludePredicate = static (ref FileSystemEntry entry) => !entry.IsDirectory,
+            ShouldRecursePredicate = static (ref FileSystemEntry entry) =>
+                IsPublic(entry.FileName.ToString())
+                && !entry.Attributes.HasFlag(FileAttributes.ReparsePoint),
+        };
+    }
+
+    private static FileInfo? Resolve(FileInfo link)
+    {
+        try
+        {
+            return link.ResolveLinkTarget(returnFinalTarget: true) as FileInfo;
+        }
+        catch (IOException)
+        {
+            // Links that lead round in a circle.
+            return null;
+        }
     }
 
     // Names that begin with a dot (.git, .env) are nobody's business, but for the one that the web agreed on

@@ -66,6 +66,8 @@ internal sealed class DatagramServer : IDisposable
 
     private async Task ReceiveAsync(CancellationToken stop)
     {
+        // A flood must not keep whoever starts this from going on.
+        await Task.Yield();
         byte[] datagram = GC.AllocateUninitializedArray<byte>(DatagramMax, pinned: true);
         var sender = new SocketAddress(_socket.AddressFamily);
         while (!stop.IsCancellationRequested)
@@ -89,6 +91,11 @@ internal sealed class DatagramServer : IDisposable
                 // server's end, and the second is not mended by haste.
                 _log.LogDebug("receiving a datagram failed: {Error}", e.SocketErrorCode);
                 await Task.Delay(s_pause, _time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+            catch (Exception e)
+            {
+                // A bug of ours: it costs this datagram, never the server.
+                _log.LogError(e, "a datagram met a fault");
             }
         }
     }

@@ -84,7 +84,7 @@ internal sealed class SocketSession : IDisposable
         _socket.Dispose();
         _receiveDeadline.Dispose();
         _sendDeadline.Dispose();
-        if (_buffer.Length > 0) ArrayPool<byte>.Shared.Return(_buffer);
+        ArrayPool<byte>.Shared.Return(_buffer);
     }
 
     private async Task ReadAsync(CancellationToken stop)
@@ -170,8 +170,14 @@ internal sealed class SocketSession : IDisposable
         int size = _buffer.Length;
         ArrayPool<byte>.Shared.Return(_buffer);
         _buffer = [];
-        await _socket.ReceiveAsync(Memory<byte>.Empty, _receiveDeadline.In(patience));
-        (_buffer, _start, _end) = (ArrayPool<byte>.Shared.Rent(size), 0, 0);
+        try
+        {
+            await _socket.ReceiveAsync(Memory<byte>.Empty, _receiveDeadline.In(patience));
+        }
+        finally
+        {
+            (_buffer, _start, _end) = (ArrayPool<byte>.Shared.Rent(size), 0, 0);
+        }
     }
 
     private void MakeRoom()
@@ -259,7 +265,6 @@ internal sealed class SocketSession : IDisposable
         try
         {
             _socket.Shutdown(SocketShutdown.Send);
-            if (_buffer.Length == 0) _buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
             while (await _socket.ReceiveAsync(_buffer.AsMemory(), patience.Token) > 0)
             {
             }

@@ -46,6 +46,7 @@ public sealed class MongoStore : IStoredMessages
     private readonly string _database;
     private readonly string _collection;
     private readonly RecentlyListed _recent = new();
+    private readonly Lock _gate = new();
     private MongoPool? _pool;
     private bool _closed;
 
@@ -154,14 +155,20 @@ public sealed class MongoStore : IStoredMessages
     /// <summary>Closes the connections, once the call or listing that is under way has ended.</summary>
     public void Dispose()
     {
-        _closed = true;
-        _pool?.Dispose();
+        lock (_gate)
+        {
+            _closed = true;
+            _pool?.Dispose();
+        }
     }
 
     private MongoPool Pool()
     {
-        ObjectDisposedException.ThrowIf(_closed, this);
-        return _pool ??= MongoPool.Open(_uri);
+        lock (_gate)
+        {
+            ObjectDisposedException.ThrowIf(_closed, this);
+            return _pool ??= MongoPool.Open(_uri);
+        }
     }
 
     /// <summary>Writes an insert command of as many entries as one may hold. Returns how many.</summary>

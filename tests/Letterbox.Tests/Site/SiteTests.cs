@@ -124,10 +124,13 @@ public sealed class SiteTests
         elsewhere.Write("page", "before");
         File.CreateSymbolicLink(folder.File("linked.txt"), elsewhere.File("page"));
         File.CreateSymbolicLink(folder.File("dangling.txt"), elsewhere.File("nothing"));
+        File.CreateSymbolicLink(folder.File("itself.txt"), folder.File("itself.txt"));
+        Directory.CreateSymbolicLink(folder.File("round"), folder.Path);
         var time = new ManualTime();
         await using var site = new SiteHost(folder.Path, time);
         Assert.Equal("before", (await site.GetAsync("/linked.txt")).Content);
-        Assert.Equal(HttpStatusCode.NotFound, (await site.GetAsync("/dangling.txt")).Status);
+        foreach (string none in new[] { "/dangling.txt", "/itself.txt", "/round/linked.txt" })
+            Assert.Equal(HttpStatusCode.NotFound, (await site.GetAsync(none)).Status);
         elsewhere.Write("page", "after!");
         time.Advance(TimeSpan.FromSeconds(1));
         Assert.Equal("after!", (await site.GetAsync("/linked.txt")).Content);
