@@ -178,14 +178,15 @@ internal sealed class GroupCommit : IAsyncDisposable
         string? fault = TryCommit(batch);
         if (fault is null)
         {
-            foreach (Pending message in batch) message.SetResult(message.Receipt);
+            // Said before the answers: whoever has one finds the state that it speaks of.
             if (_failedBatches > 0) Recovered();
+            foreach (Pending message in batch) message.SetResult(message.Receipt);
             _answered();
         }
         else
         {
-            foreach (Pending message in batch) message.SetResult(Receipt.Later(fault));
             Failed(fault);
+            foreach (Pending message in batch) message.SetResult(Receipt.Later(fault));
         }
     }
 
