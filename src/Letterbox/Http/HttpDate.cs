@@ -20,9 +20,6 @@ public static class HttpDate
         "ddd MMM  d HH:mm:ss yyyy",
     ];
 
-    /// <summary>Length of an IMF-fixdate.</summary>
-    public const int Length = 29;
-
     /// <summary>The date as IMF-fixdate.</summary>
     public static string Format(DateTimeOffset date) => date.ToString("r", CultureInfo.InvariantCulture);
 
