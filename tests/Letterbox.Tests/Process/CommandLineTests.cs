@@ -1,6 +1,5 @@
 // What a person types, and what the exit status and standard error make of it.
 
-using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using Letterbox.Tests.Support;
@@ -115,12 +114,11 @@ public sealed class CommandLineTests
     [InlineData("302 Found", "200 OK", 1, "/healthz answers 302")]
     public async Task Health_asks_the_web_process(string healthz, string readyz, int status, string says)
     {
-        using var server = new TcpListener(IPAddress.Loopback, 0);
-        server.Start();
-        Task<Finished> asks = LetterboxProcess.RunAsync(["health", "--http", $"{server.LocalEndpoint}"]);
+        using Socket server = Loopback.Listen();
+        Task<Finished> asks = LetterboxProcess.RunAsync(["health", "--http", $"{server.LocalEndPoint}"]);
         Task answers = AnswerAsync(server, path => path == "/healthz" ? healthz : readyz);
         Finished end = await asks;
-        server.Stop();
+        server.Dispose();
         await answers;
         Assert.Equal(status, end.Status);
         Assert.Contains(says, end.Output + end.Error, StringComparison.Ordinal);
@@ -129,23 +127,21 @@ public sealed class CommandLineTests
     [Fact]
     public async Task Health_says_that_nobody_is_there()
     {
-        var nobody = new TcpListener(IPAddress.Loopback, 0);
-        nobody.Start();
-        string address = $"{nobody.LocalEndpoint}";
-        nobody.Stop();
+        string address;
+        using (Socket nobody = Loopback.Listen()) address = $"{nobody.LocalEndPoint}";
         Finished end = await LetterboxProcess.RunAsync(["health", "--http", address]);
         Assert.Equal(ExitStatus.Failed, end.Status);
         Assert.Contains($"http://{address}/healthz does not answer", end.Error, StringComparison.Ordinal);
     }
 
-    private static async Task AnswerAsync(TcpListener server, Func<string, string> statusOf)
+    private static async Task AnswerAsync(Socket server, Func<string, string> statusOf)
     {
         try
         {
             while (true)
             {
-                using TcpClient client = await server.AcceptTcpClientAsync();
-                using var lines = new StreamReader(client.GetStream());
+                using var client = new NetworkStream(await server.AcceptAsync(), ownsSocket: true);
+                using var lines = new StreamReader(client);
                 string path = (await lines.ReadLineAsync())!.Split(' ')[1];
                 while (await lines.ReadLineAsync() is { Length: > 0 })
                 {
@@ -153,12 +149,12 @@ public sealed class CommandLineTests
                 }
 
                 string head = $"HTTP/1.1 {statusOf(path)}\r\nConnection: close\r\nContent-Length: 18\r\n\r\n";
-                await client.GetStream().WriteAsync(Encoding.ASCII.GetBytes($"{head}the store is\naway\n"));
+                await client.WriteAsync(Encoding.ASCII.GetBytes($"{head}the store is\naway\n"));
             }
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
         {
-            // The listener was stopped: the test is over.
+            // Nobody listens any more: the test is over.
         }
     }
 }

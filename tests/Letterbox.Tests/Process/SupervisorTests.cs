@@ -84,11 +84,10 @@ public sealed class SupervisorTests
     [InlineData("--socket", "store")]
     public async Task A_taken_port_is_named_and_nothing_stays(string option, string role)
     {
-        using var taken = new TcpListener(System.Net.IPAddress.Loopback, 0);
-        taken.Start();
-        Finished end = await LetterboxProcess.RunAsync([option, $"{taken.LocalEndpoint}"]);
+        using Socket taken = Loopback.Listen();
+        Finished end = await LetterboxProcess.RunAsync([option, $"{taken.LocalEndPoint}"]);
         Assert.Equal(ExitStatus.Failed, end.Status);
-        Assert.Contains($"{taken.LocalEndpoint}", end.Error, StringComparison.Ordinal);
+        Assert.Contains($"{taken.LocalEndPoint}", end.Error, StringComparison.Ordinal);
         Assert.Contains($"{role} cannot start", end.Error, StringComparison.Ordinal);
         Assert.DoesNotContain("   at ", end.Error, StringComparison.Ordinal);
         Assert.DoesNotContain("open at", end.Output, StringComparison.Ordinal);

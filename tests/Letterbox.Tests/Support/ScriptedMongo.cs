@@ -6,7 +6,6 @@
 //    1         OP_REPLY: int32 flags | int64 cursor | int32 from | int32 documents | document
 
 using System.Buffers.Binary;
-using System.Net;
 using System.Net.Sockets;
 using System.Text;
 
@@ -32,7 +31,7 @@ internal sealed class ScriptedMongo : IAsyncDisposable
     private readonly List<SeenCommand> _seen = [];
     private readonly HashSet<Socket> _connections = [];
     private readonly List<Task> _tasks = [];
-    private TcpListener? _listener;
+    private Socket? _listener;
     private int _accepted;
 
     public ScriptedMongo(string? replicaSet = null)
@@ -103,9 +102,8 @@ internal sealed class ScriptedMongo : IAsyncDisposable
     {
         lock (_lock)
         {
-            _listener = new TcpListener(IPAddress.Loopback, Port);
-            _listener.Start();
-            Port = ((IPEndPoint)_listener.LocalEndpoint).Port;
+            _listener = Loopback.Listen(Port);
+            Port = _listener.Port();
             _tasks.Add(AcceptAsync(_listener));
         }
     }
@@ -132,13 +130,13 @@ internal sealed class ScriptedMongo : IAsyncDisposable
         await Task.WhenAll(tasks);
     }
 
-    private async Task AcceptAsync(TcpListener listener)
+    private async Task AcceptAsync(Socket listener)
     {
         try
         {
             while (true)
             {
-                Socket connection = await listener.AcceptSocketAsync();
+                Socket connection = await listener.AcceptAsync();
                 Interlocked.Increment(ref _accepted);
                 lock (_lock)
                 {

@@ -1,7 +1,6 @@
 // A socket server that does what the test says: takes connections and lines, gives any answer or none,
 // breaks.
 
-using System.Net;
 using System.Net.Sockets;
 
 namespace Letterbox.Tests.Support;
@@ -11,22 +10,18 @@ namespace Letterbox.Tests.Support;
 /// </summary>
 public sealed class ScriptedStore : IDisposable
 {
-    private readonly TcpListener _listener;
+    private readonly Socket _listener;
 
     /// <summary>Listens; port 0 picks a free one.</summary>
-    public ScriptedStore(int port = 0)
-    {
-        _listener = new TcpListener(IPAddress.Loopback, port);
-        _listener.Start();
-    }
+    public ScriptedStore(int port = 0) => _listener = Loopback.Listen(port);
 
     /// <summary>Where it listens.</summary>
-    public Address Address => new("127.0.0.1", ((IPEndPoint)_listener.LocalEndpoint).Port);
+    public Address Address => new("127.0.0.1", _listener.Port());
 
     /// <summary>The link's next connection, past its opening line feed.</summary>
     public async Task<SocketClient> AcceptAsync()
     {
-        Socket socket = await _listener.AcceptSocketAsync().WaitAsync(TimeSpan.FromSeconds(30));
+        Socket socket = await _listener.AcceptAsync().WaitAsync(TimeSpan.FromSeconds(30));
         var connection = new SocketClient(socket);
         Assert.Equal("", await connection.ReadLineAsync());
         return connection;

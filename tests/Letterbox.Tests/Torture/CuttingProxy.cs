@@ -1,15 +1,15 @@
 // A stretch of network that fails on demand: what comes in on one side goes out on the other, until it is cut
 // in the middle of some bytes, or stands still for a while.
 
-using System.Net;
 using System.Net.Sockets;
+using Letterbox.Tests.Support;
 
 namespace Letterbox.Tests.Torture;
 
 /// <summary>Forwards TCP connections from a port of its own. Safe on any thread.</summary>
 internal sealed class CuttingProxy : IDisposable
 {
-    private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
+    private readonly Socket _listener = Loopback.Listen();
     private readonly Address _target;
     private readonly SemaphoreSlim _flows = new(1);
     private int _cuts;
@@ -18,12 +18,11 @@ internal sealed class CuttingProxy : IDisposable
     public CuttingProxy(Address target)
     {
         _target = target;
-        _listener.Start();
         _ = AcceptAsync();
     }
 
     /// <summary>Where to connect to.</summary>
-    public Address Address => new("127.0.0.1", ((IPEndPoint)_listener.LocalEndpoint).Port);
+    public Address Address => new("127.0.0.1", _listener.Port());
 
     /// <summary>
     /// The next bytes, whichever way they go, get through in part, and their connection ends.
@@ -51,7 +50,7 @@ internal sealed class CuttingProxy : IDisposable
         {
             while (true)
             {
-                Socket near = await _listener.AcceptSocketAsync();
+                Socket near = await _listener.AcceptAsync();
                 var far = new Socket(SocketType.Stream, ProtocolType.Tcp);
                 await far.ConnectAsync(_target.ToConnect());
                 _ = PumpAsync(near, far);
