@@ -2,43 +2,107 @@
 //
 //   2026-08-21 10:00:00.123 warn store: cannot accept connections now (TooManyOpenSockets)
 //
-// Built by hand rather than by the usual builder: that starts a container of services which nothing else here
-// needs, and its start would be paid by every process.
+//    ILogger.Log ──▶ queue (bounded) ──▶ a thread of its own ──▶ standard error
+//
+// Whoever logs never waits: a terminal that stands still must not hold up messages. Lines for which there is
+// no room are counted, and their number is told. docs/decisions/0008 says why this is not a package.
 
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Logging.Abstractions;
-using Microsoft.Extensions.Logging.Console;
-using Microsoft.Extensions.Options;
 
 namespace Letterbox;
 
-/// <summary>Makes loggers.</summary>
-public static class Logs
+/// <summary>
+/// Loggers for this process. Safe on any thread. Disposing it writes out what is still queued, for at most
+/// <see cref="FlushPatience"/>.
+/// </summary>
+public sealed class Logs : ILoggerFactory
 {
-    /// <summary>Loggers for this process. Disposing it writes out what is still queued.</summary>
-    public static ILoggerFactory Open(LogLevel level)
+    /// <summary>Most lines that wait to be written.</summary>
+    public const int LinesMax = 4_096;
+
+    /// <summary>How long the end of the process waits for a standard error that takes nothing.</summary>
+    public static readonly TimeSpan FlushPatience = TimeSpan.FromSeconds(2);
+
+    private readonly LogLevel _level;
+    private readonly TextWriter _output;
+    private readonly Thread _writer;
+    private readonly Queue<Line> _lines = new();
+    private readonly object _gate = new();
+    private int _dropped;
+    private bool _closed;
+
+    /// <summary>Starts the writing thread.</summary>
+    /// <param name="level">Events below it are not written.</param>
+    /// <param name="output">Where lines go; written to by one thread only.</param>
+    public Logs(LogLevel level, TextWriter output)
     {
-        var options = new ConsoleLoggerOptions
-        {
-            FormatterName = nameof(OneLine),
-            LogToStandardErrorThreshold = LogLevel.Trace,
-        };
-        var logs = new LoggerFactory([], new LoggerFilterOptions { MinLevel = level });
-        // Added, not given to the constructor: only what is added is disposed, and so written out, with the
-        // factory.
-        var unchanging = new Unchanging<ConsoleLoggerOptions>(options);
-        logs.AddProvider(new ConsoleLoggerProvider(unchanging, [new OneLine()]));
-        return logs;
+        (_level, _output) = (level, output);
+        _writer = new Thread(Write) { Name = "log", IsBackground = true };
+        _writer.Start();
     }
 
-    private sealed class OneLine() : ConsoleFormatter(nameof(OneLine))
+    /// <inheritdoc/>
+    public ILogger CreateLogger(string categoryName) => new Category(this, categoryName);
+
+    /// <summary>There is one place for the log; nothing can be added.</summary>
+    public void AddProvider(ILoggerProvider provider) => throw new NotSupportedException();
+
+    /// <inheritdoc/>
+    public void Dispose()
     {
-        public override void Write<TState>(
-            in LogEntry<TState> logEntry, IExternalScopeProvider? scopeProvider, TextWriter textWriter)
+        lock (_gate)
         {
-            string text = logEntry.Formatter(logEntry.State, logEntry.Exception);
-            if (logEntry.Exception is { } fault) text = $"{text}: {fault}";
-            string level = logEntry.LogLevel switch
+            _closed = true;
+            Monitor.Pulse(_gate);
+        }
+
+        _writer.Join(FlushPatience);
+    }
+
+    private void Add(Line line)
+    {
+        lock (_gate)
+        {
+            if (_lines.Count >= LinesMax) _dropped++;
+            else _lines.Enqueue(line);
+            Monitor.Pulse(_gate);
+        }
+    }
+
+    private void Write()
+    {
+        while (Take() is { } line)
+        {
+            try
+            {
+                _output.WriteLine(line.Format());
+            }
+            catch (IOException)
+            {
+                // Nobody reads standard error any more: no reason to stop serving.
+            }
+        }
+    }
+
+    // The next line, when there is one; null at the end.
+    private Line? Take()
+    {
+        lock (_gate)
+        {
+            while (_lines.Count == 0 && _dropped == 0 && !_closed) Monitor.Wait(_gate);
+            if (_lines.TryDequeue(out Line? line)) return line;
+            if (_dropped == 0) return null;
+            string text = $"{_dropped} lines are missing here: they came faster than they were taken";
+            _dropped = 0;
+            return new Line(DateTime.UtcNow, LogLevel.Warning, "log", text);
+        }
+    }
+
+    private sealed record Line(DateTime Utc, LogLevel Level, string Category, string Text)
+    {
+        public string Format()
+        {
+            string severity = Level switch
             {
                 LogLevel.Trace => "trce",
                 LogLevel.Debug => "dbug",
@@ -47,21 +111,32 @@ public static class Logs
                 LogLevel.Error => "fail",
                 _ => "crit",
             };
-            string now = DateTime.Now.ToString("yyyy-MM-dd HH:mm:ss.fff");
-            textWriter.WriteLine($"{now} {level} {logEntry.Category}: {Tame(text)}");
+            return $"{Utc.ToLocalTime():yyyy-MM-dd HH:mm:ss.fff} {severity} {Category}: {Tame(Text)}";
         }
 
         // What a stranger sent may be part of the text: it must not forge a line or drive a terminal.
         private static string Tame(string text) =>
-            text.Any(char.IsControl) ? string.Concat(text.Select(c => char.IsControl(c) ? ' ' : c)) : text;
+            string.Create(text.Length, text, static (tame, text) =>
+            {
+                for (int i = 0; i < tame.Length; i++) tame[i] = char.IsControl(text[i]) ? ' ' : text[i];
+            });
     }
 
-    private sealed class Unchanging<T>(T value) : IOptionsMonitor<T>
+    private sealed class Category(Logs logs, string name) : ILogger
     {
-        public T CurrentValue => value;
+        public bool IsEnabled(LogLevel logLevel) => logLevel >= logs._level && logLevel != LogLevel.None;
 
-        public T Get(string? name) => value;
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
 
-        public IDisposable? OnChange(Action<T, string?> listener) => null;
+        public void Log<TState>(
+            LogLevel logLevel, EventId eventId, TState state, Exception? exception,
+            Func<TState, Exception?, string> formatter)
+        {
+            if (!IsEnabled(logLevel)) return;
+            string text = formatter(state, exception);
+            if (exception is not null) text = $"{text}: {exception}";
+            logs.Add(new Line(DateTime.UtcNow, logLevel, name, text));
+        }
     }
 }

@@ -13,11 +13,11 @@ internal static class Grammar
 
     // No control character, space, '#' (a fragment is never sent) or byte above '~' (RFC 9112 3.2).
     private static readonly SearchValues<byte> s_target = SearchValues.Create(
-        [.. Enumerable.Range('!', '~' - '!' + 1).Where(static c => c != '#').Select(static c => (byte)c)]);
+        [.. Bytes('!', '"'), .. Bytes('$', '~')]);
 
     // field-value (RFC 9110 5.5): VCHAR, obs-text, SP and HTAB.
     private static readonly SearchValues<byte> s_fieldValue = SearchValues.Create(
-        [(byte)'\t', .. Enumerable.Range(' ', 224).Where(static c => c != 127).Select(static c => (byte)c)]);
+        [(byte)'\t', .. Bytes(' ', '~'), .. Bytes('\x80', '\xFF')]);
 
     // reg-name (RFC 3986 3.2.2): unreserved, pct-encoded and sub-delims.
     private static readonly SearchValues<byte> s_host = SearchValues.Create(
@@ -61,6 +61,13 @@ internal static class Grammar
         ReadOnlySpan<byte> port = bytes[end..];
         return port.IsEmpty || (port[0] == ':' && port.Length <= 6
             && !port[1..].ContainsAnyExceptInRange((byte)'0', (byte)'9'));
+    }
+
+    private static byte[] Bytes(char first, char last)
+    {
+        byte[] bytes = new byte[last - first + 1];
+        for (int i = 0; i < bytes.Length; i++) bytes[i] = (byte)(first + i);
+        return bytes;
     }
 
     private static bool IsRegisteredName(ReadOnlySpan<byte> name)

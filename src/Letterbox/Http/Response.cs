@@ -3,13 +3,17 @@
 
 using System.Globalization;
 using System.Text;
+using System.Text.Unicode;
 
 namespace Letterbox.Http;
 
 /// <summary>One answer. Immutable, may be sent on many connections at once.</summary>
 public sealed class Response
 {
-    private Response(int status, byte[] head, ReadOnlyMemory<byte> content) =>
+    // The status line without its reason, and the line of the length: 15 bytes and 30, at most.
+    private const int FixedMax = 48;
+
+    private Response(int status, ReadOnlyMemory<byte> head, ReadOnlyMemory<byte> content) =>
         (Status, Head, Content) = (status, head, content);
 
     /// <summary>The status code.</summary>
@@ -30,23 +34,32 @@ public sealed class Response
     public static Response Create(
         int status, ReadOnlySpan<(string Name, string Value)> fields, ReadOnlyMemory<byte> content = default)
     {
-        var head = new StringBuilder(256);
-        head.Append(CultureInfo.InvariantCulture, $"HTTP/1.1 {status} {Reason(status)}\r\n");
-        foreach ((string name, string value) in fields)
-        {
-            bool sound = Grammar.IsToken(Encoding.UTF8.GetBytes(name))
-                && Grammar.IsFieldValue(Encoding.UTF8.GetBytes(value));
-            if (!sound)
-                throw new ArgumentException(
-                    $"the field {name} cannot be sent with this value", nameof(fields));
-            head.Append(name).Append(": ").Append(value).Append("\r\n");
-        }
-
         bool never = status is 204 or 304;
         if (never && !content.IsEmpty)
             throw new ArgumentException($"{status} has no content", nameof(content));
-        if (!never) head.Append(CultureInfo.InvariantCulture, $"Content-Length: {content.Length}\r\n");
-        return new Response(status, Encoding.UTF8.GetBytes(head.ToString()), content);
+        string reason = Reason(status);
+        int room = FixedMax + reason.Length;
+        foreach ((string name, string value) in fields)
+            room += Encoding.UTF8.GetByteCount(name) + Encoding.UTF8.GetByteCount(value) + 4;
+        byte[] head = new byte[room];
+        Utf8.TryWrite(head, CultureInfo.InvariantCulture, $"HTTP/1.1 {status} {reason}\r\n", out int length);
+        foreach ((string name, string value) in fields) length += WriteField(name, value, head.AsSpan(length));
+        if (never) return new Response(status, head.AsMemory(0, length), content);
+        Span<byte> last = head.AsSpan(length);
+        Utf8.TryWrite(last, CultureInfo.InvariantCulture, $"Content-Length: {content.Length}\r\n", out int more);
+        return new Response(status, head.AsMemory(0, length + more), content);
+    }
+
+    private static int WriteField(string name, string value, Span<byte> line)
+    {
+        int end = Encoding.UTF8.GetBytes(name, line);
+        int start = end + 2;
+        ": "u8.CopyTo(line[end..]);
+        int length = Encoding.UTF8.GetBytes(value, line[start..]);
+        if (!Grammar.IsToken(line[..end]) || !Grammar.IsFieldValue(line.Slice(start, length)))
+            throw new ArgumentException($"the field {name} cannot be sent with this value", nameof(value));
+        "\r\n"u8.CopyTo(line[(start + length)..]);
+        return start + length + 2;
     }
 
     /// <summary>The reason phrase that RFC 9110 and its companions give the status.</summary>

@@ -14,11 +14,13 @@ internal sealed class Asset
     private sealed record Variant(
         byte[] Tag, (string, string)[] Fields, byte[] Content, Response Whole, Response NotModified);
 
+    private sealed record PackedVariants(Variant? Gzip, Variant? Brotli);
+
     private const int SmallMax = 32 * 1024;
     private static readonly (string, string)[] s_none = [];
     private static readonly Response s_failed = Response.Create(412, [], default);
     private readonly Variant _identity;
-    private readonly Lazy<(Variant? Gzip, Variant? Brotli)>? _packed;
+    private readonly Lazy<PackedVariants>? _packed;
     private readonly DateTimeOffset _lastModified;
 
     /// <summary>Hashes the file and lays out the answers; compresses it if it is large, else later.</summary>
@@ -45,7 +47,7 @@ internal sealed class Asset
         if (!MediaTypes.IsCompressible(mediaType)) return;
         // The first client that wants a small page packed waits some milliseconds for it, so that the start
         // does not. For a large one nobody may be made to wait.
-        _packed = new(() => (
+        _packed = new(() => new PackedVariants(
             Pack(content, "gzip", static (to, level) => new GZipStream(to, level, leaveOpen: true)),
             Pack(content, "br", static (to, level) => new BrotliStream(to, level, leaveOpen: true))));
         if (content.Length > SmallMax) _ = _packed.Value;

@@ -15,16 +15,18 @@ internal sealed class SiteFiles
     /// <summary>Most bytes a folder of one's own may hold: it is a site, not a store of downloads.</summary>
     public const long FolderBytesMax = 128L * 1024 * 1024;
 
+    private sealed record Source(byte[] Content, DateTimeOffset Changed, bool Own);
+
     private const string Prefix = "pages/";
     private readonly Dictionary<string, Asset>.AlternateLookup<ReadOnlySpan<char>> _byPath;
 
-    private SiteFiles(Dictionary<string, (byte[] Content, DateTimeOffset Changed, bool Own)> files)
+    private SiteFiles(Dictionary<string, Source> files)
     {
         Form = TakeTemplate(files, "/message.html");
         Thanks = TakeTemplate(files, "/thanks.html");
         Error = TakeTemplate(files, "/error.html");
         var assets = new Dictionary<string, Asset>(StringComparer.Ordinal);
-        foreach ((string path, var file) in files)
+        foreach ((string path, Source file) in files)
         {
             var asset = new Asset(file.Content, MediaTypes.Of(path), file.Changed, Policy(file.Own));
             assets[path] = asset;
@@ -52,7 +54,7 @@ internal sealed class SiteFiles
     /// <exception cref="UnauthorizedAccessException">A file may not be read.</exception>
     public static SiteFiles Load(string? folder)
     {
-        var files = new Dictionary<string, (byte[], DateTimeOffset, bool)>(StringComparer.Ordinal);
+        var files = new Dictionary<string, Source>(StringComparer.Ordinal);
         Assembly program = typeof(SiteFiles).Assembly;
         string executable = program.Location is { Length: > 0 } at ? at : Environment.ProcessPath!;
         var built = new DateTimeOffset(File.GetLastWriteTimeUtc(executable));
@@ -62,7 +64,7 @@ internal sealed class SiteFiles
             using Stream stream = program.GetManifestResourceStream(name)!;
             byte[] content = new byte[stream.Length];
             stream.ReadExactly(content);
-            files['/' + name[Prefix.Length..].Replace('\\', '/')] = (content, built, false);
+            files['/' + name[Prefix.Length..].Replace('\\', '/')] = new Source(content, built, Own: false);
         }
 
         long total = 0;
@@ -76,18 +78,17 @@ internal sealed class SiteFiles
             }
 
             var changed = new DateTimeOffset(file.File.LastWriteTimeUtc);
-            files[file.UrlPath] = (File.ReadAllBytes(file.File.FullName), changed, true);
+            files[file.UrlPath] = new Source(File.ReadAllBytes(file.File.FullName), changed, Own: true);
         }
 
         return new SiteFiles(files);
     }
 
     private static (Template, (string, string)) TakeTemplate(
-        Dictionary<string, (byte[] Content, DateTimeOffset, bool Own)> files, string path)
+        Dictionary<string, Source> files, string path)
     {
-        var (content, _, own) = files[path];
-        files.Remove(path);
-        return (new Template(Encoding.UTF8.GetString(content)), Policy(own));
+        files.Remove(path, out Source? file);
+        return (new Template(Encoding.UTF8.GetString(file!.Content)), Policy(file.Own));
     }
 
     private static (string, string) Policy(bool own) =>

@@ -19,24 +19,14 @@ internal sealed class LinkConnection : IDisposable
     {
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         var connection = new LinkConnection(socket);
-        try
-        {
-            await socket.ConnectAsync(store.ToConnect(), deadline);
-            // The promise that every form on this stream ends with LF: see MessageDecoder.
-            if (await connection.SendAsync("\n"u8.ToArray())) return (connection, null);
-        }
-        catch (SocketException e)
-        {
-            connection.Dispose();
-            return (null, $"the store at {store} cannot be reached ({e.SocketErrorCode})");
-        }
-        catch (OperationCanceledException)
-        {
-            // Said below.
-        }
-
+        SocketError error = await socket.TryConnectAsync(store.ToConnect(), deadline);
+        // The promise that every form on this stream ends with LF: see MessageDecoder.
+        if (error == SocketError.Success && await connection.SendAsync("\n"u8.ToArray()))
+            return (connection, null);
         connection.Dispose();
-        return (null, $"the store at {store} cannot be reached in time");
+        return (null, error is SocketError.Success or SocketError.OperationAborted
+            ? $"the store at {store} cannot be reached in time"
+            : $"the store at {store} cannot be reached ({error})");
     }
 
     /// <summary>Sends everything; <c>false</c>: the connection is gone.</summary>

@@ -1,0 +1,101 @@
+// The log's lines: what they look like, and that nobody waits for them.
+
+using Microsoft.Extensions.Logging;
+
+namespace Letterbox.Tests;
+
+public sealed class LogsTests
+{
+    [Fact]
+    public void A_line_has_its_time_its_severity_its_category_and_its_text()
+    {
+        string[] lines = Written(LogLevel.Information, static log => log.LogWarning("{Count} are away", 3));
+        Assert.Matches(@"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} warn store: 3 are away$", Assert.Single(lines));
+    }
+
+    [Fact]
+    public void A_text_with_line_ends_and_terminal_codes_stays_one_tame_line()
+    {
+        string[] lines = Written(
+            LogLevel.Information, static log => log.LogError("{Text}", "a\r\n2026 info forged\u001b[2J\u0085b"));
+        Assert.EndsWith("fail store: a  2026 info forged [2J b", Assert.Single(lines), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void An_exception_stands_behind_the_text_on_the_same_line()
+    {
+        var fault = new InvalidOperationException("no\nway");
+        string line = Assert.Single(Written(LogLevel.Information, log => log.LogError(fault, "it broke")));
+        Assert.Contains("it broke: System.InvalidOperationException: no way", line, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(LogLevel.Warning, 2)]
+    [InlineData(LogLevel.Trace, 4)]
+    [InlineData(LogLevel.None, 0)]
+    public void What_is_less_severe_than_asked_for_is_not_written(LogLevel level, int lines)
+    {
+        Assert.Equal(lines, Written(level, Log).Length);
+
+        static void Log(ILogger log)
+        {
+            log.LogDebug("a");
+            log.LogInformation("b");
+            log.LogWarning("c");
+            log.LogCritical("d");
+        }
+    }
+
+    [Fact]
+    public async Task Whoever_logs_does_not_wait_for_an_output_that_stands_still_and_what_is_lost_is_told()
+    {
+        const int tooMany = 10;
+        using var output = new Gate();
+        using (var logs = new Logs(LogLevel.Information, output))
+        {
+            ILogger log = logs.CreateLogger("store");
+            log.LogInformation("first");
+            await output.Reached;
+            for (int i = 0; i < Logs.LinesMax + tooMany; i++) log.LogInformation("{Number}", i);
+            output.Open();
+        }
+
+        string[] lines = output.Lines;
+        Assert.Equal(1 + Logs.LinesMax + 1, lines.Length);
+        Assert.Contains($"warn log: {tooMany} lines are missing here", lines[^1], StringComparison.Ordinal);
+    }
+
+    private static string[] Written(LogLevel level, Action<ILogger> log)
+    {
+        using var output = new Gate();
+        output.Open();
+        using (var logs = new Logs(level, output)) log(logs.CreateLogger("store"));
+        return output.Lines;
+    }
+
+    // Takes lines once it is open; until then the writer stands still.
+    private sealed class Gate : StringWriter
+    {
+        private readonly ManualResetEventSlim _open = new();
+        private readonly TaskCompletionSource _reached = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public Task Reached => _reached.Task.WaitAsync(TimeSpan.FromSeconds(30));
+
+        public string[] Lines => ToString().Split(NewLine, StringSplitOptions.RemoveEmptyEntries);
+
+        public void Open() => _open.Set();
+
+        public override void WriteLine(string? value)
+        {
+            _reached.TrySetResult();
+            _open.Wait();
+            base.WriteLine(value);
+        }
+
+        protected override void Dispose(bool disposing)
+        {
+            if (disposing) _open.Dispose();
+            base.Dispose(disposing);
+        }
+    }
+}
