@@ -26,23 +26,16 @@ public static class Program
 
     private static async Task<int> Main(string[] args)
     {
-        // A leading @ is text that somebody sends, not a file of more arguments.
-        var reading = new ParserConfiguration { ResponseFileTokenReplacer = null };
-        ParseResult line = CommandLine().Parse(args, reading);
-        if (line.Errors.Count > 0)
-        {
-            foreach (var error in line.Errors) Complain(error.Message);
-            return Complain("see letterbox --help", ExitStatus.Usage);
-        }
-
         try
         {
-            // Stopping is the business of StopSignal, faults of ours end the process with their trace.
-            return await line.InvokeAsync(new InvocationConfiguration
+            // The two roles as the supervisor starts them have their settings in variables: neither waits for
+            // the loading of what reads a command line.
+            return args switch
             {
-                ProcessTerminationTimeout = null,
-                EnableDefaultExceptionHandler = false,
-            });
+                ["web"] => await WebAsync(Settings.Read(Environment.GetEnvironmentVariable)),
+                ["store"] => await StoreAsync(Settings.Read(Environment.GetEnvironmentVariable)),
+                _ => await ObeyAsync(args),
+            };
         }
         catch (SettingsException e)
         {
@@ -52,6 +45,25 @@ public static class Program
         {
             return Complain(e.Message);
         }
+    }
+
+    private static async Task<int> ObeyAsync(string[] args)
+    {
+        // A leading @ is text that somebody sends, not a file of more arguments.
+        var reading = new ParserConfiguration { ResponseFileTokenReplacer = null };
+        ParseResult line = CommandLine().Parse(args, reading);
+        if (line.Errors.Count > 0)
+        {
+            foreach (var error in line.Errors) Complain(error.Message);
+            return Complain("see letterbox --help", ExitStatus.Usage);
+        }
+
+        // Stopping is the business of StopSignal, faults of ours end the process with their trace.
+        return await line.InvokeAsync(new InvocationConfiguration
+        {
+            ProcessTerminationTimeout = null,
+            EnableDefaultExceptionHandler = false,
+        });
     }
 
     private static RootCommand CommandLine()

@@ -10,15 +10,16 @@ public sealed class LogsTests
     public void A_line_has_its_time_its_severity_its_category_and_its_text()
     {
         string[] lines = Written(LogLevel.Information, static log => log.LogWarning("{Count} are away", 3));
-        Assert.Matches(@"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} warn store: 3 are away$", Assert.Single(lines));
+        string line = Assert.Single(lines);
+        Assert.Matches(@"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} warn store: 3 are away$", line);
     }
 
     [Fact]
     public void A_text_with_line_ends_and_terminal_codes_stays_one_tame_line()
     {
-        string[] lines = Written(
-            LogLevel.Information, static log => log.LogError("{Text}", "a\r\n2026 info forged\u001b[2J\u0085b"));
-        Assert.EndsWith("fail store: a  2026 info forged [2J b", Assert.Single(lines), StringComparison.Ordinal);
+        const string wild = "a\r\n2026 info forged\u001b[2J\u0085b";
+        string line = Assert.Single(Written(LogLevel.Information, log => log.LogError("{Text}", wild)));
+        Assert.EndsWith("fail store: a  2026 info forged [2J b", line, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -77,7 +78,8 @@ public sealed class LogsTests
     private sealed class Gate : StringWriter
     {
         private readonly ManualResetEventSlim _open = new();
-        private readonly TaskCompletionSource _reached = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly TaskCompletionSource _reached =
+            new(TaskCreationOptions.RunContinuationsAsynchronously);
 
         public Task Reached => _reached.Task.WaitAsync(TimeSpan.FromSeconds(30));
 

@@ -43,11 +43,13 @@ public sealed class Response
             room += Encoding.UTF8.GetByteCount(name) + Encoding.UTF8.GetByteCount(value) + 4;
         byte[] head = new byte[room];
         Utf8.TryWrite(head, CultureInfo.InvariantCulture, $"HTTP/1.1 {status} {reason}\r\n", out int length);
-        foreach ((string name, string value) in fields) length += WriteField(name, value, head.AsSpan(length));
+        foreach ((string name, string value) in fields)
+            length += WriteField(name, value, head.AsSpan(length));
         if (never) return new Response(status, head.AsMemory(0, length), content);
-        Span<byte> last = head.AsSpan(length);
-        Utf8.TryWrite(last, CultureInfo.InvariantCulture, $"Content-Length: {content.Length}\r\n", out int more);
-        return new Response(status, head.AsMemory(0, length + more), content);
+        Utf8.TryWrite(
+            head.AsSpan(length), CultureInfo.InvariantCulture, $"Content-Length: {content.Length}\r\n",
+            out int last);
+        return new Response(status, head.AsMemory(0, length + last), content);
     }
 
     private static int WriteField(string name, string value, Span<byte> line)

@@ -16,9 +16,6 @@ internal sealed class Pages
     /// <summary>How long a client is asked to wait before it tries again, in seconds.</summary>
     private static readonly (string, string) s_retryAfter = ("Retry-After", "5");
 
-    private static readonly JsonSerializerOptions s_json =
-        new() { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull };
-
     private const string NoPage = "There is no page at this address.";
 
     private readonly SiteFiles _files;
@@ -108,7 +105,7 @@ internal sealed class Pages
         string mediaType = "application/json") =>
         Response.Create(
             status, [("Content-Type", mediaType), ResponseFields.NoStore, ResponseFields.NoSniff, .. fields],
-            JsonSerializer.SerializeToUtf8Bytes(content, s_json));
+            JsonSerializer.SerializeToUtf8Bytes(content, JsonTwins.Options));
 
     private Response Form(int status, string id, in MessageFields fields, FieldFault? fault)
     {
@@ -139,6 +136,13 @@ internal sealed class Pages
                 .. fields,
             ],
             template.Page.Fill(values));
+
+    // Apart, so that the library of JSON is loaded when somebody asks for JSON, not at every start.
+    private static class JsonTwins
+    {
+        public static readonly JsonSerializerOptions Options =
+            new() { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull };
+    }
 
     private static string Sentence(string reason)
     {

@@ -12,7 +12,9 @@ internal static class Connecting
     /// Connects; returns how that went: <see cref="SocketError.OperationAborted"/> when
     /// <paramref name="deadline"/> came first.
     /// </summary>
-    /// <remarks>A name that DNS does not know is an answer too, <see cref="SocketError.HostNotFound"/>.</remarks>
+    /// <remarks>
+    /// A name that DNS does not know is an answer too, <see cref="SocketError.HostNotFound"/>.
+    /// </remarks>
     public static async ValueTask<SocketError> TryConnectAsync(
         this Socket socket, EndPoint to, CancellationToken deadline)
     {
