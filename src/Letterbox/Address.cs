@@ -41,6 +41,28 @@ public sealed record Address(string Host, int Port)
         return true;
     }
 
+    /// <summary>Reads one address or several with commas between.</summary>
+    public static bool TryParseList(string text, [NotNullWhen(true)] out IReadOnlyList<Address>? addresses)
+    {
+        addresses = null;
+        var all = new List<Address>();
+        foreach (string one in text.Split(',', StringSplitOptions.TrimEntries))
+        {
+            if (!TryParse(one, out Address? address)) return false;
+            all.Add(address);
+        }
+
+        addresses = all;
+        return true;
+    }
+
+    /// <summary>Only this machine can reach what listens here. A name is looked up.</summary>
+    /// <exception cref="SocketException">The name is not known.</exception>
+    public bool IsLoopback() =>
+        Host != "*"
+        && (IPAddress.TryParse(Host, out IPAddress? ip) ? [ip] : Dns.GetHostAddresses(Host))
+            .All(IPAddress.IsLoopback);
+
     /// <summary>The same host with another port.</summary>
     public Address WithPort(int port) => this with { Port = port };
 

@@ -18,7 +18,16 @@ public sealed record Setting(string Variable, string? Option, string Default, st
 
     /// <summary>Address of the socket server.</summary>
     public static readonly Setting Socket = new("LETTERBOX_SOCKET", "--socket", "127.0.0.1:5000",
-        "address of the socket server, TCP and UDP; for web and send: where it is");
+        "address of the socket server, TCP and UDP; for web and send: where it is, or several with commas");
+
+    /// <summary>Who can reach the socket server.</summary>
+    public static readonly Setting Network = new("LETTERBOX_NETWORK", null, "public",
+        "private: whoever reaches the socket server may leave messages; else it keeps to this machine");
+
+    /// <summary>File with the secret that web and store processes share.</summary>
+    public static readonly Setting SecretFile = new("LETTERBOX_SECRET_FILE", null,
+        "(none: no TLS, no proof)",
+        "file with a secret; web and store speak TLS, and each proves that it knows the secret");
 
     /// <summary>Folder of the journal.</summary>
     public static readonly Setting Data = new("LETTERBOX_DATA", "--data", "./data",
@@ -32,6 +41,10 @@ public sealed record Setting(string Variable, string? Option, string Default, st
     public static readonly Setting MongoUri = new("LETTERBOX_MONGODB_URI", "--mongodb-uri",
         "(none: the journal is the store)",
         "MongoDB connection string; put one with a password in the variable, not in the option");
+
+    /// <summary>File with the MongoDB connection string.</summary>
+    public static readonly Setting MongoUriFile = new("LETTERBOX_MONGODB_URI_FILE", null, "(none)",
+        "file with the connection string, such as a Docker secret; instead of the variable above");
 
     /// <summary>Database in MongoDB.</summary>
     public static readonly Setting MongoDatabase = new("LETTERBOX_MONGODB_DATABASE", null, "letterbox",
@@ -62,7 +75,7 @@ public sealed record Setting(string Variable, string? Option, string Default, st
     /// <summary>All of them, in the order of the help.</summary>
     public static readonly IReadOnlyList<Setting> All =
     [
-        Http, Socket, Data, Site, MongoUri, MongoDatabase, MongoCollection,
+        Http, Socket, Network, SecretFile, Data, Site, MongoUri, MongoUriFile, MongoDatabase, MongoCollection,
         JournalKeep, JournalMax, DiskReserve, Log,
     ];
 }

@@ -18,9 +18,27 @@ public sealed record Settings
     public Address Http { get; init; } = new("*", 3000);
 
     /// <summary>
-    /// Address of the socket server, TCP and UDP; for the web process: where the store process is.
+    /// For the web process: where the store processes are, one at least.
     /// </summary>
-    public Address Socket { get; init; } = new("127.0.0.1", 5000);
+    public IReadOnlyList<Address> Stores { get; init; } = [new("127.0.0.1", 5000)];
+
+    /// <summary>Address of the socket server: the first of <see cref="Stores"/>.</summary>
+    public Address Socket
+    {
+        get => Stores[0];
+        init => Stores = [value];
+    }
+
+    /// <summary>Everyone who can reach the socket server may leave messages there.</summary>
+    public bool NetworkIsPrivate { get; init; }
+
+    /// <summary>File that <see cref="Secret"/> came from.</summary>
+    public string? SecretFile { get; init; }
+
+    /// <summary>
+    /// What web and store processes prove to each other that they know; <c>null</c>: they speak plainly.
+    /// </summary>
+    public SharedSecret? Secret { get; init; }
 
     /// <summary>Folder of the journal.</summary>
     public string Data { get; init; } = "./data";
@@ -32,6 +50,9 @@ public sealed record Settings
     /// MongoDB connection string; <c>null</c>: the journal is the store. Holds a password: never print it.
     /// </summary>
     public string? MongoUri { get; init; }
+
+    /// <summary>File that <see cref="MongoUri"/> came from; <c>null</c>: it came from no file.</summary>
+    public string? MongoUriFile { get; init; }
 
     /// <summary>Database of the messages in MongoDB.</summary>
     public string MongoDatabase { get; init; } = "letterbox";
@@ -70,35 +91,53 @@ public sealed record Settings
     /// <exception cref="SettingsException">A value is wrong; the text names the setting.</exception>
     public static Settings Read(Func<string, string?> lookup, Func<string, string>? spelled = null)
     {
-        T Get<T>(Setting setting, T otherwise, Parse<T> parse, string expected)
-        {
-            if (lookup(setting.Variable) is not { Length: > 0 } text) return otherwise;
-            if (parse(text, out T? value)) return value;
-            string name = spelled is null ? setting.Variable : spelled(setting.Variable);
-            // A connection string holds a password, however badly it is written.
-            string shown = setting == Setting.MongoUri ? "not a connection string" : $"\"{text}\"";
-            throw new SettingsException($"{name} is {shown}: expected {expected}");
-        }
-
+        var source = new Source(lookup, spelled ?? (variable => variable));
+        string? mongoUriFile = source.Text(Setting.MongoUriFile);
+        string? secretFile = source.Text(Setting.SecretFile);
         const string address = "host:port, such as localhost:3000, [::1]:3000 or *:3000";
-        const string connectionString = "mongodb://host or mongodb+srv://host";
         const string level = "trace, debug, information, warning, error, critical or none";
-        var settings = new Settings();
+        var usual = new Settings();
         return new Settings
         {
-            Http = Get(Setting.Http, settings.Http, Address.TryParse, address),
-            Socket = Get(Setting.Socket, settings.Socket, Address.TryParse, address),
-            Data = Get(Setting.Data, settings.Data, AnyText, ""),
-            Site = Get<string?>(Setting.Site, settings.Site, ExistingFolder, "a folder that exists"),
-            MongoUri = Get<string?>(Setting.MongoUri, null, MongoAddress, connectionString),
-            MongoDatabase = Get(Setting.MongoDatabase, settings.MongoDatabase, AnyText, ""),
-            MongoCollection = Get(Setting.MongoCollection, settings.MongoCollection, AnyText, ""),
-            JournalKeep = Get(
-                Setting.JournalKeep, settings.JournalKeep, Duration.TryParse, Duration.Expected),
-            JournalMax = Get<long?>(Setting.JournalMax, settings.JournalMax, Size, ByteSize.Expected),
-            DiskReserve = Get<long?>(Setting.DiskReserve, settings.DiskReserve, Size, ByteSize.Expected),
-            Log = Get(Setting.Log, settings.Log, Level, level),
+            Http = source.Get(Setting.Http, usual.Http, Address.TryParse, address),
+            Stores = source.Get(Setting.Socket, usual.Stores, Address.TryParseList, address),
+            NetworkIsPrivate = source.Get(Setting.Network, false, Private, "public or private"),
+            SecretFile = secretFile,
+            Secret = secretFile is null ? null : source.Content<SharedSecret?>(
+                Setting.SecretFile, secretFile, SharedSecret.TryCreate, SharedSecret.Expected),
+            Data = source.Text(Setting.Data) ?? usual.Data,
+            Site = source.Get(Setting.Site, usual.Site, ExistingFolder, "a folder that exists"),
+            MongoUri = MongoUriOf(source, mongoUriFile),
+            MongoUriFile = mongoUriFile,
+            MongoDatabase = source.Text(Setting.MongoDatabase) ?? usual.MongoDatabase,
+            MongoCollection = source.Text(Setting.MongoCollection) ?? usual.MongoCollection,
+            JournalKeep = source.Get(
+                Setting.JournalKeep, usual.JournalKeep, Duration.TryParse, Duration.Expected),
+            JournalMax = source.Get(Setting.JournalMax, usual.JournalMax, Size, ByteSize.Expected),
+            DiskReserve = source.Get(Setting.DiskReserve, usual.DiskReserve, Size, ByteSize.Expected),
+            Log = source.Get(Setting.Log, usual.Log, Level, level),
         };
+    }
+
+    /// <summary>
+    /// Checks what a store process must not get wrong: one address, and one that no stranger can reach.
+    /// </summary>
+    /// <exception cref="SettingsException">It is wrong; the text says what to set.</exception>
+    /// <exception cref="System.Net.Sockets.SocketException">The name of its address is not known.</exception>
+    public void CheckForStore()
+    {
+        if (Stores.Count > 1)
+        {
+            throw new SettingsException(
+                $"{Setting.Socket.Variable} names {Stores.Count} addresses: only web and send take several, "
+                + "a store process listens on one");
+        }
+
+        if (Secret is not null || NetworkIsPrivate || Socket.IsLoopback()) return;
+        throw new SettingsException(
+            $"{Setting.Socket.Variable} is \"{Socket}\": not this machine alone can reach that. Set "
+            + $"{Setting.SecretFile.Variable} for TLS with a shared secret, or {Setting.Network.Variable}="
+            + "private when everyone on that network may leave messages");
     }
 
     /// <summary>
@@ -108,10 +147,13 @@ public sealed record Settings
     public IReadOnlyDictionary<string, string?> ToVariables() => new Dictionary<string, string?>
     {
         [Setting.Http.Variable] = Http.ToString(),
-        [Setting.Socket.Variable] = Socket.ToString(),
+        [Setting.Socket.Variable] = string.Join(',', Stores),
+        [Setting.Network.Variable] = NetworkIsPrivate ? "private" : "public",
+        [Setting.SecretFile.Variable] = SecretFile,
         [Setting.Data.Variable] = Data,
         [Setting.Site.Variable] = Site,
-        [Setting.MongoUri.Variable] = MongoUri,
+        [Setting.MongoUri.Variable] = MongoUriFile is null ? MongoUri : null,
+        [Setting.MongoUriFile.Variable] = MongoUriFile,
         [Setting.MongoDatabase.Variable] = MongoDatabase,
         [Setting.MongoCollection.Variable] = MongoCollection,
         [Setting.JournalKeep.Variable] = Duration.Spell(JournalKeep),
@@ -128,7 +170,10 @@ public sealed record Settings
             Data = Path.GetFullPath(Data),
             MongoUri = MongoUri is null ? null : WithoutSecrets(MongoUri),
         };
-        IReadOnlyDictionary<string, string?> values = shown.ToVariables();
+        var values = new Dictionary<string, string?>(shown.ToVariables())
+        {
+            [Setting.MongoUri.Variable] = shown.MongoUri,
+        };
         return Setting.All.Select(one => $"{one.Variable}={values[one.Variable] ?? one.Default}");
     }
 
@@ -146,10 +191,20 @@ public sealed record Settings
         return string.Concat(mongoUri.AsSpan(0, hosts), mongoUri.AsSpan((user < 0 ? hosts : user + 1)..end));
     }
 
-    private static bool AnyText(string text, out string value)
+    private static string? MongoUriOf(Source source, string? file)
     {
-        value = text;
-        return true;
+        const string expected = "mongodb://host or mongodb+srv://host";
+        // A connection string holds a password, however badly it is written: it is not shown.
+        string? uri = source.Get<string?>(Setting.MongoUri, null, MongoAddress, expected, show: false);
+        if (file is null) return uri;
+        if (uri is not null) throw source.BothSet(Setting.MongoUri, Setting.MongoUriFile);
+        return source.Content<string?>(Setting.MongoUriFile, file, MongoAddress, expected);
+    }
+
+    private static bool Private(string text, out bool value)
+    {
+        value = text is "private";
+        return text is "private" or "public";
     }
 
     private static bool ExistingFolder(string text, out string? value)
@@ -176,4 +231,32 @@ public sealed record Settings
         Enum.TryParse(text, ignoreCase: true, out value)
         && Enum.IsDefined(value)
         && char.IsAsciiLetter(text[0]); // not a number
+
+    // Where settings come from, and how a wrong one is spoken of.
+    private sealed class Source(Func<string, string?> lookup, Func<string, string> spelled)
+    {
+        public string? Text(Setting setting) =>
+            lookup(setting.Variable) is { Length: > 0 } text ? text : null;
+
+        public T Get<T>(Setting setting, T usual, Parse<T> parse, string expected, bool show = true)
+        {
+            if (Text(setting) is not { } text) return usual;
+            if (parse(text, out T? value)) return value;
+            string shown = show ? $"\"{text}\"" : "not what it should be";
+            throw new SettingsException($"{Name(setting)} is {shown}: expected {expected}");
+        }
+
+        public T Content<T>(Setting setting, string path, Parse<T> parse, string expected)
+        {
+            string? fault = Letterbox.SecretFile.Read(path, out string content);
+            if (fault is null && parse(content, out T? value)) return value;
+            fault ??= $"its content is not what it should be: expected {expected}";
+            throw new SettingsException($"{Name(setting)} is \"{path}\": {fault}");
+        }
+
+        public SettingsException BothSet(Setting one, Setting other) =>
+            new($"{Name(one)} and {Name(other)} are both set: expected one of them");
+
+        private string Name(Setting setting) => spelled(setting.Variable);
+    }
 }

@@ -1,32 +1,45 @@
 // The settings: the table that people read, the values that processes get, and what is said of wrong ones.
 
+using Letterbox.Tests.Support;
 using Microsoft.Extensions.Logging;
 
 namespace Letterbox.Tests;
 
 public sealed class SettingsTests
 {
+    private const string Secret = "0123456789abcdef0123456789abcdef";
+
     [Fact]
     public void The_defaults_that_the_help_shows_are_the_defaults()
     {
         Dictionary<string, string> shown = Setting.All
             .Where(setting => !setting.Default.StartsWith('('))
             .ToDictionary(setting => setting.Variable, setting => setting.Default);
-        Assert.Equal(new Settings(), Settings.Read(shown.GetValueOrDefault));
-        Assert.Equal(new Settings(), Settings.Read(_ => null));
-        Assert.Equal(new Settings(), Settings.Read(_ => ""));
+        IReadOnlyDictionary<string, string?> defaults = new Settings().ToVariables();
+        Assert.Equal(defaults, Settings.Read(shown.GetValueOrDefault).ToVariables());
+        Assert.Equal(defaults, Settings.Read(_ => null).ToVariables());
+        Assert.Equal(defaults, Settings.Read(_ => "").ToVariables());
     }
 
-    [Fact]
-    public void Another_process_reads_the_same_settings_from_the_variables()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Another_process_reads_the_same_settings_from_the_variables(bool fromFiles)
     {
+        using var folder = new TempFolder();
+        const string uri = "mongodb://user:p%40ss@one,two/db?replicaSet=rs";
+        folder.Write("uri", uri);
+        folder.Write("secret", Secret);
         var settings = new Settings
         {
             Http = new Address("::1", 8080),
-            Socket = new Address("localhost", 0),
+            Stores = [new Address("localhost", 0), new Address("::1", 5000)],
+            NetworkIsPrivate = true,
+            SecretFile = fromFiles ? folder.File("secret") : null,
             Data = "/tmp/some where",
             Site = Path.GetTempPath(),
-            MongoUri = "mongodb://user:p%40ss@one,two/db?replicaSet=rs",
+            MongoUri = uri,
+            MongoUriFile = fromFiles ? folder.File("uri") : null,
             MongoDatabase = "d",
             MongoCollection = "c",
             JournalKeep = TimeSpan.FromMinutes(90),
@@ -36,14 +49,26 @@ public sealed class SettingsTests
         };
         IReadOnlyDictionary<string, string?> variables = settings.ToVariables();
         Assert.Equal(Setting.All.Select(setting => setting.Variable), variables.Keys);
-        Assert.DoesNotContain(null, variables.Values);
-        Assert.Equal(settings, Settings.Read(variables.GetValueOrDefault));
+        Settings read = Settings.Read(variables.GetValueOrDefault);
+        Assert.Equal(variables, read.ToVariables());
+        Assert.Equal(settings.Stores, read.Stores);
+        Assert.Equal(uri, read.MongoUri);
+        Assert.Equal(fromFiles, read.Secret is not null);
+        Assert.Equal(fromFiles, variables[Setting.MongoUri.Variable] is null);
     }
 
     [Theory]
     [InlineData("LETTERBOX_HTTP", "3000", "host:port")]
     [InlineData("LETTERBOX_HTTP", "localhost:70000", "host:port")]
     [InlineData("LETTERBOX_SOCKET", "a b:1", "host:port")]
+    [InlineData("LETTERBOX_SOCKET", "a:1,", "host:port")]
+    [InlineData("LETTERBOX_SOCKET", "a:1,b", "host:port")]
+    [InlineData("LETTERBOX_NETWORK", "trusted", "public or private")]
+    [InlineData("LETTERBOX_MONGODB_URI_FILE", "/no/such/file", "it cannot be read: ")]
+    [InlineData("LETTERBOX_MONGODB_URI_FILE", "/", "it cannot be read: ")]
+    [InlineData("LETTERBOX_MONGODB_URI_FILE", "/dev/null", "it is empty")]
+    [InlineData("LETTERBOX_SECRET_FILE", "/no/such/file", "it cannot be read: ")]
+    [InlineData("LETTERBOX_SECRET_FILE", "/dev/zero", "more than 65536 bytes")]
     [InlineData("LETTERBOX_SITE", "/no/such/folder", "a folder that exists")]
     [InlineData("LETTERBOX_MONGODB_URI", "localhost:27017", "mongodb://host")]
     [InlineData("LETTERBOX_JOURNAL_KEEP", "7", "such as")]
@@ -85,7 +110,7 @@ public sealed class SettingsTests
     [InlineData("mongodb://user:s@sec/ret@host/db", "mongodb://...")]
     [InlineData("mongodb://host/?tlsCertificateKeyFilePassword=@secret", "mongodb://...")]
     [InlineData("mongodb://", "mongodb://")]
-    public void A_connection_string_is_shown_without_its_secrets(string uri, string shown)
+    public void A_connection_string_is_shown_without_itSecrets(string uri, string shown)
     {
         Assert.Equal(shown, Settings.WithoutSecrets(uri));
         Assert.DoesNotContain(
@@ -99,4 +124,90 @@ public sealed class SettingsTests
             Assert.Throws<SettingsException>(() => Settings.Read(
                 name => name == "LETTERBOX_MONGODB_URI" ? "user:secret@host" : null)).Message,
             StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData("mongodb://user:pass@host", "mongodb://user:pass@host")]
+    [InlineData("mongodb://host\n", "mongodb://host")]
+    [InlineData("mongodb://host\r\n", "mongodb://host")]
+    [InlineData("mongodb://host/?x= \n\n", "mongodb://host/?x= \n")]
+    public void The_connection_string_may_come_from_a_file_less_its_line_end(string content, string uri)
+    {
+        using var folder = new TempFolder();
+        folder.Write("uri", content);
+        string file = folder.File("uri");
+        var variables = new Dictionary<string, string?> { ["LETTERBOX_MONGODB_URI_FILE"] = file };
+        Settings settings = Settings.Read(variables.GetValueOrDefault);
+        Assert.Equal(uri, settings.MongoUri);
+        Assert.Contains("LETTERBOX_MONGODB_URI=mongodb://host", settings.Describe());
+        Assert.Contains($"LETTERBOX_MONGODB_URI_FILE={file}", settings.Describe());
+
+        variables["LETTERBOX_MONGODB_URI"] = "mongodb://other";
+        string Spelled(string name) => name == "LETTERBOX_MONGODB_URI" ? "--mongodb-uri" : name;
+        string both = Assert.Throws<SettingsException>(
+            () => Settings.Read(variables.GetValueOrDefault, Spelled)).Message;
+        Assert.Equal(
+            "--mongodb-uri and LETTERBOX_MONGODB_URI_FILE are both set: expected one of them", both);
+    }
+
+    [Theory]
+    [InlineData("LETTERBOX_MONGODB_URI_FILE", "topsecret@host", "mongodb://host")]
+    [InlineData("LETTERBOX_SECRET_FILE", "topsecret78901234567890123456789\n", null)]
+    [InlineData("LETTERBOX_SECRET_FILE", "topsecret7890123456789012345678\n", "at least 32 bytes")]
+    [InlineData("LETTERBOX_SECRET_FILE", "\n", "it is empty")]
+    public void What_is_wrong_in_a_file_is_told_without_its_content(
+        string variable, string content, string? expected)
+    {
+        using var folder = new TempFolder();
+        folder.Write("file", content);
+        string? Only(string name) => name == variable ? folder.File("file") : null;
+        if (expected is null)
+        {
+            Assert.NotNull(Settings.Read(Only).Secret);
+            return;
+        }
+
+        string fault = Assert.Throws<SettingsException>(() => Settings.Read(Only)).Message;
+        Assert.StartsWith($"{variable} is \"{folder.File("file")}\": ", fault, StringComparison.Ordinal);
+        Assert.Contains(expected, fault, StringComparison.Ordinal);
+        Assert.DoesNotContain("topsecret", fault, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("127.0.0.1:5000")]
+    [InlineData("127.8.9.1:5000")]
+    [InlineData("[::1]:5000")]
+    [InlineData("localhost:5000")]
+    [InlineData("*:5000", "private")]
+    [InlineData("192.0.2.1:5000", "private")]
+    public void A_store_may_listen_where_only_this_machine_or_a_private_network_reaches_it(
+        string address, string network = "public") => Read(address, network).CheckForStore();
+
+    [Theory]
+    [InlineData("*:5000")]
+    [InlineData(":5000")]
+    [InlineData("0.0.0.0:5000")]
+    [InlineData("[::]:5000")]
+    [InlineData("192.0.2.1:5000")]
+    public void A_store_that_strangers_can_reach_needs_a_secret_or_a_word(string address)
+    {
+        string fault = Assert.Throws<SettingsException>(Read(address, "public").CheckForStore).Message;
+        Assert.Contains("LETTERBOX_SECRET_FILE", fault, StringComparison.Ordinal);
+        Assert.Contains("LETTERBOX_NETWORK=private", fault, StringComparison.Ordinal);
+        Assert.True(SharedSecret.TryCreate(Secret, out SharedSecret? secret));
+        (Read(address, "public") with { Secret = secret }).CheckForStore();
+    }
+
+    [Fact]
+    public void A_store_listens_on_one_address() => Assert.Contains(
+        "LETTERBOX_SOCKET names 2 addresses",
+        Assert.Throws<SettingsException>(Read("localhost:1, localhost:2", "private").CheckForStore).Message,
+        StringComparison.Ordinal);
+
+    private static Settings Read(string address, string network) => Settings.Read(
+        name => name switch
+        {
+            "LETTERBOX_SOCKET" => address,
+            "LETTERBOX_NETWORK" => network,
+            _ => null,
+        });
 }

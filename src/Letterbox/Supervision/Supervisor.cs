@@ -36,7 +36,8 @@ public static class Supervisor
         if (await Task.WhenAny(storeEnds, stopping.Task, store.FirstReady) == store.FirstReady)
         {
             // Only the store process holds the credentials of the database.
-            Settings forWeb = settings with { Socket = await store.FirstReady, MongoUri = null };
+            Address at = await store.FirstReady;
+            Settings forWeb = settings with { Socket = at, MongoUri = null, MongoUriFile = null };
             webEnds = web.RunAsync(forWeb.ToVariables(), stopWeb.Token, signal.AtOnce);
             if (await Task.WhenAny(webEnds, storeEnds, stopping.Task, web.FirstReady) == web.FirstReady)
             {
@@ -56,7 +57,8 @@ public static class Supervisor
     {
         string journal = Path.GetFullPath(settings.JournalPath);
         output.WriteLine($"The letterbox is open at {settings.Http.ToUrl()}");
-        output.WriteLine($"Programs leave messages at {settings.Socket}, TCP and UDP");
+        string how = settings.Secret is null ? "TCP and UDP" : "TCP with TLS and the secret";
+        output.WriteLine($"Programs leave messages at {settings.Socket}, {how}");
         output.WriteLine(settings.MongoUri is null
             ? $"Messages are kept in {journal}"
             : $"Messages go to {Settings.WithoutSecrets(settings.MongoUri)} by way of {journal}");
