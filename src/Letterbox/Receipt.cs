@@ -21,13 +21,18 @@ public enum ReceiptKind
     /// safe and is what to do. On the wire: <c>WAIT reason</c>.
     /// </summary>
     Later,
+
+    /// <summary>
+    /// No receipt of a message, but the answer to the question how the store is: the reason is the line.
+    /// </summary>
+    Status,
 }
 
 /// <summary>The answer to one message.</summary>
 /// <param name="Kind">What it promises.</param>
 /// <param name="Id">The key of the message; meaningful for <see cref="ReceiptKind.Stored"/> only.</param>
 /// <param name="Reason">
-/// One line of plain text for <see cref="ReceiptKind.Refused"/> and <see cref="ReceiptKind.Later"/>.
+/// One line of plain text for all but <see cref="ReceiptKind.Stored"/>.
 /// </param>
 public readonly record struct Receipt(ReceiptKind Kind, ObjectId Id, string Reason)
 {
@@ -39,6 +44,9 @@ public readonly record struct Receipt(ReceiptKind Kind, ObjectId Id, string Reas
 
     /// <summary>Not now: send the same message, with the same key, again.</summary>
     public static Receipt Later(string reason) => new(ReceiptKind.Later, default, reason);
+
+    /// <summary>No answer to a message, but this line.</summary>
+    public static Receipt Status(string line) => new(ReceiptKind.Status, default, line);
 }
 
 /// <summary>

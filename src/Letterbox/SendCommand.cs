@@ -41,12 +41,12 @@ public static class SendCommand
                 Username = line.GetRequiredValue(username),
                 Text = line.GetValue(message),
             };
-            return RunAsync(settings.Socket, fields);
+            return RunAsync(settings, fields);
         });
         return send;
     }
 
-    private static async Task<int> RunAsync(Address store, MessageFields fields)
+    private static async Task<int> RunAsync(Settings settings, MessageFields fields)
     {
         if (fields.Text is null)
         {
@@ -56,7 +56,8 @@ public static class SendCommand
 
         if (fields.ToMessage(TimeProvider.System, out Message? message) is { } fault)
             return Answer($"NO {fault.Reason}");
-        Receipt receipt = await StoreLink.SendOnceAsync(store, message!, s_patience);
+        Receipt receipt = await StoreLink.SendOnceAsync(
+            settings.Stores, message!, s_patience, settings.Secret);
         switch (receipt.Kind)
         {
             case ReceiptKind.Stored:

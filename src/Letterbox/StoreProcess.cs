@@ -29,12 +29,14 @@ public static class StoreProcess
     private static readonly TimeSpan s_lookAgain = TimeSpan.FromMilliseconds(100);
 
     /// <summary>Serves until <paramref name="stop"/>, then drains. Returns the exit status.</summary>
+    /// <exception cref="SettingsException">Its address is not fit for a store process.</exception>
     /// <exception cref="SocketException">The address cannot be bound.</exception>
     /// <exception cref="StoreException">
     /// The journal cannot be used, or MongoDB is configured and cannot be used at all.
     /// </exception>
     public static async Task<int> RunAsync(Settings settings, ILoggerFactory logs, CancellationToken stop)
     {
+        settings.CheckForStore();
         ILogger log = logs.CreateLogger("store");
         foreach (string setting in settings.Describe()) log.LogInformation("{Setting}", setting);
         TimeProvider time = TimeProvider.System;
@@ -46,7 +48,7 @@ public static class StoreProcess
             ? null
             : new Relay(journal, mongo.Insert, settings.JournalKeep, time, logs.CreateLogger("relay"));
         using var server = new SocketServer(
-            settings.Socket, journal.AppendAsync, new SocketLimits(), time, log);
+            settings.Socket, journal.AppendAsync, new SocketLimits(), time, log, settings.Secret, Notes);
 
         server.Start();
         Console.WriteLine($"store ready on {settings.Socket.WithPort(server.EndPoint.Port)}");
@@ -55,6 +57,11 @@ public static class StoreProcess
         int left = await server.DrainAsync(s_drainPatience);
         if (left > 0) log.LogWarning("{Left} connections did not end in time", left);
         return ExitStatus.Ok;
+
+        IReadOnlyList<string> Notes() =>
+            relay?.Fault is { } fault
+                ? [$"messages do not reach MongoDB: {fault}", $"{relay.Backlog} are waiting"]
+                : [];
     }
 
     private static async Task<Journal> OpenJournalAsync(

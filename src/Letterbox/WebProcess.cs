@@ -1,6 +1,6 @@
 // Composition of the HTTP side, port 3000: everything is built here, top to bottom; this file is the diagram.
 //
-//   browser ──▶ Listener ──▶ HttpServer ──▶ LetterboxSite ──▶ StoreLink ──TCP──▶ the store process
+//   browser ──▶ Listener ──▶ HttpServer ──▶ LetterboxSite ──▶ StoreLink ──TCP──▶ a store process
 
 using System.Net.Sockets;
 using Letterbox.Http;
@@ -33,8 +33,10 @@ public static class WebProcess
         ILogger log = logs.CreateLogger("web"), linkLog = logs.CreateLogger("link");
         TimeProvider time = TimeProvider.System;
         var linkLimits = new LinkLimits { DrainPatience = s_linkPatience };
-        await using var link = new StoreLink(settings.Socket, linkLimits, time, linkLog);
-        using var site = new LetterboxSite(settings.Site, time, link.DeliverAsync, NotReady, log);
+        await using var link =
+            new StoreLink(settings.Stores, linkLimits, time, linkLog, settings.Secret);
+        var inquiry = new StoreInquiry(settings.Stores, settings.Secret, linkLimits, time);
+        using var site = new LetterboxSite(settings.Site, time, link.DeliverAsync, inquiry.AskAsync, log);
         var limits = new HttpLimits { ContentMax = Message.EncodedBytesMax };
         using var server = new HttpServer(limits, time, site.AnswerAsync, site.Refuse, site.Fault);
         using var listener = new Listener(
@@ -51,10 +53,5 @@ public static class WebProcess
         int left = await listener.DrainAsync(s_linkPatience);
         if (left > 0) log.LogWarning("{Left} connections did not end in time", left);
         return ExitStatus.Ok;
-
-        IReadOnlyList<string> NotReady() =>
-            link.Fault is { } fault ? [$"the socket server at {settings.Socket} cannot be reached: {fault}"]
-            : link.WaitReason is { } reason ? [$"the store takes no messages: {reason}"]
-            : [];
     }
 }

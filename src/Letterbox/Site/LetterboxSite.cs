@@ -27,7 +27,7 @@ public sealed class LetterboxSite : IDisposable
     private readonly string? _folder;
     private readonly TimeProvider _time;
     private readonly Deliver _deliver;
-    private readonly Func<IReadOnlyList<string>> _notReady;
+    private readonly Func<Task<Readiness>> _ready;
     private readonly ILogger _log;
     private readonly ITimer? _watch;
     private int _fingerprint;
@@ -39,14 +39,14 @@ public sealed class LetterboxSite : IDisposable
     /// <param name="folder">A folder of one's own to lay over the built-in pages, or <c>null</c>.</param>
     /// <param name="time">The clock.</param>
     /// <param name="deliver">Takes the messages.</param>
-    /// <param name="notReady">The reasons why messages cannot be taken now; none: they can.</param>
+    /// <param name="ready">Tells whether messages can be taken now; many ask at once.</param>
     /// <param name="log">Faults go here.</param>
     /// <exception cref="IOException">A page cannot be read, or the folder is too large.</exception>
     /// <exception cref="UnauthorizedAccessException">A page may not be read.</exception>
     public LetterboxSite(
-        string? folder, TimeProvider time, Deliver deliver, Func<IReadOnlyList<string>> notReady, ILogger log)
+        string? folder, TimeProvider time, Deliver deliver, Func<Task<Readiness>> ready, ILogger log)
     {
-        (_folder, _time, _deliver, _notReady, _log) = (folder, time, deliver, notReady, log);
+        (_folder, _time, _deliver, _ready, _log) = (folder, time, deliver, ready, log);
         // Before the reading, so that a change that comes during it is found.
         if (folder is not null) _fingerprint = SiteFolder.Fingerprint(folder);
         _files = SiteFiles.Load(folder);
@@ -65,6 +65,7 @@ public sealed class LetterboxSite : IDisposable
         bool form = path is "/message" or "/message.html";
         return request.Method switch
         {
+            Method.Get or Method.Head when path is "/readyz" && _files.Find(path) is null => ReadyAsync(),
             Method.Get or Method.Head => new(Get(request, path, form)),
             Method.Post when form => FormPost.AnswerAsync(request, _pages, _deliver, _time),
             Method.Unknown =>
@@ -124,7 +125,6 @@ public sealed class LetterboxSite : IDisposable
         return path switch
         {
             "/healthz" => s_alive,
-            "/readyz" => Ready(),
             "/thanks" => Thanks(request),
             _ => NotFound(request),
         };
@@ -133,11 +133,14 @@ public sealed class LetterboxSite : IDisposable
     private bool Exists(ReadOnlySpan<char> path) =>
         _files.Find(path) is not null || path is "/healthz" or "/readyz" or "/thanks";
 
-    private Response Ready()
+    private async ValueTask<Response> ReadyAsync()
     {
-        IReadOnlyList<string> reasons = _notReady();
-        if (reasons.Count == 0) return PlainText(200, "ready\n");
-        return PlainText(503, string.Join('\n', reasons) + '\n');
+        Readiness readiness = await _ready();
+        return readiness.Reasons.Count == 0
+            ? PlainText(200, Lines(["ready", .. readiness.Notes]))
+            : PlainText(503, Lines(readiness.Reasons));
+
+        static string Lines(IReadOnlyList<string> lines) => string.Join('\n', lines) + '\n';
     }
 
     private Response Thanks(Request request)

@@ -4,6 +4,11 @@
 //    NO <reason>LF     NO username is missing          never will be: mend the message
 //    WAIT <reason>LF   WAIT the queue is full          not now, or not known: send the same key again
 //
+// and to the question `?`, which is no message, with notes for a person instead of a key:
+//
+//    OK <notes>LF      OK ready                        messages are taken; notes are joined by "; "
+//    WAIT <reason>LF   WAIT the disk is nearly full    not now
+//
 // A reason is printable ASCII, at most 200 bytes: no client's bytes reach another program's terminal or log
 // through it. What the three promise stands in Receipt.cs.
 
@@ -18,6 +23,8 @@ internal static class Answer
     public const int BytesMax = 256;
 
     private const int ReasonMax = 200;
+    private const string NoNotes = "ready";
+    private const string BetweenNotes = "; ";
 
     /// <summary>
     /// Writes the line; <paramref name="line"/> holds at least <see cref="BytesMax"/> bytes. Returns its
@@ -34,7 +41,12 @@ internal static class Answer
         }
         else
         {
-            ReadOnlySpan<byte> word = receipt.Kind == ReceiptKind.Refused ? "NO "u8 : "WAIT "u8;
+            ReadOnlySpan<byte> word = receipt.Kind switch
+            {
+                ReceiptKind.Refused => "NO "u8,
+                ReceiptKind.Later => "WAIT "u8,
+                _ => [],
+            };
             word.CopyTo(line);
             length = word.Length + WriteReason(receipt.Reason, line[word.Length..]);
         }
@@ -60,6 +72,31 @@ internal static class Answer
         if (line.StartsWith("NO "u8)) receipt = Receipt.Refused(Encoding.ASCII.GetString(line[3..]));
         else if (line.StartsWith("WAIT "u8)) receipt = Receipt.Later(Encoding.ASCII.GetString(line[5..]));
         else return false;
+        return true;
+    }
+
+    /// <summary>What the question is answered when messages are taken.</summary>
+    public static Receipt Ready(IReadOnlyList<string> notes) =>
+        Receipt.Status($"OK {(notes.Count == 0 ? NoNotes : string.Join(BetweenNotes, notes))}");
+
+    /// <summary>What it is answered when they are not.</summary>
+    public static Receipt NotReady(string reason) => Receipt.Status($"WAIT {reason}");
+
+    /// <summary>
+    /// Reads the answer to a question, given without its LF; <c>false</c>: that is none.
+    /// </summary>
+    /// <param name="line">The line.</param>
+    /// <param name="wait">Why messages are not taken now; <c>null</c>: they are.</param>
+    /// <param name="notes">What a person should see to.</param>
+    public static bool TryReadStatus(
+        ReadOnlySpan<byte> line, out string? wait, out IReadOnlyList<string> notes)
+    {
+        (wait, notes) = (null, []);
+        if (line.Length >= BytesMax || line.ContainsAnyExceptInRange((byte)' ', (byte)'~')) return false;
+        string text = Encoding.ASCII.GetString(line);
+        if (text.StartsWith("WAIT ", StringComparison.Ordinal)) wait = text[5..];
+        else if (!text.StartsWith("OK ", StringComparison.Ordinal)) return false;
+        else if (text[3..] is not NoNotes) notes = text[3..].Split(BetweenNotes);
         return true;
     }
 

@@ -19,6 +19,7 @@ internal sealed class DatagramServer : IDisposable
 
     private readonly Socket _socket;
     private readonly Deliver _accept;
+    private readonly StoreStatus _status;
     private readonly int _inFlightMax;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
@@ -31,9 +32,9 @@ internal sealed class DatagramServer : IDisposable
     /// <summary>Binds; datagrams wait in the socket's buffer until <see cref="Start"/>.</summary>
     /// <exception cref="SocketException">The address cannot be bound.</exception>
     public DatagramServer(
-        IPEndPoint at, Deliver accept, int inFlightMax, TimeProvider time, ILogger log)
+        IPEndPoint at, Deliver accept, StoreStatus status, int inFlightMax, TimeProvider time, ILogger log)
     {
-        (_accept, _inFlightMax, _time, _log) = (accept, inFlightMax, time, log);
+        (_accept, _status, _inFlightMax, _time, _log) = (accept, status, inFlightMax, time, log);
         _socket = new Socket(at.AddressFamily, SocketType.Dgram, ProtocolType.Udp);
         try
         {
@@ -117,6 +118,7 @@ internal sealed class DatagramServer : IDisposable
             Receipt receipt = decoded.Status != DecodeStatus.Complete ? Receipt.Refused(decoded.Reason)
                 : room ? await _accept(decoded.Message!)
                 : Receipt.Later("too many datagrams at once");
+            _status.Saw(receipt);
             int length = Answer.Write(receipt, line);
             await _socket.SendToAsync(line.AsMemory(0, length), SocketFlags.None, sender);
         }

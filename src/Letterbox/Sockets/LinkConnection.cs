@@ -1,32 +1,41 @@
-// One connection of the link, from connect to break. Expected ends of a socket are values here.
+// One connection to a store, from connect to break. Expected ends of a connection are values here.
 
 using System.Net.Sockets;
 
 namespace Letterbox.Sockets;
 
-/// <summary>A connected socket, for one writing and one reading loop.</summary>
+/// <summary>A connection that stands, for one writing and one reading loop.</summary>
 internal sealed class LinkConnection : IDisposable
 {
-    private readonly Socket _socket;
+    private readonly Wire _wire;
 
-    private LinkConnection(Socket socket) => _socket = socket;
+    private LinkConnection(Wire wire) => _wire = wire;
 
     /// <summary>Connects, or says why not.</summary>
     /// <param name="store">Whereto.</param>
+    /// <param name="secret">What both sides prove to know; <c>null</c>: nothing, and no TLS.</param>
     /// <param name="deadline">Ends the attempt.</param>
     public static async Task<(LinkConnection? Connection, string? Fault)> ConnectAsync(
-        Address store, CancellationToken deadline)
+        Address store, SharedSecret? secret, CancellationToken deadline)
     {
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
-        var connection = new LinkConnection(socket);
         SocketError error = await socket.TryConnectAsync(store.ToConnect(), deadline);
+        if (error != SocketError.Success)
+        {
+            socket.Dispose();
+            string how = error == SocketError.OperationAborted ? "in time" : $"({error})";
+            return (null, $"the store at {store} cannot be reached {how}");
+        }
+
+        (Wire? wire, string? doubt) = secret is null
+            ? (new PlainWire(socket), null)
+            : await Handshake.ConnectAsync(socket, secret, deadline);
+        if (wire is null) return (null, $"the store at {store} cannot be used: {doubt}");
+        var connection = new LinkConnection(wire);
         // The promise that every form on this stream ends with LF: see MessageDecoder.
-        if (error == SocketError.Success && await connection.SendAsync("\n"u8.ToArray()))
-            return (connection, null);
+        if (await connection.SendAsync("\n"u8.ToArray())) return (connection, null);
         connection.Dispose();
-        return (null, error is SocketError.Success or SocketError.OperationAborted
-            ? $"the store at {store} cannot be reached in time"
-            : $"the store at {store} cannot be reached ({error})");
+        return (null, $"the store at {store} closed the connection");
     }
 
     /// <summary>Sends everything; <c>false</c>: the connection is gone.</summary>
@@ -34,7 +43,7 @@ internal sealed class LinkConnection : IDisposable
     {
         try
         {
-            while (!bytes.IsEmpty) bytes = bytes[await _socket.SendAsync(bytes)..];
+            while (!bytes.IsEmpty) bytes = bytes[await _wire.SendAsync(bytes)..];
             return true;
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
@@ -48,7 +57,7 @@ internal sealed class LinkConnection : IDisposable
     {
         try
         {
-            return await _socket.ReceiveAsync(buffer);
+            return await _wire.ReceiveAsync(buffer);
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
         {
@@ -56,6 +65,9 @@ internal sealed class LinkConnection : IDisposable
         }
     }
 
-    /// <summary>Closes the socket; a loop that waits for it is told that the connection is gone.</summary>
-    public void Dispose() => _socket.Dispose();
+    /// <summary>Ends it: a loop that waits for it is told that it is gone. From any thread.</summary>
+    public void Close() => _wire.Close();
+
+    /// <summary>Gives everything back; the loops have ended.</summary>
+    public void Dispose() => _wire.Dispose();
 }

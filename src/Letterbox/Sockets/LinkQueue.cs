@@ -40,7 +40,15 @@ internal enum AfterAdding
 }
 
 /// <summary>The unanswered messages of one link. Safe on any thread.</summary>
-internal sealed class LinkQueue(int messagesMax, TimeSpan patience, TimeProvider time)
+/// <param name="messagesMax">Most messages without an answer.</param>
+/// <param name="patience">How long a message may wait for its answer.</param>
+/// <param name="time">The clock.</param>
+/// <param name="elsewhere">
+/// When to leave a store for another, by <see cref="LinkLimits.AnswerDeadline"/> and <see
+/// cref="LinkLimits.MoveEvery"/>; <c>null</c>: there is no other.
+/// </param>
+internal sealed class LinkQueue(
+    int messagesMax, TimeSpan patience, TimeProvider time, LinkLimits? elsewhere = null)
 {
     private readonly Lock _gate = new();
     private Queue<Delivery> _waiting = new();
@@ -49,6 +57,8 @@ internal sealed class LinkQueue(int messagesMax, TimeSpan patience, TimeProvider
     private bool _writerAsleep;
     private bool _watched;
     private bool _closed;
+    private long _connectedAt;
+    private long? _movedAt;
 
     /// <summary>Messages without an answer.</summary>
     public int Count
@@ -96,7 +106,7 @@ internal sealed class LinkQueue(int messagesMax, TimeSpan patience, TimeProvider
     /// <summary>A fresh connection stands.</summary>
     public void Connect()
     {
-        lock (_gate) _connected = true;
+        lock (_gate) (_connected, _connectedAt) = (true, time.GetTimestamp());
     }
 
     /// <summary>
@@ -139,7 +149,8 @@ internal sealed class LinkQueue(int messagesMax, TimeSpan patience, TimeProvider
 
     /// <summary>
     /// Takes out the messages that the whole lines in <paramref name="bytes"/> answer. Returns what is wrong
-    /// with the first line that answers nothing: the connection is of no more use then.
+    /// with the first line that answers nothing, or tells a message to wait that another store may take: the
+    /// connection is of no more use then.
     /// </summary>
     public string? Answer(
         ReadOnlySpan<byte> bytes, List<(Delivery Delivery, Receipt Receipt)> answered, out int consumed)
@@ -156,6 +167,8 @@ internal sealed class LinkQueue(int messagesMax, TimeSpan patience, TimeProvider
                 if (_sent.Count == 0) return $"the store said, unasked: {receipt.Reason}";
                 if (receipt.Kind == ReceiptKind.Stored && receipt.Id != _sent.Peek().Message.Id)
                     return "the store answered for another message";
+                if (receipt.Kind == ReceiptKind.Later && MovesOn())
+                    return $"the store takes no messages: {receipt.Reason}";
                 answered.Add((_sent.Dequeue(), receipt));
             }
 
@@ -164,9 +177,10 @@ internal sealed class LinkQueue(int messagesMax, TimeSpan patience, TimeProvider
     }
 
     /// <summary>
-    /// Takes out the messages whose time is up. <c>true</c>: some had been sent, so the store hangs; the
-    /// queue counts the connection as broken from now on, lest an answer still to come be taken for that of
-    /// another message.
+    /// Takes out the messages whose time is up. <c>true</c>: the store hangs. Some of them had been sent to
+    /// it, or one has waited long enough that another store may be quicker. The queue
+    /// counts the connection as broken from now on, lest an answer still to come be taken for that of another
+    /// message.
     /// </summary>
     /// <param name="late">Filled with what was taken out.</param>
     /// <param name="again">When to call again; <c>null</c>: when <see cref="Add"/> says so.</param>
@@ -176,14 +190,33 @@ internal sealed class LinkQueue(int messagesMax, TimeSpan patience, TimeProvider
         {
             while (_sent.TryPeek(out Delivery? oldest) && Remaining(oldest) <= TimeSpan.Zero)
                 late.Add(_sent.Dequeue());
-            bool hangs = late.Count > 0 && _connected;
+            bool hangs = _connected && (late.Count > 0 || IsSilent());
             while (_waiting.TryPeek(out Delivery? oldest) && Remaining(oldest) <= TimeSpan.Zero)
                 late.Add(_waiting.Dequeue());
             if (hangs) Reconnecting();
             _watched = _sent.TryPeek(out Delivery? next) || _waiting.TryPeek(out next);
-            again = next is null ? null : Remaining(next);
+            again = next is null ? null : NextLook(Remaining(next));
             return hangs;
         }
+    }
+
+    /// <summary>How soon after the first message was added to look for the first time.</summary>
+    public TimeSpan FirstLook => NextLook(patience);
+
+    // A store that hangs is found out a while before the message is late, when that is of use.
+    private TimeSpan NextLook(TimeSpan remaining) =>
+        elsewhere is { } limits && limits.MoveEvery < remaining ? limits.MoveEvery : remaining;
+
+    private bool IsSilent() =>
+        elsewhere is { } limits && _sent.TryPeek(out Delivery? oldest)
+        && time.GetElapsedTime(Math.Max(oldest.Since, _connectedAt)) >= limits.AnswerDeadline;
+
+    private bool MovesOn()
+    {
+        if (elsewhere is not { } limits) return false;
+        if (_movedAt is { } last && time.GetElapsedTime(last) < limits.MoveEvery) return false;
+        _movedAt = time.GetTimestamp();
+        return true;
     }
 
     private void Reconnecting()

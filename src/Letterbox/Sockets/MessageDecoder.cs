@@ -18,6 +18,8 @@
 // it is JSON so far (a sender that prints prettily), else the message ends there and is at fault, and the
 // next line is the next message.
 //
+// A message that is nothing but `?` is none: its sender asks how the store is.
+//
 // A form that no LF ends is ended by the end of the stream, or by its sender's waiting (Ending.Quiet). So a
 // form cut off by a crash looks like a whole one. A stream whose very first byte is LF promises that each of
 // its forms ends with LF: there nothing else ends one. The web process's link promises this; JSON and
@@ -49,6 +51,9 @@ internal enum DecodeStatus
 
     /// <summary>A legal message.</summary>
     Complete,
+
+    /// <summary>No message: the sender asks how the store is.</summary>
+    Question,
 
     /// <summary>A message that breaks the rules; the one behind it can be found.</summary>
     Faulty,
@@ -110,6 +115,8 @@ internal sealed class MessageDecoder(TimeProvider time)
         datagram = datagram.TrimStart(" \t\r\n"u8);
         Decoded decoded = new MessageDecoder(time).Decode(datagram, Ending.Ended);
         if (decoded.Status == DecodeStatus.NeedMore) return Faulty("the datagram is empty", datagram.Length);
+        // Its answer is longer: with a forged sender that would be a weapon.
+        if (decoded.Status == DecodeStatus.Question) return Faulty("ask over TCP", datagram.Length);
         return datagram[decoded.Consumed..].TrimStart(" \t\r\n"u8).IsEmpty
             ? decoded
             : Faulty("the datagram holds more than one message", datagram.Length);
@@ -161,9 +168,11 @@ internal sealed class MessageDecoder(TimeProvider time)
     private Decoded Read(ReadOnlySpan<byte> encoded, int consumed)
     {
         Message? message = null;
+        ReadOnlySpan<byte> form = TrimLineEnd(encoded);
+        if (form is [(byte)'?']) return new Decoded(DecodeStatus.Question, consumed);
         FieldFault? fault = encoded[0] == (byte)'{'
             ? MessageFields.ReadJson(encoded, out MessageFields fields)
-            : MessageFields.ReadForm(TrimLineEnd(encoded), out fields);
+            : MessageFields.ReadForm(form, out fields);
         fault ??= fields.ToMessage(time, out message);
         return fault is null
             ? new Decoded(DecodeStatus.Complete, consumed, message)

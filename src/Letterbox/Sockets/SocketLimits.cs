@@ -39,6 +39,17 @@ public sealed record SocketLimits
     /// </summary>
     public TimeSpan Idle { get; init; } = TimeSpan.FromMinutes(5);
 
+    /// <summary>
+    /// From the connection to the proof that the client knows the secret; who takes longer is dropped. Long
+    /// enough for a lost segment to be sent again, short enough that strangers hold few of the connections.
+    /// </summary>
+    public TimeSpan HandshakeDeadline { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>
+    /// How long a message that had to wait counts against the store when none comes after it.
+    /// </summary>
+    public TimeSpan WaitMemory { get; init; } = TimeSpan.FromSeconds(30);
+
     /// <summary>A client that does not take its answers for this long is dropped.</summary>
     public TimeSpan WriteDeadline { get; init; } = TimeSpan.FromSeconds(10);
 
@@ -73,9 +84,25 @@ public sealed record LinkLimits
     public TimeSpan BackOffMax { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>
-    /// How long a message that had to wait counts against the store when none comes after it.
+    /// With another store to go to: how long the oldest message may be without an answer until the link goes
+    /// there. Much longer than any disk takes for a commit; two stores in a row can hang before a message has
+    /// used up its patience.
     /// </summary>
-    public TimeSpan WaitMemory { get; init; } = TimeSpan.FromSeconds(30);
+    public TimeSpan AnswerDeadline { get; init; } = TimeSpan.FromSeconds(3);
+
+    /// <summary>
+    /// With another store to go to: a store that tells messages to wait is left for the next at most once in
+    /// this time. When all of them say so, senders hear it at once rather than be sent in a circle.
+    /// </summary>
+    public TimeSpan MoveEvery { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>
+    /// The stores are asked how they are at most once in this time, however many want to know.
+    /// </summary>
+    public TimeSpan AskEvery { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long a store may take to say how it is, the connecting included.</summary>
+    public TimeSpan AskPatience { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>How long the end of the link waits for the answers that are still due.</summary>
     public TimeSpan DrainPatience { get; init; } = TimeSpan.FromSeconds(5);

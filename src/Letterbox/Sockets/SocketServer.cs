@@ -1,7 +1,11 @@
 // The socket server: TCP and UDP on one port number. What is spoken there is in docs/PROTOCOL.md.
+//
+// With a secret there is TCP only, through TLS, and nothing is read before the client has proved that it
+// knows the secret: Handshake.cs. Datagrams have no such thing, so there are none.
 
 using System.Net;
 using System.Net.Sockets;
+using System.Security.Cryptography.X509Certificates;
 using Microsoft.Extensions.Logging;
 
 namespace Letterbox.Sockets;
@@ -17,22 +21,34 @@ public sealed class SocketServer : IDisposable
     private readonly CancellationTokenSource _stopping = new();
     private readonly SocketLimits _limits;
     private readonly Deliver _accept;
+    private readonly StoreStatus _status;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
+    private readonly SharedSecret? _secret;
+    private readonly X509Certificate2? _certificate;
     private readonly Listener _listener;
-    private readonly DatagramServer _datagrams;
+    private readonly DatagramServer? _datagrams;
+    private int _strangers;
 
-    /// <summary>Binds both; clients wait until <see cref="Start"/>.</summary>
+    /// <summary>Binds; clients wait until <see cref="Start"/>.</summary>
     /// <param name="address">Where; port 0 picks one that is free for both, see <see
     /// cref="EndPoint"/>.</param>
     /// <param name="accept">Takes each message; called from many threads at once, must not block.</param>
     /// <param name="limits">The bounds.</param>
     /// <param name="time">The clock of keys and deadlines.</param>
     /// <param name="log">Faults go here.</param>
+    /// <param name="secret">What clients have to know; <c>null</c>: nothing, and no TLS.</param>
+    /// <param name="notes">
+    /// What is told, one line each, to whoever asks how the store is; called on any thread, must be quick.
+    /// </param>
     /// <exception cref="SocketException">The address cannot be bound.</exception>
-    public SocketServer(Address address, Deliver accept, SocketLimits limits, TimeProvider time, ILogger log)
+    public SocketServer(
+        Address address, Deliver accept, SocketLimits limits, TimeProvider time, ILogger log,
+        SharedSecret? secret = null, Func<IReadOnlyList<string>>? notes = null)
     {
-        (_accept, _limits, _time, _log) = (accept, limits, time, log);
+        (_accept, _limits, _time, _log, _secret) = (accept, limits, time, log, secret);
+        _status = new StoreStatus(notes ?? (static () => []), limits.WaitMemory, time);
+        if (secret is not null) _certificate = Handshake.MakeCertificate();
         (_listener, _datagrams) = Bind(address);
     }
 
@@ -46,7 +62,7 @@ public sealed class SocketServer : IDisposable
     public void Start()
     {
         _listener.Start();
-        _datagrams.Start(_stopping.Token);
+        _datagrams?.Start(_stopping.Token);
     }
 
     /// <summary>
@@ -56,7 +72,7 @@ public sealed class SocketServer : IDisposable
     public async Task<int> DrainAsync(TimeSpan patience)
     {
         await _stopping.CancelAsync();
-        Task datagrams = _datagrams.DrainAsync(patience);
+        Task datagrams = _datagrams?.DrainAsync(patience) ?? Task.CompletedTask;
         int left = await _listener.DrainAsync(patience);
         await datagrams;
         return left;
@@ -67,19 +83,22 @@ public sealed class SocketServer : IDisposable
     {
         _stopping.Cancel();
         _listener.Dispose();
-        _datagrams.Dispose();
+        _datagrams?.Dispose();
+        _certificate?.Dispose();
         _stopping.Dispose();
     }
 
-    private (Listener Listener, DatagramServer Datagrams) Bind(Address address)
+    private (Listener Listener, DatagramServer? Datagrams) Bind(Address address)
     {
         for (int attempt = 1; ; attempt++)
         {
             var listener = new Listener(address, _limits.ConnectionsMax, ServeAsync, Refuse, _log);
+            if (_secret is not null) return (listener, null);
             try
             {
+                int inFlightMax = _limits.DatagramsInFlightMax;
                 IPEndPoint at = listener.EndPoint;
-                return (listener, new DatagramServer(at, _accept, _limits.DatagramsInFlightMax, _time, _log));
+                return (listener, new DatagramServer(at, _accept, _status, inFlightMax, _time, _log));
             }
             catch (SocketException) when (address.Port == 0 && attempt < PortAttempts)
             {
@@ -94,15 +113,54 @@ public sealed class SocketServer : IDisposable
     }
 
     private Task ServeAsync(Socket socket) =>
-        SocketSession.ServeAsync(socket, _accept, _limits, _time, _stopping.Token);
+        _secret is null ? ServeAsync(new PlainWire(socket)) : ServeIfProvenAsync(socket, _secret);
 
-    // The buffer of a fresh connection has room for one line, so that this send never waits.
-    private static void Refuse(Socket socket)
+    private Task ServeAsync(Wire wire) =>
+        SocketSession.ServeAsync(wire, _accept, _status, _limits, _time, _stopping.Token);
+
+    private async Task ServeIfProvenAsync(Socket socket, SharedSecret secret)
+    {
+        using var deadline = new CancellationTokenSource(_limits.HandshakeDeadline, _time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, _stopping.Token);
+        EndPoint? client = RemoteEnd(socket);
+        (Wire? wire, string? fault) =
+            await Handshake.AcceptAsync(socket, _certificate!, secret, either.Token);
+        if (wire is not null)
+        {
+            Volatile.Write(ref _strangers, 0);
+            await ServeAsync(wire);
+            return;
+        }
+
+        // Told of the first only, until somebody is let in: strangers must not fill the log.
+        bool first = Interlocked.Exchange(ref _strangers, 1) == 0;
+        if (first && !_stopping.IsCancellationRequested)
+            _log.LogWarning("the client at {Client} is not let in: {Fault}", client, fault);
+    }
+
+    private static EndPoint? RemoteEnd(Socket socket)
     {
         try
         {
-            socket.Send("WAIT too many connections\n"u8);
-            socket.Shutdown(SocketShutdown.Send);
+            return socket.RemoteEndPoint;
+        }
+        catch (SocketException)
+        {
+            return null;
+        }
+    }
+
+    // The buffer of a fresh connection has room for one line, so that this send never waits. Where TLS is
+    // spoken nothing can be said in so short a time.
+    private void Refuse(Socket socket)
+    {
+        try
+        {
+            if (_secret is null)
+            {
+                socket.Send("WAIT too many connections\n"u8);
+                socket.Shutdown(SocketShutdown.Send);
+            }
         }
         catch (SocketException)
         {

@@ -26,8 +26,9 @@ internal sealed class SocketSession : IDisposable
     private const int BufferSizeMax = 2 * Message.EncodedBytesMax;
     private const int AnswersSize = 8192;
 
-    private readonly Socket _socket;
+    private readonly Wire _wire;
     private readonly Deliver _accept;
+    private readonly StoreStatus _status;
     private readonly SocketLimits _limits;
     private readonly TimeProvider _time;
     private readonly MessageDecoder _decoder;
@@ -47,9 +48,10 @@ internal sealed class SocketSession : IDisposable
     private bool _filled;
 
     private SocketSession(
-        Socket socket, Deliver accept, SocketLimits limits, TimeProvider time, CancellationToken stop)
+        Wire wire, Deliver accept, StoreStatus status, SocketLimits limits, TimeProvider time,
+        CancellationToken stop)
     {
-        (_socket, _accept, _limits, _time) = (socket, accept, limits, time);
+        (_wire, _accept, _status, _limits, _time) = (wire, accept, status, limits, time);
         _decoder = new MessageDecoder(time);
         _receiveDeadline = new Deadline(time, stop);
         _sendDeadline = new Deadline(time, CancellationToken.None);
@@ -66,13 +68,14 @@ internal sealed class SocketSession : IDisposable
     }
 
     /// <summary>
-    /// Serves until the client has ended or <paramref name="stop"/>, and closes the socket. Throws only what
+    /// Serves until the client has ended or <paramref name="stop"/>, and closes the wire. Throws only what
     /// <paramref name="accept"/> throws.
     /// </summary>
     public static async Task ServeAsync(
-        Socket socket, Deliver accept, SocketLimits limits, TimeProvider time, CancellationToken stop)
+        Wire wire, Deliver accept, StoreStatus status, SocketLimits limits, TimeProvider time,
+        CancellationToken stop)
     {
-        using var session = new SocketSession(socket, accept, limits, time, stop);
+        using var session = new SocketSession(wire, accept, status, limits, time, stop);
         Task answering = session.AnswerAsync();
         await Task.WhenAll(session.ReadAsync(stop), answering);
         await session.LingerAsync();
@@ -81,7 +84,7 @@ internal sealed class SocketSession : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        _socket.Dispose();
+        _wire.Dispose();
         _receiveDeadline.Dispose();
         _sendDeadline.Dispose();
         ArrayPool<byte>.Shared.Return(_buffer);
@@ -122,9 +125,12 @@ internal sealed class SocketSession : IDisposable
             _start += decoded.Consumed;
             if (decoded.Status == DecodeStatus.NeedMore) break;
             _partialSince = 0;
-            await AnswerLaterAsync(decoded.Status == DecodeStatus.Complete
-                ? _accept(decoded.Message!)
-                : new ValueTask<Receipt>(Receipt.Refused(decoded.Reason)));
+            await AnswerLaterAsync(decoded.Status switch
+            {
+                DecodeStatus.Complete => _accept(decoded.Message!),
+                DecodeStatus.Question => new ValueTask<Receipt>(_status.Tell()),
+                _ => new ValueTask<Receipt>(Receipt.Refused(decoded.Reason)),
+            });
             if (decoded.Status == DecodeStatus.Rejected) return false;
         }
 
@@ -149,7 +155,7 @@ internal sealed class SocketSession : IDisposable
         try
         {
             if (_start == _end && _buffer.Length > BufferSize) await WaitWithoutBufferAsync(patience);
-            int count = await _socket.ReceiveAsync(_buffer.AsMemory(_end), _receiveDeadline.In(patience));
+            int count = await _wire.ReceiveAsync(_buffer.AsMemory(_end), _receiveDeadline.In(patience));
             _end += count;
             _filled = _end == _buffer.Length;
             return count > 0 ? Heard.Bytes : Heard.End;
@@ -172,7 +178,7 @@ internal sealed class SocketSession : IDisposable
         _buffer = [];
         try
         {
-            await _socket.ReceiveAsync(Memory<byte>.Empty, _receiveDeadline.In(patience));
+            await _wire.ReceiveAsync(Memory<byte>.Empty, _receiveDeadline.In(patience));
         }
         finally
         {
@@ -216,7 +222,9 @@ internal sealed class SocketSession : IDisposable
                         length = 0;
                     }
 
-                    length += Answer.Write(await due, _answers.AsSpan(length));
+                    Receipt receipt = await due;
+                    _status.Saw(receipt);
+                    length += Answer.Write(receipt, _answers.AsSpan(length));
                     Interlocked.Decrement(ref _inFlight);
                 }
 
@@ -229,7 +237,7 @@ internal sealed class SocketSession : IDisposable
         {
             // A bug in whoever accepts: the reading loop must end with this one.
             _due.Writer.TryComplete(e);
-            _socket.Dispose();
+            _wire.Close();
             throw;
         }
         finally
@@ -251,11 +259,11 @@ internal sealed class SocketSession : IDisposable
         try
         {
             CancellationToken deadline = _sendDeadline.In(_limits.WriteDeadline);
-            while (!bytes.IsEmpty) bytes = bytes[await _socket.SendAsync(bytes, deadline)..];
+            while (!bytes.IsEmpty) bytes = bytes[await _wire.SendAsync(bytes, deadline)..];
         }
         catch (Exception e) when (IsExpectedEnd(e) || e is OperationCanceledException)
         {
-            _socket.Dispose();
+            _wire.Close();
         }
     }
 
@@ -264,8 +272,8 @@ internal sealed class SocketSession : IDisposable
         using var patience = new CancellationTokenSource(_limits.Linger, _time);
         try
         {
-            _socket.Shutdown(SocketShutdown.Send);
-            while (await _socket.ReceiveAsync(_buffer.AsMemory(), patience.Token) > 0)
+            await _wire.EndSendingAsync(patience.Token);
+            while (await _wire.ReceiveAsync(_buffer.AsMemory(), patience.Token) > 0)
             {
             }
         }

@@ -1,11 +1,13 @@
-// The web process's end of the wire: one pipelined connection, made again whenever it breaks.
+// The web process's end of the wire: one pipelined connection, made again whenever it breaks; to the next
+// store, if there are several.
 //
 //    DeliverAsync ──▶ LinkQueue ──▶ WriteAsync: all that waits, in one send ──▶ socket
 //                     LinkQueue ◀── ReadAsync: answers, in order ◀───────────── socket
 //
 // When a link breaks nobody knows what the store took in. Everything unanswered is sent again under the same
-// key, and the store swallows what it has. A store that takes bytes and gives no answers is found out by the
-// deadline: then the link is broken on purpose, so that later messages get a fresh one.
+// key, and the store swallows what it has; or MongoDB does, if it is another store. A store that takes bytes
+// and gives no answers is found out by the deadline: then the link is broken on purpose, so that later
+// messages get a fresh one.
 
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -19,7 +21,8 @@ public sealed class StoreLink : IAsyncDisposable
     private const int BatchBytesMax = 256 * 1024;
     private const int AnswersSize = 16 * 1024;
 
-    private readonly Address _store;
+    private readonly IReadOnlyList<Address> _stores;
+    private readonly SharedSecret? _secret;
     private readonly LinkLimits _limits;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
@@ -30,7 +33,6 @@ public sealed class StoreLink : IAsyncDisposable
     private readonly TaskCompletionSource _emptied = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile LinkConnection? _connection;
     private volatile string? _fault = "not connected yet";
-    private volatile LastWait? _lastWait;
     private int _closing;
 
     // Released when the writing loop sleeps and there is work, or the connection broke. Once too often does
@@ -38,14 +40,20 @@ public sealed class StoreLink : IAsyncDisposable
     private readonly SemaphoreSlim _work = new(0);
 
     /// <summary>Begins to connect, and stays connected until it is disposed.</summary>
-    /// <param name="store">Where the socket server is.</param>
+    /// <param name="stores">
+    /// Where the socket servers are. It stays with one until that fails, and goes on to the next.
+    /// </param>
     /// <param name="limits">The bounds.</param>
     /// <param name="time">The clock of deadlines and pauses.</param>
     /// <param name="log">Links made and broken go here.</param>
-    public StoreLink(Address store, LinkLimits limits, TimeProvider time, ILogger log)
+    /// <param name="secret">What both sides prove to know; <c>null</c>: nothing, and no TLS.</param>
+    public StoreLink(
+        IReadOnlyList<Address> stores, LinkLimits limits, TimeProvider time, ILogger log,
+        SharedSecret? secret = null)
     {
-        (_store, _limits, _time, _log) = (store, limits, time, log);
-        _queue = new LinkQueue(limits.QueueMax, limits.Patience, time);
+        (_stores, _limits, _time, _log, _secret) = (stores, limits, time, log, secret);
+        LinkLimits? elsewhere = stores.Count > 1 ? limits : null;
+        _queue = new LinkQueue(limits.QueueMax, limits.Patience, time, elsewhere);
         TimeSpan never = Timeout.InfiniteTimeSpan;
         _sweep = time.CreateTimer(static self => ((StoreLink)self!).Sweep(), this, never, never);
         _running = RunAsync();
@@ -58,21 +66,15 @@ public sealed class StoreLink : IAsyncDisposable
     public string? Fault => _fault;
 
     /// <summary>
-    /// Why the last message that was answered has to wait; <c>null</c> when it has not, or when that was
-    /// <see cref="LinkLimits.WaitMemory"/> ago: whoever is not sent any messages while he says that he
-    /// takes none would never learn that he can.
-    /// </summary>
-    public string? WaitReason =>
-        _lastWait is { } last && _time.GetElapsedTime(last.At) < _limits.WaitMemory ? last.Reason : null;
-
-    /// <summary>
     /// Sends one message over a connection of its own. A store that cannot be reached, or does not answer,
     /// within <paramref name="patience"/> is <see cref="ReceiptKind.Later"/>.
     /// </summary>
-    public static async Task<Receipt> SendOnceAsync(Address store, Message message, TimeSpan patience)
+    public static async Task<Receipt> SendOnceAsync(
+        IReadOnlyList<Address> stores, Message message, TimeSpan patience, SharedSecret? secret = null)
     {
         var limits = new LinkLimits { Patience = patience };
-        await using var link = new StoreLink(store, limits, TimeProvider.System, NullLogger.Instance);
+        await using var link =
+            new StoreLink(stores, limits, TimeProvider.System, NullLogger.Instance, secret);
         return await link.DeliverAsync(message);
     }
 
@@ -87,7 +89,7 @@ public sealed class StoreLink : IAsyncDisposable
         if (_queue.Add(delivery, out AfterAdding todo) is { } refusal)
             return new ValueTask<Receipt>(Receipt.Later(refusal));
         if (todo.HasFlag(AfterAdding.WakeWriter)) _work.Release();
-        if (todo.HasFlag(AfterAdding.WatchDeadlines)) SweepIn(_limits.Patience);
+        if (todo.HasFlag(AfterAdding.WatchDeadlines)) SweepIn(_queue.FirstLook);
         return new ValueTask<Receipt>(delivery.Task);
     }
 
@@ -109,29 +111,33 @@ public sealed class StoreLink : IAsyncDisposable
     private async Task RunAsync()
     {
         TimeSpan pause = _limits.BackOffMin;
-        while (!_stopping.IsCancellationRequested)
+        for (int attempt = 0; !_stopping.IsCancellationRequested; attempt++)
         {
-            LinkConnection? connection = await ConnectAsync();
+            int at = attempt % _stores.Count;
+            LinkConnection? connection = await ConnectAsync(_stores[at]);
             if (connection is not null)
             {
                 pause = _limits.BackOffMin;
                 await ServeAsync(connection);
             }
 
+            // Once in each round, so that stores which take connections and drop them do not make it spin.
+            if (at < _stores.Count - 1) continue;
             await Task.Delay(pause, _time, _stopping.Token)
                 .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (connection is null) pause = 2 * pause < _limits.BackOffMax ? 2 * pause : _limits.BackOffMax;
         }
     }
 
-    private async Task<LinkConnection?> ConnectAsync()
+    private async Task<LinkConnection?> ConnectAsync(Address store)
     {
         using var deadline = new CancellationTokenSource(_limits.ConnectDeadline, _time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, _stopping.Token);
-        (LinkConnection? connection, string? fault) = await LinkConnection.ConnectAsync(_store, either.Token);
+        (LinkConnection? connection, string? fault) =
+            await LinkConnection.ConnectAsync(store, _secret, either.Token);
         bool news = !string.Equals(_fault, fault, StringComparison.Ordinal);
         (_connection, _fault) = (connection, fault);
-        if (connection is not null) _log.LogInformation("connected to the store at {Store}", _store);
+        if (connection is not null) _log.LogInformation("connected to the store at {Store}", store);
         else if (news && !_stopping.IsCancellationRequested) _log.LogWarning("{Fault}, trying again", fault);
         return connection;
     }
@@ -139,7 +145,7 @@ public sealed class StoreLink : IAsyncDisposable
     private async Task ServeAsync(LinkConnection connection)
     {
         await using CancellationTokenRegistration stopping = _stopping.Token.UnsafeRegister(
-            static connection => ((LinkConnection)connection!).Dispose(), connection);
+            static connection => ((LinkConnection)connection!).Close(), connection);
         _queue.Connect();
         try
         {
@@ -149,6 +155,10 @@ public sealed class StoreLink : IAsyncDisposable
         {
             // A bug of ours: it costs this connection, and what was on its way goes over the next.
             _log.LogError(e, "the link to the store met a fault");
+        }
+        finally
+        {
+            connection.Dispose();
         }
     }
 
@@ -194,7 +204,6 @@ public sealed class StoreLink : IAsyncDisposable
                 length -= consumed;
                 bytes.AsSpan(consumed, length).CopyTo(bytes);
                 if (length >= Answer.BytesMax) fault ??= "the store gave an answer without an end";
-                if (answered.Count > 0) Remember(answered[^1].Receipt);
                 foreach ((Delivery delivery, Receipt receipt) in answered) delivery.TrySetResult(receipt);
                 SayIfEmptied();
             }
@@ -214,7 +223,7 @@ public sealed class StoreLink : IAsyncDisposable
     private void Close(LinkConnection connection, string fault, int unanswered)
     {
         (_connection, _fault) = (null, fault);
-        connection.Dispose();
+        connection.Close();
         _work.Release();
         if (_stopping.IsCancellationRequested) return;
         // The store closes a link that was idle for long: no reason to alarm anyone.
@@ -228,18 +237,12 @@ public sealed class StoreLink : IAsyncDisposable
         var late = new List<Delivery>();
         bool hangs = _queue.Expire(late, out TimeSpan? again);
         if (again is { } wait) SweepIn(wait);
-        string reason = $"no answer from the store within {_limits.Patience.TotalSeconds} s";
-        if (hangs && _connection is { } connection) Close(connection, reason, late.Count);
+        TimeSpan limit = hangs && late.Count == 0 ? _limits.AnswerDeadline : _limits.Patience;
+        string reason = $"no answer from the store within {limit.TotalSeconds} s";
+        if (hangs && _connection is { } connection) Close(connection, reason, late.Count + _queue.Count);
         else if (_fault is { } fault) reason = $"{reason}: {fault}";
-        if (late.Count > 0) Remember(Receipt.Later(reason));
         foreach (Delivery delivery in late) delivery.TrySetResult(Receipt.Later(reason));
         SayIfEmptied();
-    }
-
-    private void Remember(Receipt receipt)
-    {
-        if (receipt.Kind == ReceiptKind.Later) _lastWait = new LastWait(receipt.Reason, _time.GetTimestamp());
-        else if (_lastWait is not null) _lastWait = null;
     }
 
     // Rounded up: timers count whole milliseconds, and a sweep that comes early finds nothing.
@@ -253,6 +256,4 @@ public sealed class StoreLink : IAsyncDisposable
     {
         if (Volatile.Read(ref _closing) == 1 && _queue.Count == 0) _emptied.TrySetResult();
     }
-
-    private sealed record LastWait(string Reason, long At);
 }

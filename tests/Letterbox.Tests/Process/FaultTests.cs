@@ -23,10 +23,10 @@ public sealed class FaultTests
         Message message = Texts.Message("ann", "hello");
         Assert.Equal(
             Receipt.Later("another program has locked the journal"),
-            await StoreLink.SendOnceAsync(store.Socket, message, s_patience));
+            await StoreLink.SendOnceAsync([store.Socket], message, s_patience));
         Execute("ROLLBACK");
         Assert.Equal(
-            Receipt.Stored(message.Id), await StoreLink.SendOnceAsync(store.Socket, message, s_patience));
+            Receipt.Stored(message.Id), await StoreLink.SendOnceAsync([store.Socket], message, s_patience));
         Assert.Equal(["ann|hello"], JournalRows.Messages(store.Data));
 
         void Execute(string sql)
@@ -72,16 +72,23 @@ public sealed class FaultTests
         await EventuallyAsync(HttpStatusCode.ServiceUnavailable);
         (_, string page) = await PostAsync();
         Assert.Contains("keep this text", page);
-        Assert.Equal(
-            (HttpStatusCode.ServiceUnavailable, "the store takes no messages: the disk is nearly full\n"),
-            await GetAsync("readyz"));
+        await ReadinessAsync(
+            HttpStatusCode.ServiceUnavailable,
+            $"the store at {letterbox.Socket} takes no messages: the disk is nearly full\n");
         Assert.Equal((HttpStatusCode.OK, "ok\n"), await GetAsync("healthz"));
-        Receipt wait = await StoreLink.SendOnceAsync(letterbox.Socket, Texts.Message("a", "b"), s_patience);
+        Receipt wait = await StoreLink.SendOnceAsync([letterbox.Socket], Texts.Message("a", "b"), s_patience);
         Assert.Equal(Receipt.Later("the disk is nearly full"), wait);
 
         disk.Empty();
         await EventuallyAsync(HttpStatusCode.SeeOther);
-        Assert.Equal((HttpStatusCode.OK, "ready\n"), await GetAsync("readyz"));
+        await ReadinessAsync(HttpStatusCode.OK, "ready\n");
+
+        // What is said there may be a second old.
+        async Task ReadinessAsync(HttpStatusCode status, string text)
+        {
+            CancellationToken stop = TestContext.Current.CancellationToken;
+            while (await GetAsync("readyz") != (status, text)) stop.ThrowIfCancellationRequested();
+        }
 
         async Task EventuallyAsync(HttpStatusCode status)
         {
@@ -117,7 +124,7 @@ public sealed class FaultTests
             Task<Receipt>[] sent =
             [
                 .. Enumerable.Range(0, 200).Select(n => StoreLink.SendOnceAsync(
-                    store.Socket, Texts.Message("ann", $"{round} {n}"), TimeSpan.FromSeconds(10))),
+                    [store.Socket], Texts.Message("ann", $"{round} {n}"), TimeSpan.FromSeconds(10))),
             ];
             await Eventually.IsAsync(() => mongo.Seen("insert").Count > inserts);
             store.Signal(LetterboxProcess.SigTerm);

@@ -67,7 +67,8 @@ public sealed class RedeliverTests : IAsyncDisposable
         for (int n = 0; n < count; n++)
         {
             Message message = Texts.Message("ann", $"message {n}");
-            Receipt receipt = await StoreLink.SendOnceAsync(store.Socket, message, TimeSpan.FromSeconds(30));
+            Receipt receipt = await StoreLink.SendOnceAsync(
+                [store.Socket], message, TimeSpan.FromSeconds(30));
             Assert.Equal(Receipt.Stored(message.Id), receipt);
         }
     }

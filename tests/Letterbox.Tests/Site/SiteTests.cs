@@ -82,11 +82,22 @@ public sealed class SiteTests
     public async Task Readiness_says_why_not()
     {
         await using var site = new SiteHost();
-        site.NotReady = ["the socket server cannot be reached", "the moon is full"];
+        site.Readiness = new(["the socket server cannot be reached", "the moon is full"], ["a note"]);
         var (status, text) = await site.GetAsync("/readyz");
         Assert.Equal(HttpStatusCode.ServiceUnavailable, status);
         Assert.Equal("the socket server cannot be reached\nthe moon is full\n", text);
         Assert.Equal(HttpStatusCode.OK, (await site.GetAsync("/healthz")).Status);
+    }
+
+    [Fact]
+    public async Task Readiness_has_notes_for_a_person()
+    {
+        await using var site = new SiteHost();
+        Assert.Equal((HttpStatusCode.OK, "ready\n"), await site.GetAsync("/readyz"));
+        site.Readiness = new([], ["3 messages are in quarantine", "the moon is full"]);
+        Assert.Equal(
+            (HttpStatusCode.OK, "ready\n3 messages are in quarantine\nthe moon is full\n"),
+            await site.GetAsync("/readyz"));
     }
 
     [Fact]

@@ -20,7 +20,8 @@ public sealed class SiteHost : IAsyncDisposable
     public SiteHost(string? folder = null, TimeProvider? time = null)
     {
         time ??= TimeProvider.System;
-        _site = new LetterboxSite(folder, time, Deliver, () => NotReady, NullLogger.Instance);
+        _site = new LetterboxSite(
+            folder, time, Deliver, () => Task.FromResult(Readiness), NullLogger.Instance);
         _server = new HttpServer(new HttpLimits(), time, _site.AnswerAsync, _site.Refuse, _site.Fault);
         _listener = new Listener(
             new Address("127.0.0.1", 0), 100, _server.ServeAsync, _server.TurnAway, NullLogger.Instance);
@@ -40,8 +41,8 @@ public sealed class SiteHost : IAsyncDisposable
     /// <summary>What the store's end says to the next message.</summary>
     public Func<Message, Receipt> Store { get; set; } = static message => Receipt.Stored(message.Id);
 
-    /// <summary>Why the site is not ready.</summary>
-    public IReadOnlyList<string> NotReady { get; set; } = [];
+    /// <summary>Whether the site is ready.</summary>
+    public Readiness Readiness { get; set; } = new([], []);
 
     /// <summary>Posts content of this media type to /message.</summary>
     public Task<HttpResponseMessage> PostAsync(

@@ -1,0 +1,75 @@
+// How the web process learns whether its stores can take messages: it asks each of them, over a connection of
+// its own, so that a question never waits behind messages that hang.
+
+namespace Letterbox.Sockets;
+
+/// <summary>Asks the stores how they are. Safe on any thread, many calls at once.</summary>
+/// <param name="stores">Where they are.</param>
+/// <param name="secret">What is proved to them, if anything.</param>
+/// <param name="limits">The bounds.</param>
+/// <param name="time">The clock.</param>
+public sealed class StoreInquiry(
+    IReadOnlyList<Address> stores, SharedSecret? secret, LinkLimits limits, TimeProvider time)
+{
+    private readonly Lock _gate = new();
+    private Task<Readiness>? _answer;
+    private long _asked;
+
+    /// <summary>
+    /// Whether one store at least takes messages now, as it was found within the last <see
+    /// cref="LinkLimits.AskEvery"/>. Then what is wrong with the others is a note. Takes no longer than <see
+    /// cref="LinkLimits.AskPatience"/>.
+    /// </summary>
+    public Task<Readiness> AskAsync()
+    {
+        lock (_gate)
+        {
+            if (_answer is not null && time.GetElapsedTime(_asked) < limits.AskEvery) return _answer;
+            _asked = time.GetTimestamp();
+            return _answer = AskAllAsync();
+        }
+    }
+
+    private async Task<Readiness> AskAllAsync()
+    {
+        (string? Reason, IReadOnlyList<string> Notes)[] answers = await Task.WhenAll(stores.Select(AskAsync));
+        string[] reasons = [.. answers.Select(one => one.Reason).OfType<string>()];
+        if (reasons.Length == stores.Count) return new Readiness(reasons, []);
+        return new Readiness([], [.. reasons, .. answers.SelectMany(one => one.Notes)]);
+    }
+
+    private async Task<(string? Reason, IReadOnlyList<string> Notes)> AskAsync(Address store)
+    {
+        using var deadline = new CancellationTokenSource(limits.AskPatience, time);
+        (LinkConnection? connection, string? fault) =
+            await LinkConnection.ConnectAsync(store, secret, deadline.Token);
+        if (connection is null) return (fault, []);
+        using (connection)
+        await using (deadline.Token.UnsafeRegister(static c => ((LinkConnection)c!).Close(), connection))
+        {
+            await connection.SendAsync("?\n"u8.ToArray());
+            byte[] line = await ReadLineAsync(connection);
+            if (!Answer.TryReadStatus(line, out string? wait, out IReadOnlyList<string> notes))
+                return ($"the store at {store} does not answer", []);
+            if (wait is not null) return ($"the store at {store} takes no messages: {wait}", []);
+            bool alone = stores.Count == 1;
+            return (null, alone ? notes : [.. notes.Select(note => $"the store at {store}: {note}")]);
+        }
+    }
+
+    // Without its LF; empty: no line came.
+    private static async Task<byte[]> ReadLineAsync(LinkConnection connection)
+    {
+        byte[] bytes = new byte[Answer.BytesMax];
+        for (int length = 0; length < bytes.Length;)
+        {
+            int count = await connection.ReceiveAsync(bytes.AsMemory(length));
+            if (count == 0) break;
+            length += count;
+            int end = bytes.AsSpan(0, length).IndexOf((byte)'\n');
+            if (end >= 0) return bytes[..end];
+        }
+
+        return [];
+    }
+}

@@ -1,0 +1,31 @@
+// What the line `?` is answered: can messages be taken now, and is there something that a person should see
+// to? The receipts tell the first: if the last message had to wait, so will the next.
+//
+// But whoever is sent no messages while he says that he takes none would never learn that he can: so a wait
+// counts until a message need not, or for a while.
+
+namespace Letterbox.Sockets;
+
+/// <summary>The state of a store as its senders see it. Safe on any thread.</summary>
+/// <param name="notes">What a person should see to, one line each; called for every question.</param>
+/// <param name="memory">How long a wait counts when no message comes after it.</param>
+/// <param name="time">The clock.</param>
+internal sealed class StoreStatus(Func<IReadOnlyList<string>> notes, TimeSpan memory, TimeProvider time)
+{
+    private volatile LastWait? _lastWait;
+
+    /// <summary>Takes note of what a message was told.</summary>
+    public void Saw(in Receipt receipt)
+    {
+        if (receipt.Kind == ReceiptKind.Later) _lastWait = new LastWait(receipt.Reason, time.GetTimestamp());
+        else if (_lastWait is not null && receipt.Kind == ReceiptKind.Stored) _lastWait = null;
+    }
+
+    /// <summary>The answer to the question.</summary>
+    public Receipt Tell() =>
+        _lastWait is { } last && time.GetElapsedTime(last.At) < memory
+            ? Answer.NotReady(last.Reason)
+            : Answer.Ready(notes());
+
+    private sealed record LastWait(string Reason, long At);
+}

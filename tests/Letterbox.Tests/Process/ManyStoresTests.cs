@@ -1,0 +1,134 @@
+// The real executable on several hosts, as far as one host can stand for them: two store processes over one
+// MongoDB, and the secret between the processes.
+
+using System.Net;
+using Letterbox.Sockets;
+using Letterbox.Tests.Support;
+
+namespace Letterbox.Tests.Process;
+
+public sealed class ManyStoresTests
+{
+    private const string Secret = "0123456789abcdef0123456789abcdef";
+
+    [Fact]
+    public async Task A_store_that_is_killed_under_load_costs_no_message_and_doubles_none()
+    {
+        await using var mongo = new ScriptedMongo();
+        var variables = new Dictionary<string, string> { ["LETTERBOX_MONGODB_URI"] = mongo.Uri };
+        using var firstData = new TempFolder();
+        LetterboxProcess first = await LetterboxProcess.StartAsync(["store"], variables, firstData.Path);
+        await using LetterboxProcess second = await LetterboxProcess.StartAsync(["store"], variables);
+        string both = $"{first.Socket},{second.Socket}";
+        await using LetterboxProcess web = await LetterboxProcess.StartAsync(["web", "--socket", both]);
+        var ledger = new Ledger();
+        using var stop = new CancellationTokenSource();
+        Task clients = Task.WhenAll(
+            from mood in Enumerable.Range(0, 8)
+            select new Torture.PostingClient(() => web.Http, ledger, mood).PostAsync(stop.Token));
+        await Eventually.IsAsync(() => ledger.Thanked >= 100);
+        first.Signal(LetterboxProcess.SigKill);
+        int atItsEnd = ledger.Thanked;
+        await Eventually.IsAsync(() => ledger.Thanked >= atItsEnd + 100);
+        await first.DisposeAsync();
+        await web.Error.SeeAsync($"connected to the store at {second.Socket}");
+
+        // What the first had taken in and not handed on is in its journal, and comes when it comes back.
+        await using LetterboxProcess again =
+            await LetterboxProcess.StartAsync(["store"], variables, firstData.Path);
+        await stop.CancelAsync();
+        await clients;
+        string[] keys =
+            [.. JournalRows.Ids(firstData.Path).Concat(JournalRows.Ids(second.Data)).Distinct().Order()];
+        await Eventually.IsAsync(() => Stored().Length >= keys.Length);
+        Assert.Equal(keys, Stored().Select(row => row.Id).Order());
+        Assert.Equal(Verdict.Kept, ledger.Audit(Stored()));
+        string said = again.Error.Text + second.Error.Text;
+        Assert.DoesNotContain("quarantine", said, StringComparison.Ordinal);
+
+        (string Id, string Text)[] Stored() =>
+        [
+            .. from document in mongo.Stored("letterbox", "messages")
+               select ($"{document["_id"]}", (string)document["message"]!),
+        ];
+    }
+
+    [Fact]
+    public async Task Both_processes_speak_tls_when_there_is_a_secret_and_nobody_else_gets_in()
+    {
+        using var folder = new TempFolder();
+        folder.Write("secret", $"{Secret}\n");
+        var variables = new Dictionary<string, string> { ["LETTERBOX_SECRET_FILE"] = folder.File("secret") };
+        await using LetterboxProcess letterbox = await LetterboxProcess.StartAsync(variables: variables);
+        Assert.Contains("TCP with TLS and the secret", letterbox.Output.Text, StringComparison.Ordinal);
+        Address store = letterbox.Socket;
+        string[] send = ["send", "--username", "ann", "--message", "hello", "--socket", $"{store}"];
+        Finished sent = await LetterboxProcess.RunAsync(send, variables);
+        Assert.StartsWith("OK ", sent.Output, StringComparison.Ordinal);
+        using var client = new HttpClient();
+        var ready = new Uri($"{letterbox.Http.ToUrl()}/readyz");
+        Assert.Equal("ready\n", await client.GetStringAsync(ready));
+        using SocketClient stranger = await SocketClient.ConnectAsync((IPEndPoint)store.ToConnect());
+        await stranger.SendAsync("username=a&message=b\n");
+        Assert.DoesNotContain("OK", string.Concat(await stranger.ReadToEndAsync()));
+        Assert.Equal(["ann|hello"], JournalRows.Messages(letterbox.Data));
+        foreach (int child in letterbox.Children)
+        {
+            string known = string.Concat(LetterboxProcess.Variables(child));
+            Assert.DoesNotContain(Secret, known, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public async Task The_connection_string_may_come_from_a_file_that_only_the_store_process_hears_of()
+    {
+        await using var mongo = new ScriptedMongo();
+        using var folder = new TempFolder();
+        folder.Write("uri", $"{mongo.Uri}&appName=topsecret\n");
+        string file = folder.File("uri");
+        await using LetterboxProcess letterbox = await LetterboxProcess.StartAsync(
+            variables: new() { ["LETTERBOX_MONGODB_URI_FILE"] = file });
+        int web = letterbox.Child("web"), store = letterbox.Child("store");
+        Assert.Contains($"LETTERBOX_MONGODB_URI_FILE={file}", LetterboxProcess.Variables(store));
+        Assert.DoesNotContain("MONGODB_URI", string.Concat(LetterboxProcess.Variables(web)));
+        foreach (int child in letterbox.Children)
+            Assert.DoesNotContain("topsecret", string.Concat(LetterboxProcess.Variables(child)));
+        await StoreLink.SendOnceAsync(
+            [letterbox.Socket], Texts.Message("ann", "hello"), TimeSpan.FromSeconds(30));
+        await Eventually.IsAsync(() => mongo.Stored("letterbox", "messages").Count == 1);
+        letterbox.Signal(LetterboxProcess.SigTerm);
+        Assert.Equal(ExitStatus.Ok, await letterbox.EndedAsync());
+        Assert.DoesNotContain("topsecret", letterbox.Output.Text + letterbox.Error.Text);
+    }
+
+    [Theory]
+    [InlineData("store", "*:0", "LETTERBOX_NETWORK=private")]
+    [InlineData("store", "*:0", "LETTERBOX_SECRET_FILE")]
+    [InlineData("", "*:0", "LETTERBOX_NETWORK=private")]
+    [InlineData("store", "127.0.0.1:0,127.0.0.1:0", "LETTERBOX_SOCKET names 2 addresses")]
+    [InlineData("", "127.0.0.1:0,127.0.0.1:0", "LETTERBOX_SOCKET names 2 addresses")]
+    public async Task A_store_does_not_start_where_strangers_could_reach_it_or_on_two_addresses(
+        string role, string address, string named)
+    {
+        Finished end = await LetterboxProcess.RunAsync(
+            role.Length == 0 ? [] : [role], new() { ["LETTERBOX_SOCKET"] = address });
+        Assert.Equal(ExitStatus.Usage, end.Status);
+        Assert.Contains(named, end.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("   at ", end.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task On_a_private_network_a_store_listens_everywhere()
+    {
+        var variables = new Dictionary<string, string>
+        {
+            ["LETTERBOX_SOCKET"] = "*:0",
+            ["LETTERBOX_NETWORK"] = "private",
+        };
+        await using LetterboxProcess store = await LetterboxProcess.StartAsync(["store"], variables);
+        Message message = Texts.Message("ann", "hello");
+        Assert.Equal(
+            Receipt.Stored(message.Id),
+            await StoreLink.SendOnceAsync([store.Socket], message, TimeSpan.FromSeconds(30)));
+    }
+}
