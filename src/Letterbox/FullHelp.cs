@@ -22,6 +22,7 @@ public sealed class FullHelp(HelpAction usage) : SynchronousCommandLineAction
           letterbox                                        both servers, messages in ./data/letterbox.db
           letterbox --http 127.0.0.1:8080                  the same for this machine only, on another port
           LETTERBOX_MONGODB_URI=mongodb://db letterbox     messages go on to MongoDB
+          letterbox web --socket one:5000,two:5000         a web process with two stores on other hosts
           letterbox messages --follow                      what people leave, as it comes
           letterbox messages --format csv > messages.csv   everything, for a spreadsheet
           letterbox send --username ann --message hello    leaves one message

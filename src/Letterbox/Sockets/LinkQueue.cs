@@ -40,15 +40,10 @@ internal enum AfterAdding
 }
 
 /// <summary>The unanswered messages of one link. Safe on any thread.</summary>
-/// <param name="messagesMax">Most messages without an answer.</param>
-/// <param name="patience">How long a message may wait for its answer.</param>
+/// <param name="limits">The bounds.</param>
+/// <param name="stores">How many stores there are to go round.</param>
 /// <param name="time">The clock.</param>
-/// <param name="elsewhere">
-/// When to leave a store for another, by <see cref="LinkLimits.AnswerDeadline"/> and <see
-/// cref="LinkLimits.MoveEvery"/>; <c>null</c>: there is no other.
-/// </param>
-internal sealed class LinkQueue(
-    int messagesMax, TimeSpan patience, TimeProvider time, LinkLimits? elsewhere = null)
+internal sealed class LinkQueue(LinkLimits limits, int stores, TimeProvider time)
 {
     private readonly Lock _gate = new();
     private Queue<Delivery> _waiting = new();
@@ -58,7 +53,8 @@ internal sealed class LinkQueue(
     private bool _watched;
     private bool _closed;
     private long _connectedAt;
-    private long? _movedAt;
+    private long? _roundBegan;
+    private int _moves;
 
     /// <summary>Messages without an answer.</summary>
     public int Count
@@ -76,7 +72,8 @@ internal sealed class LinkQueue(
         lock (_gate)
         {
             if (_closed) return "the server is stopping";
-            if (_waiting.Count + _sent.Count >= messagesMax) return "too many messages wait for the store";
+            if (_waiting.Count + _sent.Count >= limits.QueueMax)
+                return "too many messages wait for the store";
             _waiting.Enqueue(delivery);
             if (_writerAsleep) todo |= AfterAdding.WakeWriter;
             if (!_watched) todo |= AfterAdding.WatchDeadlines;
@@ -201,22 +198,22 @@ internal sealed class LinkQueue(
     }
 
     /// <summary>How soon after the first message was added to look for the first time.</summary>
-    public TimeSpan FirstLook => NextLook(patience);
+    public TimeSpan FirstLook => NextLook(limits.Patience);
 
-    // A store that hangs is found out a while before the message is late, when that is of use.
+    // Where there is another store, one that hangs is found out a while before the message is late.
     private TimeSpan NextLook(TimeSpan remaining) =>
-        elsewhere is { } limits && limits.MoveEvery < remaining ? limits.MoveEvery : remaining;
+        stores > 1 && limits.LookEvery < remaining ? limits.LookEvery : remaining;
 
     private bool IsSilent() =>
-        elsewhere is { } limits && _sent.TryPeek(out Delivery? oldest)
+        stores > 1 && _sent.TryPeek(out Delivery? oldest)
         && time.GetElapsedTime(Math.Max(oldest.Since, _connectedAt)) >= limits.AnswerDeadline;
 
+    // Once round all the stores, and not again for a while.
     private bool MovesOn()
     {
-        if (elsewhere is not { } limits) return false;
-        if (_movedAt is { } last && time.GetElapsedTime(last) < limits.MoveEvery) return false;
-        _movedAt = time.GetTimestamp();
-        return true;
+        if (_roundBegan is not { } began || time.GetElapsedTime(began) >= limits.RoundEvery)
+            (_roundBegan, _moves) = (time.GetTimestamp(), 0);
+        return ++_moves < stores;
     }
 
     private void Reconnecting()
@@ -226,5 +223,5 @@ internal sealed class LinkQueue(
         (_waiting, _sent) = (_sent, _waiting);
     }
 
-    private TimeSpan Remaining(Delivery delivery) => patience - time.GetElapsedTime(delivery.Since);
+    private TimeSpan Remaining(Delivery delivery) => limits.Patience - time.GetElapsedTime(delivery.Since);
 }

@@ -90,11 +90,14 @@ public sealed record LinkLimits
     /// </summary>
     public TimeSpan AnswerDeadline { get; init; } = TimeSpan.FromSeconds(3);
 
+    /// <summary>With another store to go to: how often to look for that, while messages wait.</summary>
+    public TimeSpan LookEvery { get; init; } = TimeSpan.FromSeconds(1);
+
     /// <summary>
-    /// With another store to go to: a store that tells messages to wait is left for the next at most once in
-    /// this time. When all of them say so, senders hear it at once rather than be sent in a circle.
+    /// With another store to go to: a store that tells messages to wait is left for the next, once round all
+    /// of them in this time. When all say so, senders hear it at once rather than be sent in circles.
     /// </summary>
-    public TimeSpan MoveEvery { get; init; } = TimeSpan.FromSeconds(1);
+    public TimeSpan RoundEvery { get; init; } = TimeSpan.FromSeconds(5);
 
     /// <summary>
     /// The stores are asked how they are at most once in this time, however many want to know.

@@ -52,8 +52,7 @@ public sealed class StoreLink : IAsyncDisposable
         SharedSecret? secret = null)
     {
         (_stores, _limits, _time, _log, _secret) = (stores, limits, time, log, secret);
-        LinkLimits? elsewhere = stores.Count > 1 ? limits : null;
-        _queue = new LinkQueue(limits.QueueMax, limits.Patience, time, elsewhere);
+        _queue = new LinkQueue(limits, stores.Count, time);
         TimeSpan never = Timeout.InfiniteTimeSpan;
         _sweep = time.CreateTimer(static self => ((StoreLink)self!).Sweep(), this, never, never);
         _running = RunAsync();

@@ -12,10 +12,11 @@ namespace Letterbox.Tests.Simulation;
 /// <param name="promiseLineFeeds">False leaves out what makes half a message known as such.</param>
 internal sealed class SimulatedLink(Agenda agenda, Func<SimulatedConnection?> connect, bool promiseLineFeeds)
 {
-    private static readonly TimeSpan s_patience = new LinkLimits().Patience;
+    private static readonly LinkLimits s_limits = new() { QueueMax = 24 };
+    private static readonly TimeSpan s_patience = s_limits.Patience;
     private static readonly TimeSpan s_backOff = TimeSpan.FromMilliseconds(200);
 
-    private readonly LinkQueue _queue = new(messagesMax: 24, s_patience, agenda.Time);
+    private readonly LinkQueue _queue = new(s_limits, stores: 1, agenda.Time);
     private readonly Dictionary<Delivery, Action<Receipt>> _answers = [];
     private readonly List<byte> _unread = [];
     private readonly List<Message> _handedOver = [];

@@ -7,6 +7,7 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using Letterbox.Sockets;
+using Letterbox.Tests.Fuzz;
 using Letterbox.Tests.Support;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -170,6 +171,24 @@ public sealed class HandshakeTests : IAsyncDisposable
         Assert.DoesNotContain(_log.Lines, line => line.Contains("fault", StringComparison.Ordinal));
     }
 
+    [Fact]
+    public async Task No_mangled_handshake_is_a_fault_of_the_program()
+    {
+        Address store = Serve(s_secret);
+        var mutator = new Mutator([await HelloAsync(), Cuts.Bytes("PROOF 00\n")], seed: 1);
+        for (int i = 0; i < 300; i++)
+        {
+            using SocketClient stranger = await SocketClient.ConnectAsync(_servers[0].EndPoint);
+            await stranger.SendAsync(mutator.Next());
+            stranger.EndSending();
+            await stranger.ReadToEndAsync();
+        }
+
+        await StoreLink.SendOnceAsync([store], Texts.Message("a", "b"), s_patience, s_secret);
+        Assert.Single(_mailbox.Messages);
+        Assert.DoesNotContain(_log.Lines, line => line.Contains("fault", StringComparison.Ordinal));
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
@@ -283,6 +302,18 @@ public sealed class HandshakeTests : IAsyncDisposable
         {
             return true;
         }
+    }
+
+    // What a client who speaks TLS sends first.
+    private static async Task<byte[]> HelloAsync()
+    {
+        using Socket listener = Loopback.Listen();
+        var client = ConnectAsync(new Address("127.0.0.1", listener.Port()), s_secret);
+        byte[] hello = new byte[4096];
+        int length;
+        using (Socket socket = await listener.AcceptAsync()) length = await socket.ReceiveAsync(hello);
+        Assert.Null((await client).Connection);
+        return hello[..length];
     }
 
     private static byte[] Proof(string label, byte[] bound)

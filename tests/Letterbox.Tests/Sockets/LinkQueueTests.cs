@@ -7,18 +7,18 @@ namespace Letterbox.Tests.Sockets;
 
 public sealed class LinkQueueTests
 {
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(10);
+    private static readonly LinkLimits s_limits = new() { QueueMax = 100 };
     private readonly ManualTime _time = new();
     private readonly LinkQueue _queue;
 
-    public LinkQueueTests() => _queue = new LinkQueue(100, s_patience, _time);
+    public LinkQueueTests() => _queue = new LinkQueue(s_limits, stores: 1, _time);
 
     [Fact]
     public void Answers_go_to_the_messages_in_order_however_they_are_cut()
     {
         foreach (byte[][] cut in Cuts.Of(Cuts.Bytes("NO a\nWAIT b\nNO c\n")))
         {
-            var queue = new LinkQueue(100, s_patience, _time);
+            var queue = new LinkQueue(s_limits, stores: 1, _time);
             queue.Connect();
             Delivery[] deliveries = [Add(queue, "1"), Add(queue, "2"), Add(queue, "3")];
             Assert.Equal(["1", "2", "3"], Take(queue));
@@ -112,6 +112,50 @@ public sealed class LinkQueueTests
         Assert.Equal(100, _queue.Clear().Count);
         _queue.Close();
         Assert.NotNull(_queue.Add(new Delivery(Texts.Message("a", "b"), 0), out _));
+    }
+
+    [Fact]
+    public void A_message_that_has_to_wait_goes_once_round_all_stores()
+    {
+        var queue = new LinkQueue(s_limits, stores: 3, _time);
+        Delivery first = Add(queue, "1");
+        Add(queue, "2");
+        for (int store = 1; store <= 2; store++)
+        {
+            queue.Connect();
+            Assert.Equal(["1", "2"], Take(queue));
+            var none = new List<(Delivery, Receipt)>();
+            string? fault = queue.Answer(Cuts.Bytes("WAIT x\nWAIT x\n"), none, out _);
+            Assert.Equal("the store takes no messages: x", fault);
+            Assert.Empty(none);
+            queue.Break();
+        }
+
+        queue.Connect();
+        Assert.Equal(["1", "2"], Take(queue));
+        Assert.Equal([(first, Receipt.Later("x"))], Answer(queue, [Cuts.Bytes("WAIT x\n")]));
+        _time.Advance(s_limits.RoundEvery);
+        Assert.NotNull(queue.Answer(Cuts.Bytes("WAIT x\n"), [], out _));
+    }
+
+    [Fact]
+    public void A_store_that_hangs_is_left_when_there_is_another()
+    {
+        var queue = new LinkQueue(s_limits, stores: 2, _time);
+        Add(queue, "1");
+        _time.Advance(s_limits.AnswerDeadline);
+        queue.Connect();
+        Take(queue);
+        _time.Advance(s_limits.AnswerDeadline - TimeSpan.FromTicks(1));
+        var late = new List<Delivery>();
+        Assert.False(queue.Expire(late, out TimeSpan? again));
+        Assert.Equal(s_limits.LookEvery, again);
+        _time.Advance(TimeSpan.FromTicks(1));
+        Assert.True(queue.Expire(late, out _));
+        Assert.Empty(late);
+        Assert.False(queue.Break());
+        queue.Connect();
+        Assert.Equal(["1"], Take(queue));
     }
 
     [Fact]
