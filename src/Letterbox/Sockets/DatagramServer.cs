@@ -118,7 +118,7 @@ internal sealed class DatagramServer : IDisposable
             Receipt receipt = decoded.Status != DecodeStatus.Complete ? Receipt.Refused(decoded.Reason)
                 : room ? await _accept(decoded.Message!)
                 : Receipt.Later("too many datagrams at once");
-            _status.Saw(receipt);
+            if (room) _status.Saw(receipt);
             int length = Answer.Write(receipt, line);
             await _socket.SendToAsync(line.AsMemory(0, length), SocketFlags.None, sender);
         }

@@ -4,53 +4,80 @@
 using System.Net;
 using Letterbox.Sockets;
 using Letterbox.Tests.Support;
+using Letterbox.Tests.Torture;
 
 namespace Letterbox.Tests.Process;
 
 public sealed class ManyStoresTests
 {
+    private const int Rounds = 6;
     private const string Secret = "0123456789abcdef0123456789abcdef";
 
     [Fact]
-    public async Task A_store_that_is_killed_under_load_costs_no_message_and_doubles_none()
+    public async Task Stores_that_are_killed_in_turn_under_load_cost_no_message_and_double_none()
     {
         await using var mongo = new ScriptedMongo();
-        var variables = new Dictionary<string, string> { ["LETTERBOX_MONGODB_URI"] = mongo.Uri };
-        using var firstData = new TempFolder();
-        LetterboxProcess first = await LetterboxProcess.StartAsync(["store"], variables, firstData.Path);
-        await using LetterboxProcess second = await LetterboxProcess.StartAsync(["store"], variables);
-        string both = $"{first.Socket},{second.Socket}";
-        await using LetterboxProcess web = await LetterboxProcess.StartAsync(["web", "--socket", both]);
-        var ledger = new Ledger();
-        using var stop = new CancellationTokenSource();
-        Task clients = Task.WhenAll(
-            from mood in Enumerable.Range(0, 8)
-            select new Torture.PostingClient(() => web.Http, ledger, mood).PostAsync(stop.Token));
-        await Eventually.IsAsync(() => ledger.Thanked >= 100);
-        first.Signal(LetterboxProcess.SigKill);
-        int atItsEnd = ledger.Thanked;
-        await Eventually.IsAsync(() => ledger.Thanked >= atItsEnd + 100);
-        await first.DisposeAsync();
-        await web.Error.SeeAsync($"connected to the store at {second.Socket}");
+        using TempFolder data0 = new(), data1 = new();
+        TempFolder[] data = [data0, data1];
+        LetterboxProcess[] stores =
+            [await StartAsync(0, "127.0.0.1:0"), await StartAsync(1, "127.0.0.1:0")];
+        try
+        {
+            var ledger = new Ledger();
+            await KillInTurnAsync(stores, ledger, StartAsync);
+            string[] keys =
+                [.. data.SelectMany(folder => JournalRows.Ids(folder.Path)).Distinct().Order()];
+            await Eventually.IsAsync(() => Stored().Length >= keys.Length);
+            Assert.Equal(keys, Stored().Select(row => row.Id).Order());
+            Assert.Equal(Verdict.Kept, ledger.Audit(Stored()));
+            string said = string.Concat(stores.Select(store => store.Error.Text));
+            Assert.DoesNotContain("quarantine", said, StringComparison.Ordinal);
+        }
+        finally
+        {
+            foreach (LetterboxProcess store in stores) await store.DisposeAsync();
+        }
 
-        // What the first had taken in and not handed on is in its journal, and comes when it comes back.
-        await using LetterboxProcess again =
-            await LetterboxProcess.StartAsync(["store"], variables, firstData.Path);
-        await stop.CancelAsync();
-        await clients;
-        string[] keys =
-            [.. JournalRows.Ids(firstData.Path).Concat(JournalRows.Ids(second.Data)).Distinct().Order()];
-        await Eventually.IsAsync(() => Stored().Length >= keys.Length);
-        Assert.Equal(keys, Stored().Select(row => row.Id).Order());
-        Assert.Equal(Verdict.Kept, ledger.Audit(Stored()));
-        string said = again.Error.Text + second.Error.Text;
-        Assert.DoesNotContain("quarantine", said, StringComparison.Ordinal);
+        Task<LetterboxProcess> StartAsync(int store, string at) => LetterboxProcess.StartAsync(
+            ["store", "--socket", at], new() { ["LETTERBOX_MONGODB_URI"] = mongo.Uri }, data[store].Path);
 
         (string Id, string Text)[] Stored() =>
         [
             .. from document in mongo.Stored("letterbox", "messages")
                select ($"{document["_id"]}", (string)document["message"]!),
         ];
+    }
+
+    // A web process with clients goes on all the while.
+    private static async Task KillInTurnAsync(
+        LetterboxProcess[] stores, Ledger ledger, Func<int, string, Task<LetterboxProcess>> start)
+    {
+        string both = $"{stores[0].Socket},{stores[1].Socket}";
+        await using LetterboxProcess web = await LetterboxProcess.StartAsync(["web", "--socket", both]);
+        using var stop = new CancellationTokenSource();
+        Task clients = Task.WhenAll(
+            from mood in Enumerable.Range(0, 8)
+            select new PostingClient(() => web.Http, ledger, mood).PostAsync(stop.Token));
+        for (int round = 0; round < Rounds; round++)
+        {
+            await FlowAsync(round);
+            LetterboxProcess dies = stores[round % 2];
+            dies.Signal(LetterboxProcess.SigKill);
+            await FlowAsync(50);
+            await web.Error.SeeAsync($"connected to the store at {stores[(round + 1) % 2].Socket}");
+            await dies.DisposeAsync();
+            // What it had taken in and not handed on is in its journal, and comes when it comes back.
+            stores[round % 2] = await start(round % 2, $"{dies.Socket}");
+        }
+
+        await stop.CancelAsync();
+        await clients;
+
+        Task FlowAsync(int messages)
+        {
+            int enough = ledger.Thanked + messages;
+            return Eventually.IsAsync(() => ledger.Thanked >= enough);
+        }
     }
 
     [Fact]
