@@ -44,6 +44,8 @@ public static class WebProcess
 
         listener.Start();
         Console.WriteLine($"web ready on {settings.Http.WithPort(listener.EndPoint.Port)}");
+        // Pages can be had already; a message that comes first waits for the store.
+        link.Start();
         await Task.Delay(Timeout.Infinite, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
         server.Stop();

@@ -28,7 +28,7 @@ public sealed class StoreLink : IAsyncDisposable
     private readonly ILogger _log;
     private readonly LinkQueue _queue;
     private readonly ITimer _sweep;
-    private readonly Task _running;
+    private Task _running = Task.CompletedTask;
     private readonly CancellationTokenSource _stopping = new();
     private readonly TaskCompletionSource _emptied = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile LinkConnection? _connection;
@@ -39,7 +39,7 @@ public sealed class StoreLink : IAsyncDisposable
     // no harm.
     private readonly SemaphoreSlim _work = new(0);
 
-    /// <summary>Begins to connect, and stays connected until it is disposed.</summary>
+    /// <summary>Takes messages; they wait until <see cref="Start"/>.</summary>
     /// <param name="stores">
     /// Where the socket servers are. It stays with one until that fails, and goes on to the next.
     /// </param>
@@ -55,8 +55,10 @@ public sealed class StoreLink : IAsyncDisposable
         _queue = new LinkQueue(limits, stores.Count, time);
         TimeSpan never = Timeout.InfiniteTimeSpan;
         _sweep = time.CreateTimer(static self => ((StoreLink)self!).Sweep(), this, never, never);
-        _running = RunAsync();
     }
+
+    /// <summary>Begins to connect, and stays connected until it is disposed. Called once.</summary>
+    public void Start() => _running = RunAsync();
 
     /// <summary>A connection stands. A store that hangs is found out only when a message is late.</summary>
     public bool Connected => _connection is not null;
@@ -74,6 +76,7 @@ public sealed class StoreLink : IAsyncDisposable
         var limits = new LinkLimits { Patience = patience };
         await using var link =
             new StoreLink(stores, limits, TimeProvider.System, NullLogger.Instance, secret);
+        link.Start();
         return await link.DeliverAsync(message);
     }
 

@@ -134,6 +134,7 @@ public sealed class FailoverTests : IAsyncDisposable
     public async Task With_one_store_a_message_that_has_to_wait_is_told_so()
     {
         await using var link = new StoreLink([_first.Address], s_limits, _time, NullLogger.Instance);
+        link.Start();
         Task<Receipt> receipt = link.DeliverAsync(Texts.Message("a", "b")).AsTask();
         using SocketClient store = await _first.AcceptAsync();
         await store.ReadLineAsync();
@@ -158,7 +159,9 @@ public sealed class FailoverTests : IAsyncDisposable
     private StoreLink Link(Address? first = null)
     {
         Address[] stores = [first ?? _first.Address, _second.Address];
-        return _link = new StoreLink(stores, s_limits, _time, NullLogger.Instance);
+        _link = new StoreLink(stores, s_limits, _time, NullLogger.Instance);
+        _link.Start();
+        return _link;
     }
 
     private static async Task ExpectAsync(SocketClient store, Message message, Task<Receipt> receipt)

@@ -216,6 +216,7 @@ public sealed class HandshakeTests : IAsyncDisposable
         var limits = new LinkLimits { DrainPatience = TimeSpan.Zero };
         var address = new Address("127.0.0.1", listener.Port());
         await using var link = new StoreLink([address], limits, time, NullLogger.Instance, s_secret);
+        link.Start();
         using Socket silent = await listener.AcceptAsync();
         Assert.NotEqual(0, await silent.ReceiveAsync(new byte[1]));
         await time.ArmedAsync(limits.ConnectDeadline);
@@ -266,8 +267,12 @@ public sealed class HandshakeTests : IAsyncDisposable
         return secret!;
     }
 
-    private static StoreLink Link(Address store, SharedSecret secret) =>
-        new([store], new LinkLimits(), TimeProvider.System, NullLogger.Instance, secret);
+    private static StoreLink Link(Address store, SharedSecret secret)
+    {
+        StoreLink link = new([store], new LinkLimits(), TimeProvider.System, NullLogger.Instance, secret);
+        link.Start();
+        return link;
+    }
 
     private static async Task<(LinkConnection? Connection, string? Fault)> ConnectAsync(
         Address store, SharedSecret? secret)

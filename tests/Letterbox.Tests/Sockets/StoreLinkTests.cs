@@ -89,6 +89,7 @@ public sealed class StoreLinkTests
         var time = new ManualTime();
         using var store = new ScriptedStore();
         await using var link = new StoreLink([store.Address], s_limits, time, NullLogger.Instance);
+        link.Start();
         using SocketClient hanging = await store.AcceptAsync();
         Task<Receipt> late = link.DeliverAsync(Texts.Message("a", "b")).AsTask();
         Assert.NotNull(await hanging.ReadLineAsync());
@@ -114,6 +115,7 @@ public sealed class StoreLinkTests
         Address address;
         using (var gone = new ScriptedStore()) address = gone.Address;
         await using var link = new StoreLink([address], s_limits, time, NullLogger.Instance);
+        link.Start();
         Task<Receipt> late = link.DeliverAsync(Texts.Message("a", "b")).AsTask();
         await time.ArmedAsync(s_limits.BackOffMin);
         Assert.False(link.Connected);
@@ -261,8 +263,12 @@ public sealed class StoreLinkTests
         Assert.Equal(ReceiptKind.Later, receipt.Kind);
     }
 
-    private static StoreLink Link(Address store, LinkLimits? limits = null) =>
-        new([store], limits ?? s_limits, TimeProvider.System, NullLogger.Instance);
+    private static StoreLink Link(Address store, LinkLimits? limits = null)
+    {
+        StoreLink link = new([store], limits ?? s_limits, TimeProvider.System, NullLogger.Instance);
+        link.Start();
+        return link;
+    }
 
     private static string Line(Message message) =>
         $"id={message.Id}&username={message.Username}&message={message.Text}";
