@@ -38,7 +38,7 @@ internal sealed class JournalRoom(string folder, JournalBounds bounds, TimeProvi
     private long? _looked;
     private volatile string? _shortage;
 
-    /// <summary>Whether the last answer was a shortage. Readable on any thread.</summary>
+    /// <summary>Whether the last look found a shortage. Readable on any thread.</summary>
     public bool IsShort => _shortage is not null;
 
     /// <summary>
@@ -52,15 +52,20 @@ internal sealed class JournalRoom(string folder, JournalBounds bounds, TimeProvi
     {
         if (journal is null) return null;
         if (_looked is { } last && time.GetElapsedTime(last) < s_lookEvery) return _shortage;
-        _looked = time.GetTimestamp();
-        _shortage = Look(journal);
-        return _shortage;
+        return Look(journal);
     }
 
     /// <summary>The same as it is now. What cannot be found out is no shortage.</summary>
     public string? Look(Sqlite? journal)
     {
         if (journal is null) return null;
+        _looked = time.GetTimestamp();
+        _shortage = Find(journal);
+        return _shortage;
+    }
+
+    private string? Find(Sqlite journal)
+    {
         journal.Scalar("PRAGMA page_size", out long page);
         journal.Scalar("PRAGMA page_count", out long pages);
         journal.Scalar("PRAGMA freelist_count", out long free);
