@@ -107,6 +107,18 @@ public sealed class Journal : IAsyncDisposable
         ?? Purge(DateTimeOffset.MaxValue, onlyForRoom: true, stop);
 
     /// <summary>
+    /// Gives what somebody asked to have out of quarantine a place behind the newest message, where the relay
+    /// finds it. Returns null, or why it is not all done. Blocks: for a thread of one's own.
+    /// </summary>
+    public string? ReleaseFromQuarantine()
+    {
+        string? fault = null;
+        bool done = false;
+        while (!done && fault is null) fault = _commits.Run(() => _writer.Release(out done));
+        return fault;
+    }
+
+    /// <summary>
     /// Takes no more messages; commits and answers those it has; closes the file and gives up the lock.
     /// </summary>
     public async ValueTask DisposeAsync()

@@ -20,10 +20,11 @@
 //    +------+---------------+    since `at`, in ms since 1970. The greatest seq is the watermark; it is
 //                                never purged. `letterbox redeliver` takes rows off the end.
 //
-//    quarantine                                    one row for each message that MongoDB will never take
+//    quarantine                                    one row for each message that MongoDB does not take
 //    +------+----+--------+
-//    | seq  | at | reason |      its message is never purged.
-//    +------+----+--------+
+//    | seq  | at | reason |      since `at`, in ms since 1970; 0: `letterbox quarantine retry` asks for it to
+//    +------+----+--------+      be sent again, and the store process will give its message a new seq, as if
+//                                it had just come. The message is never purged.
 //
 // Beside it: `letterbox.db-wal`, the write-ahead log (synchronous=FULL: a commit returns after the log is
 // synced), `letterbox.db-shm`, its index, and `letterbox.lock`, see JournalLock.cs.

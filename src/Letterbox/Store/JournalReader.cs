@@ -26,6 +26,7 @@ public sealed class JournalReader : IStoredMessages
     private readonly Statement _oldest;
     private readonly Statement _holds;
     private readonly Statement _quarantine;
+    private readonly Statement _quarantined;
     private long _listed;
 
     private JournalReader(string path, Sqlite connection)
@@ -38,6 +39,10 @@ public sealed class JournalReader : IStoredMessages
             """);
         _holds = Prepare("SELECT 1 FROM messages WHERE id = ?1");
         _quarantine = Prepare("SELECT reason FROM quarantine WHERE seq = ?1");
+        _quarantined = Prepare($"""
+            SELECT {row}, at, reason FROM quarantine JOIN messages USING (seq)
+            WHERE seq > ?1 AND {Quarantine.IsHeld} ORDER BY seq LIMIT {PageMax}
+            """);
     }
 
     /// <summary>Opens the journal at <paramref name="path"/>.</summary>
@@ -62,11 +67,7 @@ public sealed class JournalReader : IStoredMessages
     /// The place up to which MongoDB has every message that it will take; 0 when it has none.
     /// </summary>
     /// <exception cref="StoreException">The file cannot be read.</exception>
-    public long ReadWatermark()
-    {
-        JournalFile.Check(_connection.Scalar("SELECT max(seq) FROM deliveries", out long watermark), _path);
-        return watermark;
-    }
+    public long ReadWatermark() => Scalar("SELECT max(seq) FROM deliveries");
 
     /// <summary>
     /// The messages that follow <paramref name="sequence"/>, in order: a page of them, none at the end.
@@ -109,13 +110,32 @@ public sealed class JournalReader : IStoredMessages
         return One(_holds, static row => row) is not null;
     }
 
-    /// <summary>Why MongoDB will never take this message; null when it is not in quarantine.</summary>
+    /// <summary>Why MongoDB does not take this message; null when it is not in quarantine.</summary>
     /// <exception cref="StoreException">The file cannot be read.</exception>
     public string? QuarantineReason(long sequence)
     {
         _quarantine.Bind(1, sequence);
         return One(_quarantine, static row => row.Text(0));
     }
+
+    /// <summary>What is in quarantine, in order, streamed.</summary>
+    /// <exception cref="StoreException">The file cannot be read.</exception>
+    public IEnumerable<QuarantinedMessage> ReadQuarantine()
+    {
+        IReadOnlyList<QuarantinedMessage> page;
+        for (long after = 0; (page = ReadQuarantine(after)).Count > 0; after = page[^1].Entry.Sequence)
+        {
+            foreach (QuarantinedMessage message in page) yield return message;
+        }
+    }
+
+    /// <summary>How many messages are in quarantine.</summary>
+    /// <exception cref="StoreException">The file cannot be read.</exception>
+    public long CountQuarantine() => Scalar($"SELECT count(*) FROM quarantine WHERE {Quarantine.IsHeld}");
+
+    /// <summary>Whether somebody asked for something in quarantine to be sent again.</summary>
+    /// <exception cref="StoreException">The file cannot be read.</exception>
+    public bool IsReleaseAskedFor() => Scalar("SELECT EXISTS (SELECT 1 FROM quarantine WHERE at = 0)") != 0;
 
     /// <summary>
     /// What SQLite finds wrong with the file, a line each, at most 100; nothing when it is sound. Reads all
@@ -167,7 +187,31 @@ public sealed class JournalReader : IStoredMessages
         _oldest.Dispose();
         _holds.Dispose();
         _quarantine.Dispose();
+        _quarantined.Dispose();
         _connection.Dispose();
+    }
+
+    private List<QuarantinedMessage> ReadQuarantine(long after)
+    {
+        var page = new List<QuarantinedMessage>();
+        _quarantined.Bind(1, after);
+        try
+        {
+            int code;
+            while ((code = _quarantined.Step()) == raw.SQLITE_ROW)
+            {
+                long at = _quarantined.Integer(5);
+                DateTimeOffset? since = at == 0 ? null : DateTimeOffset.FromUnixTimeMilliseconds(at);
+                page.Add(new QuarantinedMessage(ReadEntry(_quarantined), _quarantined.Text(6), since));
+            }
+
+            CheckStep(code);
+            return page;
+        }
+        finally
+        {
+            _quarantined.Reset();
+        }
     }
 
     private JournalEntry ReadEntry(Statement row)
@@ -192,6 +236,12 @@ public sealed class JournalReader : IStoredMessages
         {
             statement.Reset();
         }
+    }
+
+    private long Scalar(string sql)
+    {
+        JournalFile.Check(_connection.Scalar(sql, out long value), _path);
+        return value;
     }
 
     private Statement Prepare(string sql)

@@ -11,9 +11,6 @@ namespace Letterbox.Store;
 /// </summary>
 internal sealed class JournalWriter : IDisposable
 {
-    // Rows that one step of a purge deletes: a few milliseconds.
-    private const int PurgeStep = 500;
-
     // The log is copied into the database every 4 MB, as far as readers let it, and starts over when none is
     // in it. When readers have kept it from that for 64 MB, the writer waits for them, at most as long as its
     // connection has patience; after that it lets them be for another 64 MB.
@@ -23,7 +20,7 @@ internal sealed class JournalWriter : IDisposable
 
     private readonly string _path;
     private readonly TimeProvider _time;
-    private Statements? _open;
+    private JournalStatements? _open;
     private long _next;
     private long _last;
     private int _checkpoints;
@@ -56,7 +53,7 @@ internal sealed class JournalWriter : IDisposable
 
     /// <summary>
     /// Notes that every message after <paramref name="after"/> up to <paramref name="upTo"/> is in MongoDB,
-    /// except <paramref name="refused"/>, which it will never take. When the watermark is not at <paramref
+    /// except <paramref name="refused"/>, which it does not take. When the watermark is not at <paramref
     /// name="after"/> any more, nothing is noted: it was set back while these were on their way, and to move
     /// it on would leave out what it was set back for.
     /// </summary>
@@ -64,7 +61,7 @@ internal sealed class JournalWriter : IDisposable
         long after, long upTo, IReadOnlyList<(long Sequence, string Reason)> refused)
     {
         if (Begin() is { } fault) return fault;
-        Statements open = _open!;
+        JournalStatements open = _open!;
         long now = _time.GetUtcNow().ToUnixTimeMilliseconds();
         open.Deliver.Bind(1, upTo);
         open.Deliver.Bind(2, now);
@@ -73,9 +70,9 @@ internal sealed class JournalWriter : IDisposable
         if (code != raw.SQLITE_OK || open.Connection.Changes == 0) return End(code);
 
         // What was in quarantine and is delivered again is judged anew.
-        open.Release.Bind(1, after);
-        open.Release.Bind(2, upTo);
-        code = open.Release.Run();
+        open.Forget.Bind(1, after);
+        open.Forget.Bind(2, upTo);
+        code = open.Forget.Run();
         for (int i = 0; i < refused.Count && code == raw.SQLITE_OK; i++)
         {
             open.Quarantine.Bind(1, refused[i].Sequence);
@@ -95,17 +92,39 @@ internal sealed class JournalWriter : IDisposable
     {
         done = true;
         if (Begin() is { } fault) return fault;
-        Statements open = _open!;
+        JournalStatements open = _open!;
         int code = ExpiredUpTo(before, out long expired);
         if (code == raw.SQLITE_OK && expired > 0)
         {
             open.PurgeMessages.Bind(1, expired);
             code = open.PurgeMessages.Run();
-            done = open.Connection.Changes < PurgeStep;
+            done = open.Connection.Changes < JournalStatements.Step;
             // The row at `expired` stays: it may be the watermark, and holds the number of the last message.
             open.PurgeDeliveries.Bind(1, expired);
             if (code == raw.SQLITE_OK) code = open.PurgeDeliveries.Run();
-            done &= open.Connection.Changes < PurgeStep;
+            done &= open.Connection.Changes < JournalStatements.Step;
+        }
+
+        return End(code);
+    }
+
+    /// <summary>
+    /// Gives some of the messages that are to leave quarantine new numbers, as if they had just come: so they
+    /// are after the watermark. <paramref name="done"/>: none are left.
+    /// </summary>
+    public string? Release(out bool done)
+    {
+        done = true;
+        if (Begin() is { } fault) return fault;
+        JournalStatements open = _open!;
+        open.Move.Bind(1, _last);
+        int code = open.Move.Run();
+        if (code == raw.SQLITE_OK)
+        {
+            int moved = open.Connection.Changes;
+            _next += moved;
+            done = moved < JournalStatements.Step;
+            code = open.ForgetMoved.Run();
         }
 
         return End(code);
@@ -229,10 +248,10 @@ internal sealed class JournalWriter : IDisposable
 
     private void Use(Sqlite connection)
     {
-        Statements? open = null;
+        JournalStatements? open = null;
         try
         {
-            open = new Statements(connection, _path);
+            open = new JournalStatements(connection, _path);
             Volatile.Write(ref _last, Math.Max(Greatest("messages"), Greatest("deliveries")));
             _open = open;
         }
@@ -247,81 +266,6 @@ internal sealed class JournalWriter : IDisposable
         {
             JournalFile.Check(connection.Scalar($"SELECT max(seq) FROM {table}", out long greatest), _path);
             return greatest;
-        }
-    }
-
-    /// <summary>The connection and the statements prepared on it; they come and go together.</summary>
-    private sealed class Statements : IDisposable
-    {
-        private readonly List<Statement> _all = [];
-
-        public Statements(Sqlite connection, string path)
-        {
-            Connection = connection;
-            Begin = Prepare("BEGIN IMMEDIATE");
-            Commit = Prepare("COMMIT");
-            Rollback = Prepare("ROLLBACK");
-            Insert = Prepare("""
-                INSERT INTO messages (seq, id, date, username, message) VALUES (?1, ?2, ?3, ?4, ?5)
-                ON CONFLICT (id) DO NOTHING
-                """);
-            Find = Prepare("SELECT username, message FROM messages WHERE id = ?1");
-            Deliver = Prepare("""
-                INSERT INTO deliveries (seq, at)
-                SELECT ?1, ?2 WHERE ?3 = ifnull((SELECT max(seq) FROM deliveries), 0)
-                """);
-            Release = Prepare("DELETE FROM quarantine WHERE seq > ?1 AND seq <= ?2");
-            Quarantine = Prepare("INSERT INTO quarantine (seq, at, reason) VALUES (?1, ?2, ?3)");
-            Expired = Prepare("""
-                SELECT max(seq) FROM deliveries
-                WHERE seq < ifnull((SELECT min(seq) FROM deliveries WHERE at > ?1), 9223372036854775807)
-                """);
-            PurgeMessages = Prepare($"""
-                DELETE FROM messages WHERE seq IN (
-                  SELECT seq FROM messages WHERE seq <= ?1 AND seq NOT IN (SELECT seq FROM quarantine)
-                  ORDER BY seq LIMIT {PurgeStep})
-                """);
-            PurgeDeliveries = Prepare($"""
-                DELETE FROM deliveries WHERE seq IN (
-                  SELECT seq FROM deliveries WHERE seq < ?1 ORDER BY seq LIMIT {PurgeStep})
-                """);
-
-            Statement Prepare(string sql)
-            {
-                JournalFile.Check(connection.Prepare(sql, out Statement? statement), path);
-                _all.Add(statement!);
-                return statement!;
-            }
-        }
-
-        public Sqlite Connection { get; }
-
-        public Statement Begin { get; }
-
-        public Statement Commit { get; }
-
-        public Statement Rollback { get; }
-
-        public Statement Insert { get; }
-
-        public Statement Find { get; }
-
-        public Statement Deliver { get; }
-
-        public Statement Release { get; }
-
-        public Statement Quarantine { get; }
-
-        public Statement Expired { get; }
-
-        public Statement PurgeMessages { get; }
-
-        public Statement PurgeDeliveries { get; }
-
-        public void Dispose()
-        {
-            foreach (Statement statement in _all) statement.Dispose();
-            Connection.Dispose();
         }
     }
 }

@@ -32,7 +32,7 @@ internal sealed class ListingFormat
     public static ListingFormat? For(string name, int columns) => name switch
     {
         "table" => Table(columns),
-        "json" => new ListingFormat("", Json),
+        "json" => new ListingFormat("", static message => Json(message)),
         "csv" => new ListingFormat("id,date,username,message\r\n", Csv),
         _ => null,
     };
@@ -56,7 +56,10 @@ internal sealed class ListingFormat
         }
     }
 
-    private static string Json(StoredMessage message)
+    /// <summary>
+    /// A message as a line of JSON; with why it is in quarantine, for those that are.
+    /// </summary>
+    public static string Json(StoredMessage message, string? reason = null)
     {
         var line = new ArrayBufferWriter<byte>();
         using (var json = new Utf8JsonWriter(line, s_readable))
@@ -66,6 +69,7 @@ internal sealed class ListingFormat
             json.WriteString("date"u8, message.Date);
             json.WriteString("username"u8, message.Username);
             json.WriteString("message"u8, message.Text);
+            if (reason is not null) json.WriteString("reason"u8, reason);
             json.WriteEndObject();
         }
 

@@ -79,7 +79,7 @@ internal sealed unsafe class MongoLease(MongoPool pool, nint client) : IDisposab
     /// Runs a command that writes, on the primary, with the write concern of <paramref name="options"/>.
     /// Returns why it failed, or <c>null</c>; the reply may say more, as writes can fail one by one.
     /// </summary>
-    public string? Write(
+    public MongoFailure? Write(
         string database, ReadOnlySpan<byte> command, ReadOnlySpan<byte> options, out byte[] reply)
     {
         fixed (byte* commandBytes = command, optionsBytes = options)
@@ -92,7 +92,7 @@ internal sealed unsafe class MongoLease(MongoPool pool, nint client) : IDisposab
                 client, database, at, at + BsonSize, answer, out BsonError error);
             reply = Bytes(answer).ToArray();
             bson_destroy(answer);
-            return done ? null : Describe(error);
+            return done ? null : MongoFailure.Of(error);
         }
     }
 
@@ -125,11 +125,6 @@ internal sealed unsafe class MongoLease(MongoPool pool, nint client) : IDisposab
         pool.Return(client);
     }
 
-    internal static string Describe(BsonError error) =>
-        error.Domain == 0 && error.Code == 0
-            ? "libmongoc failed without a reason"
-            : $"{error.Message} (libmongoc {error.Domain}/{error.Code})";
-
     internal static ReadOnlySpan<byte> Bytes(nint bson)
     {
         byte* data = bson_get_data(bson);
@@ -159,8 +154,8 @@ internal sealed class MongoCursor(nint collection, nint cursor) : IDisposable
     public bool Read() => mongoc_cursor_next(cursor, out _document);
 
     /// <summary>Why the documents ended before their end; <c>null</c> when they did not.</summary>
-    public string? Fault =>
-        mongoc_cursor_error(cursor, out BsonError error) ? MongoLease.Describe(error) : null;
+    public MongoFailure? Fault =>
+        mongoc_cursor_error(cursor, out BsonError error) ? MongoFailure.Of(error) : null;
 
     /// <summary>Ends it here, and on the server.</summary>
     public void Dispose()

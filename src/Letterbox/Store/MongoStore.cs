@@ -6,8 +6,11 @@
 //                         11000, and the document under that key is this one  stored, by an earlier try
 //                         11000, and another is under that key                refused: conflict
 //                         11000, and none is                                  refused: another unique index
-//                         121, 10334, 17280                                   refused: it will never fit
-//                         anything else                                       nothing is certain
+//                         poison                                              refused: it will never fit
+//                         a fault of the place or of the moment               nothing is certain
+//                         anything else                                       refused: perhaps not for good
+//
+// Which code means what is in MongoFailure.cs.
 //
 // Is a duplicate key proof that the earlier try is durable? By itself no: it may have reached the primary
 // only. But a write that changes nothing because of what it found waits for the write concern all the same:
@@ -20,8 +23,8 @@ namespace Letterbox.Store;
 
 /// <summary>One collection of messages in MongoDB.</summary>
 /// <remarks>
-/// Every call blocks its thread. <see cref="Insert"/> is for one thread, the relay's; the listing is for
-/// one thread, which may be another.
+/// Every call blocks its thread. <see cref="Insert"/> may be called on any thread; the listing is for one
+/// thread, which may be another.
 /// </remarks>
 public sealed class MongoStore : IStoredMessages
 {
@@ -34,8 +37,6 @@ public sealed class MongoStore : IStoredMessages
 
     // Under the socket's 10 s: the server's answer, which says more than a broken connection, comes first.
     private const int WriteConcernMilliseconds = 5_000;
-
-    private const int DuplicateKey = 11000;
 
     private static readonly byte[] s_durably = WriteOptions();
     private static readonly byte[] s_oldestFirst = ListOptions();
@@ -86,8 +87,8 @@ public sealed class MongoStore : IStoredMessages
             {
                 using var command = new BsonWriter();
                 int count = WriteInsert(command, batch, from);
-                if (Send(lease, command, batch, from, count, refused) is { } fault)
-                    return new BatchOutcome(Stored: false, fault, []);
+                if (Send(lease, command, batch, from, count, refused) is { } failure)
+                    return BatchOutcome.Of(failure);
                 from += count;
             }
 
@@ -95,11 +96,11 @@ public sealed class MongoStore : IStoredMessages
         }
         catch (InvalidDataException e)
         {
-            return new BatchOutcome(Stored: false, $"MongoDB's answer holds {e.Message}", []);
+            return BatchOutcome.Of(new MongoFailure($"MongoDB's answer holds {e.Message}"));
         }
         catch (StoreException e)
         {
-            return new BatchOutcome(Stored: false, e.Message, []);
+            return BatchOutcome.Of(new MongoFailure(e.Message));
         }
     }
 
@@ -136,7 +137,7 @@ public sealed class MongoStore : IStoredMessages
     {
         using MongoLease lease = Pool().Rent();
         var there = new Dictionary<ObjectId, StoredMessage>();
-        if (Find(lease, keys, there) is { } fault) throw Unreadable(fault);
+        if (Find(lease, keys, there) is { } failure) throw Unreadable(failure.Reason);
         return there;
     }
 
@@ -149,7 +150,7 @@ public sealed class MongoStore : IStoredMessages
         using MongoLease lease = Pool().Rent();
         using MongoCursor cursor = lease.Find(_database, _collection, s_plain, s_one, primary: true);
         cursor.Read();
-        return cursor.Fault;
+        return cursor.Fault?.Reason;
     }
 
     /// <summary>Closes the connections, once the call or listing that is under way has ended.</summary>
@@ -194,25 +195,32 @@ public sealed class MongoStore : IStoredMessages
     /// <summary>
     /// Sends one command and judges the answer. Returns why nothing is certain, or <c>null</c>.
     /// </summary>
-    private string? Send(
+    private MongoFailure? Send(
         MongoLease lease, BsonWriter command, IReadOnlyList<JournalEntry> batch, int from, int count,
         List<RefusedEntry> refused)
     {
-        if (lease.Write(_database, command.Written, s_durably, out byte[] answer) is { } fault) return fault;
+        if (lease.Write(_database, command.Written, s_durably, out byte[] answer) is { } failure)
+            return failure;
         InsertReply reply = InsertReply.Read(answer);
-        if (reply.WriteConcernFault is { } notDurable) return notDurable;
-        if (reply.Inserted + reply.Errors.Count < count)
-            return $"MongoDB's answer speaks of {reply.Inserted + reply.Errors.Count} of {count} messages";
+        if (reply.WriteConcernFault is { } notDurable) return new(notDurable);
+        long told = reply.Inserted + reply.Errors.Count;
+        if (told < count) return new($"MongoDB's answer speaks of {told} of {count} messages");
 
         var duplicates = new List<WriteError>();
         foreach (WriteError error in reply.Errors)
         {
             if ((uint)error.Index >= (uint)count)
-                return $"MongoDB's answer names message {error.Index} of {count}";
+                return new($"MongoDB's answer names message {error.Index} of {count}");
             string reason = InsertReply.Describe(error);
-            if (error.Code == DuplicateKey) duplicates.Add(error);
-            else if (IsPoison(error.Code)) refused.Add(new(from + error.Index, reason));
-            else return reason;
+            switch (MongoFailure.Meaning(error.Code))
+            {
+                case Refusal.Duplicate: duplicates.Add(error); break;
+                case Refusal.Poison: refused.Add(new(from + error.Index, reason)); break;
+                case Refusal.Place: return new(reason, OfThePlace: true);
+                case Refusal.Transient: return new(reason);
+                case Refusal.Doubtful when reply.IsTransient: return new(reason);
+                default: refused.Add(new(from + error.Index, reason, ForGood: false)); break;
+            }
         }
 
         return duplicates.Count == 0 ? null : JudgeDuplicates(lease, duplicates, batch, from, refused);
@@ -221,13 +229,13 @@ public sealed class MongoStore : IStoredMessages
     /// <summary>
     /// Reads what stands under the keys that are taken. Returns why nothing is certain, or <c>null</c>.
     /// </summary>
-    private string? JudgeDuplicates(
+    private MongoFailure? JudgeDuplicates(
         MongoLease lease, List<WriteError> duplicates, IReadOnlyList<JournalEntry> batch, int from,
         List<RefusedEntry> refused)
     {
         var there = new Dictionary<ObjectId, StoredMessage>();
         ObjectId[] keys = [.. duplicates.Select(error => batch[from + error.Index].Message.Id)];
-        if (Find(lease, keys, there) is { } fault) return fault;
+        if (Find(lease, keys, there) is { } failure) return failure;
         foreach (WriteError error in duplicates)
         {
             StoredMessage ours = batch[from + error.Index].Message;
@@ -241,7 +249,7 @@ public sealed class MongoStore : IStoredMessages
     }
 
     /// <summary>Fills in what stands under the keys. Returns why that failed, or <c>null</c>.</summary>
-    private string? Find(
+    private MongoFailure? Find(
         MongoLease lease, IReadOnlyList<ObjectId> keys, Dictionary<ObjectId, StoredMessage> there)
     {
         byte[] filter = Document(bson =>
@@ -274,14 +282,8 @@ public sealed class MongoStore : IStoredMessages
         using MongoLease lease = Pool().Rent();
         using MongoCursor cursor = lease.Find(_database, _collection, filter, s_oldestFirst, primary: false);
         while (cursor.Read()) yield return Decode(cursor);
-        if (cursor.Fault is { } fault) throw Unreadable(fault);
+        if (cursor.Fault is { } failure) throw Unreadable(failure.Reason);
     }
-
-    /// <summary>
-    /// Whether the document is at fault, and not the place: it failed validation, or it or an index key is
-    /// too large.
-    /// </summary>
-    private static bool IsPoison(long code) => code is 121 or 10334 or 17280;
 
     private static StoredMessage Decode(MongoCursor cursor)
     {

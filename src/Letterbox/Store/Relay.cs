@@ -1,20 +1,24 @@
 // The relay: carries what is in the journal to MongoDB, in order, batch by batch, for ever.
 //
-//    read a page ─▶ deliver ─┬─ stored ─▶ mark delivered (the watermark moves) ─▶ next page
-//        ▲                   └─ fault ──▶ wait, 100 ms doubling to 5 s ─▶ the same page again
+//    read a page ─▶ in flight ─┬─ stored ─▶ mark delivered (the watermark moves)
+//        ▲          │          └─ failed ─▶ wait, see Outage.cs ─▶ read from the watermark, the same again
+//        │          └─ meanwhile the next page is read, so that it can take off when this one has landed and
+//        │             before it is marked: MongoDB does not wait for our disk
 //        └── none after the watermark: wait for news, or poll
 //
-// Delivered is marked after MongoDB acknowledged. A crash between the two sends the batch again, and its keys
-// make that harmless. On the way, hourly, it purges what MongoDB has had for long enough, and at once when
-// new messages have no room.
+// One batch is in flight at a time, so they land in order, and the watermark is moved over whole batches
+// only. Delivered is marked after MongoDB acknowledged. A crash between the two sends the batch again, and
+// its keys make that harmless. On the way the relay looks after the journal: hourly, and at once when new
+// messages have no room, it purges what MongoDB has had for long enough; every few seconds it takes back from
+// quarantine what somebody asked it to.
 
 using Microsoft.Extensions.Logging;
 
 namespace Letterbox.Store;
 
 /// <summary>
-/// Brings a batch to MongoDB; blocks until that is done or has failed. Called on the relay's thread only. A
-/// batch may come again, whole or in part, even after it was stored.
+/// Brings a batch to MongoDB; blocks until that is done or has failed. Called on threads of its own, one
+/// batch after the other. A batch may come again, whole or in part, even after it was stored.
 /// </summary>
 public delegate BatchOutcome DeliverBatch(IReadOnlyList<JournalEntry> batch);
 
@@ -23,27 +27,32 @@ public delegate BatchOutcome DeliverBatch(IReadOnlyList<JournalEntry> batch);
 /// </summary>
 public sealed class Relay : IAsyncDisposable
 {
-    private static readonly TimeSpan s_backOffMin = TimeSpan.FromMilliseconds(100);
-    private static readonly TimeSpan s_backOffMax = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan s_purgeEvery = TimeSpan.FromHours(1);
 
     // News wakes the relay at once. The poll finds what another process changed: a watermark that was set
-    // back.
+    // back, a quarantine.
     private static readonly TimeSpan s_poll = TimeSpan.FromSeconds(5);
+
+    // What a stop grants the batch in flight: a MongoDB that hangs must not keep the journal from being
+    // closed before the supervisor runs out of patience.
+    private static readonly TimeSpan s_landing = TimeSpan.FromSeconds(3);
 
     private readonly Journal _journal;
     private readonly DeliverBatch _deliver;
     private readonly TimeSpan _keep;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
+    private readonly Outage _outage;
+    private readonly Doubt _doubt;
     private readonly CancellationTokenSource _stopping = new();
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly object _gate = new();
     private bool _news;
     private long _watermark;
-    private volatile string? _fault;
-    private int _failures;
+    private long _quarantined;
+    private long? _looked;
     private long? _purged;
+    private bool _purgeFails;
     private JournalReader? _reader;
 
     /// <summary>Starts the thread.</summary>
@@ -57,18 +66,41 @@ public sealed class Relay : IAsyncDisposable
     public Relay(Journal journal, DeliverBatch deliver, TimeSpan keep, TimeProvider time, ILogger log)
     {
         (_journal, _deliver, _keep, _time, _log) = (journal, deliver, keep, time, log);
+        (_outage, _doubt) = (new Outage(log), new Doubt(time));
         _journal.Grown += OnGrown;
         new Thread(Run) { Name = "relay", IsBackground = true }.Start();
     }
 
-    /// <summary>Why messages do not reach MongoDB now, fit for a log; <c>null</c> when they do.</summary>
-    public string? Fault => _fault;
+    /// <summary>
+    /// What whoever runs this should know, a line each; nothing when all is well. Up to five seconds old.
+    /// </summary>
+    public IReadOnlyList<string> Notes
+    {
+        get
+        {
+            var notes = new List<string>(2);
+            if (_outage.Fault is { } fault)
+                notes.Add($"messages do not reach MongoDB: {fault}; {Count(Backlog, "", "waiting")}");
+            if (Volatile.Read(ref _quarantined) is > 0 and var quarantined)
+                notes.Add($"{Count(quarantined, "message", "in quarantine")}: letterbox quarantine list");
+            return notes;
+
+            static string Count(long count, string noun, string where)
+            {
+                string what = noun.Length == 0 ? "" : count == 1 ? $"{noun} " : $"{noun}s ";
+                return $"{count:N0} {what}{(count == 1 ? "is" : "are")} {where}";
+            }
+        }
+    }
 
     /// <summary>How many messages wait in the journal to be brought to MongoDB.</summary>
-    public long Backlog => Math.Max(0, _journal.LastSequence - Volatile.Read(ref _watermark));
+    internal long Backlog => Math.Max(0, _journal.LastSequence - Volatile.Read(ref _watermark));
+
+    private bool IsStopping => _stopping.IsCancellationRequested;
 
     /// <summary>
-    /// Ends after the batch in flight; what is not delivered by then stays in the journal for the next start.
+    /// Ends after the batch in flight, or without it after 3 s; what is not marked by then stays in the
+    /// journal, and is sent at the next start. The journal may be closed after that. May be called twice.
     /// </summary>
     public async ValueTask DisposeAsync()
     {
@@ -76,7 +108,6 @@ public sealed class Relay : IAsyncDisposable
         await _stopping.CancelAsync();
         lock (_gate) Monitor.PulseAll(_gate);
         await _ended.Task;
-        _stopping.Dispose();
     }
 
     private void OnGrown(object? sender, EventArgs e)
@@ -90,102 +121,163 @@ public sealed class Relay : IAsyncDisposable
 
     private void Run()
     {
-        IReadOnlyList<JournalEntry> batch = [];
-        while (!_stopping.IsCancellationRequested)
+        while (!IsStopping)
         {
-            string? fault = Step(ref batch);
-            if (fault is not null)
-            {
-                Failed(fault);
-                Wait(BackOff(_failures), untilNews: false);
-            }
-            else
-            {
-                Succeeded();
-                if (batch.Count == 0) Wait(s_poll, untilNews: true);
-                batch = [];
-            }
+            if (TryTurn() is { } failure) Wait(_outage.Failed(failure), () => IsStopping);
         }
 
         _reader?.Dispose();
         _ended.SetResult();
     }
 
-    private string? Step(ref IReadOnlyList<JournalEntry> batch)
+    private MongoFailure? TryTurn()
     {
         try
         {
-            PurgeIfDue();
-            if (batch.Count == 0 && Read(out batch) is { } fault) return fault;
-            return batch.Count == 0 ? null : Deliver(batch);
-        }
-        catch (Exception e)
-        {
-            // A bug of ours: messages wait, the relay goes on.
-            _log.LogError(e, "the relay failed by a fault of the program");
-            return "the relay failed by a fault of the program";
-        }
-    }
-
-    private string? Read(out IReadOnlyList<JournalEntry> batch)
-    {
-        // Before the reading, so that news that comes after it ends the wait.
-        lock (_gate) _news = false;
-        try
-        {
-            _reader ??= JournalReader.Open(_journal.Path);
-            Volatile.Write(ref _watermark, _reader.ReadWatermark());
-            batch = _reader.ReadAfter(_watermark);
-            return null;
+            return Turn();
         }
         catch (StoreException e)
         {
             _reader?.Dispose();
             _reader = null;
-            batch = [];
-            return e.Message;
+            return new MongoFailure(e.Message);
+        }
+        catch (Exception e)
+        {
+            // A bug of ours: messages wait, the relay goes on.
+            _log.LogError(e, "the relay failed by a fault of the program");
+            return new MongoFailure("the relay failed by a fault of the program");
         }
     }
 
-    // Brings a batch to MongoDB and marks it delivered. When the mark fails, MongoDB gets the batch again:
-    // that is rare, and costs less than to remember.
-    private string? Deliver(IReadOnlyList<JournalEntry> batch)
+    // Brings what waits to MongoDB, page by page, or waits for news. Returns why it could not go on.
+    private MongoFailure? Turn()
     {
-        BatchOutcome outcome = _deliver(batch);
-        if (!outcome.Stored) return outcome.Fault ?? "no reason was given";
-        var refused = new List<(long Sequence, string Reason)>(outcome.Refused.Count);
-        foreach (RefusedEntry entry in outcome.Refused)
-            refused.Add((batch[entry.Index].Sequence, entry.Reason));
-        long upTo = batch[^1].Sequence;
-        if (_journal.MarkDelivered(_watermark, upTo, refused) is { } fault) return fault;
-
-        Volatile.Write(ref _watermark, upTo);
-        foreach (RefusedEntry entry in outcome.Refused)
+        LookAfterJournal();
+        IReadOnlyList<JournalEntry> page = Read();
+        if (page.Count == 0)
         {
-            _log.LogError(
-                "MongoDB will never take message {Id}: {Reason}; it stays in the journal, in quarantine",
-                batch[entry.Index].Message.Id, entry.Reason);
+            _outage.Over(waiting: 0);
+            Wait(s_poll, () => _news || IsStopping);
+        }
+
+        Flight? flight = page.Count == 0 ? null : TakeOff(page);
+        while (flight is not null)
+        {
+            IReadOnlyList<JournalEntry> next = ReadAhead(flight);
+            if (Land(flight) is not { } outcome) return null;
+            if (Judge(flight, outcome) is { } failure) return failure;
+            Flight? following = next.Count == 0 || IsStopping ? null : TakeOff(next);
+            if (Mark(flight, outcome) is { } fault)
+            {
+                // What is in flight goes again, as what has landed does.
+                if (following is not null) Land(following);
+                return new MongoFailure(fault);
+            }
+
+            _outage.Over(Backlog);
+            LookAfterJournal();
+            flight = following;
         }
 
         return null;
     }
 
-    private void Failed(string fault)
+    private IReadOnlyList<JournalEntry> Read()
     {
-        _fault = fault;
-        if (_failures++ > 0) return;
-        _log.LogWarning(
-            "messages do not reach MongoDB: {Fault}; they are safe in the journal, trying on", fault);
+        // Before the reading, so that news that comes after it ends the wait.
+        lock (_gate) _news = false;
+        JournalReader reader = Reader();
+        Volatile.Write(ref _watermark, reader.ReadWatermark());
+        return reader.ReadAfter(_watermark);
     }
 
-    private void Succeeded()
+    // The page after the one in flight; nothing when the watermark was set back: then it is read from there.
+    private IReadOnlyList<JournalEntry> ReadAhead(Flight flight)
     {
-        if (_failures == 0) return;
-        _log.LogInformation(
-            "messages reach MongoDB again, after {Failures} failures; {Backlog} are waiting",
-            _failures, Backlog);
-        _fault = null;
-        _failures = 0;
+        try
+        {
+            return Reader().ReadWatermark() == _watermark ? Reader().ReadAfter(flight.UpTo) : [];
+        }
+        catch (StoreException)
+        {
+            // The next turn meets it too, with nothing in flight, and says so.
+            return [];
+        }
+    }
+
+    private JournalReader Reader() => _reader ??= JournalReader.Open(_journal.Path);
+
+    private Flight TakeOff(IReadOnlyList<JournalEntry> batch)
+    {
+        var flight = new Flight(batch);
+        new Thread(() => Fly(flight)) { Name = "to MongoDB", IsBackground = true }.Start();
+        return flight;
+    }
+
+    private void Fly(Flight flight)
+    {
+        BatchOutcome outcome;
+        try
+        {
+            outcome = _deliver(flight.Batch);
+        }
+        catch (Exception e)
+        {
+            _log.LogError(e, "the relay failed by a fault of the program");
+            outcome = new BatchOutcome(false, "the relay failed by a fault of the program", []);
+        }
+
+        lock (_gate)
+        {
+            flight.Outcome = outcome;
+            Monitor.PulseAll(_gate);
+        }
+    }
+
+    // Waits for the outcome; null: the relay is to stop, and it does not come.
+    private BatchOutcome? Land(Flight flight)
+    {
+        Wait(Timeout.InfiniteTimeSpan, () => flight.Outcome is not null || IsStopping);
+        if (flight.Outcome is null) Wait(s_landing, () => flight.Outcome is not null);
+        return flight.Outcome;
+    }
+
+    private MongoFailure? Judge(Flight flight, BatchOutcome outcome)
+    {
+        if (!outcome.Stored) return new(outcome.Fault ?? "no reason was given", outcome.OfThePlace);
+        return _doubt.Of(outcome.Refused, flight.Batch.Count) is { } doubt ? new(doubt) : null;
+    }
+
+    // Marks a batch delivered. When the mark fails, MongoDB gets the batch again: that is rare, and costs
+    // less than to remember.
+    private string? Mark(Flight flight, BatchOutcome outcome)
+    {
+        var refused = new List<(long Sequence, string Reason)>(outcome.Refused.Count);
+        foreach (RefusedEntry entry in outcome.Refused)
+            refused.Add((flight.Batch[entry.Index].Sequence, entry.Reason));
+        if (_journal.MarkDelivered(_watermark, flight.UpTo, refused) is { } fault) return fault;
+
+        Volatile.Write(ref _watermark, flight.UpTo);
+        foreach (RefusedEntry entry in outcome.Refused)
+        {
+            _log.LogError(
+                "MongoDB does not take message {Id}: {Reason}; it stays in the journal, in quarantine",
+                flight.Batch[entry.Index].Message.Id, entry.Reason);
+        }
+
+        if (refused.Count > 0) _looked = null;
+        return null;
+    }
+
+    private void LookAfterJournal()
+    {
+        PurgeIfDue();
+        if (_looked is { } last && _time.GetElapsedTime(last) < s_poll) return;
+        _looked = _time.GetTimestamp();
+        if (Reader().IsReleaseAskedFor() && _journal.ReleaseFromQuarantine() is { } fault)
+            throw new StoreException(fault);
+        Volatile.Write(ref _quarantined, Reader().CountQuarantine());
     }
 
     private void PurgeIfDue()
@@ -193,25 +285,21 @@ public sealed class Relay : IAsyncDisposable
         bool recently = _purged is { } last && _time.GetElapsedTime(last) < s_purgeEvery;
         if (recently && !_journal.IsShortOfRoom) return;
         _purged = _time.GetTimestamp();
-        if (_journal.Purge(_keep, _stopping.Token) is { } fault)
-            _log.LogWarning("delivered messages cannot be purged: {Fault}; trying again in an hour", fault);
+        string? fault = _journal.Purge(_keep, _stopping.Token);
+        if (fault is not null && !_purgeFails)
+            _log.LogWarning("delivered messages cannot be purged: {Fault}; trying on", fault);
+        if (fault is null && _purgeFails) _log.LogInformation("delivered messages are purged again");
+        _purgeFails = fault is not null;
     }
 
-    // Between half of it and all of it, so that many stores do not come back to one database in step.
-    private static TimeSpan BackOff(int failures)
-    {
-        TimeSpan pause = s_backOffMin * Math.Pow(2, Math.Min(failures - 1, 10));
-        return (pause < s_backOffMax ? pause : s_backOffMax) * (0.5 + (Random.Shared.NextDouble() / 2));
-    }
-
-    // Waits for a time; less when the relay is to stop, or, if asked, when there is news.
-    private void Wait(TimeSpan patience, bool untilNews)
+    // Waits for a time, or until that is so, which is looked at under the lock.
+    private void Wait(TimeSpan patience, Func<bool> until)
     {
         bool due = false;
         using ITimer timer = _time.CreateTimer(_ => Due(), null, patience, Timeout.InfiniteTimeSpan);
         lock (_gate)
         {
-            while (!due && !_stopping.IsCancellationRequested && !(untilNews && _news)) Monitor.Wait(_gate);
+            while (!due && !until()) Monitor.Wait(_gate);
         }
 
         void Due()
@@ -222,5 +310,15 @@ public sealed class Relay : IAsyncDisposable
                 Monitor.PulseAll(_gate);
             }
         }
+    }
+
+    /// <summary>A batch on its way. The outcome is guarded by the lock.</summary>
+    private sealed class Flight(IReadOnlyList<JournalEntry> batch)
+    {
+        public IReadOnlyList<JournalEntry> Batch => batch;
+
+        public long UpTo => batch[^1].Sequence;
+
+        public BatchOutcome? Outcome { get; set; }
     }
 }

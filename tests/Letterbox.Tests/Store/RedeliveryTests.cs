@@ -1,110 +1,109 @@
 // `letterbox redeliver`: what goes to MongoDB again, and that nothing is left out when it comes in between.
 
 using Letterbox.Store;
-using Letterbox.Tests.Support;
 
 namespace Letterbox.Tests.Store;
 
-public sealed class RedeliveryTests : IAsyncLifetime
+public sealed class RedeliveryTests : IAsyncDisposable
 {
     private static readonly TimeSpan s_hour = TimeSpan.FromHours(1);
 
-    private readonly TempFolder _folder = new();
-    private readonly ManualTime _time = new();
-    private Journal _journal = null!;
+    private readonly RelayHost _host = new();
 
-    public ValueTask InitializeAsync()
-    {
-        _journal = Samples.OpenJournal(_folder, _time);
-        return ValueTask.CompletedTask;
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        await _journal.DisposeAsync();
-        _folder.Dispose();
-    }
+    public ValueTask DisposeAsync() => _host.DisposeAsync();
 
     [Fact]
     public async Task What_was_delivered_since_then_will_be_delivered_again()
     {
-        await Samples.FillAsync(_journal, 5);
+        await Samples.FillAsync(_host.Journal, 5);
         DateTimeOffset[] at = new DateTimeOffset[3];
         for (int batch = 0; batch < 2; batch++)
         {
-            at[batch] = _time.GetUtcNow();
-            Assert.Null(_journal.MarkDelivered(2 * batch, 2 * batch + 2, []));
-            _time.Advance(s_hour);
+            at[batch] = _host.Time.GetUtcNow();
+            Assert.Null(_host.Journal.MarkDelivered(2 * batch, 2 * batch + 2, []));
+            _host.Time.Advance(s_hour);
         }
 
-        Assert.Equal(0, Redelivery.Request(_journal.Path, at[1].AddMilliseconds(1)));
-        Assert.Equal(4, Watermark());
-        Assert.Equal(2, Redelivery.Request(_journal.Path, at[1]));
-        Assert.Equal(2, Watermark());
-        Assert.Equal(2, Redelivery.Request(_journal.Path, at[0]));
-        Assert.Equal(0, Watermark());
-        Assert.Equal(0, Redelivery.Request(_journal.Path, at[0]));
+        Assert.Equal(0, Redelivery.Request(_host.Journal.Path, at[1].AddMilliseconds(1)));
+        Assert.Equal(4, _host.Watermark);
+        Assert.Equal(2, Redelivery.Request(_host.Journal.Path, at[1]));
+        Assert.Equal(2, _host.Watermark);
+        Assert.Equal(2, Redelivery.Request(_host.Journal.Path, at[0]));
+        Assert.Equal(0, _host.Watermark);
+        Assert.Equal(0, Redelivery.Request(_host.Journal.Path, at[0]));
     }
 
     [Fact]
     public async Task A_batch_after_one_that_goes_again_goes_again_whatever_the_clock_said()
     {
-        await Samples.FillAsync(_journal, 3);
-        Assert.Null(_journal.MarkDelivered(0, 1, []));
-        _time.Advance(s_hour);
-        Assert.Null(_journal.MarkDelivered(1, 2, []));
-        _time.Advance(-2 * s_hour);
-        Assert.Null(_journal.MarkDelivered(2, 3, []));
-        _time.Advance(2 * s_hour);
-        Assert.Equal(2, Redelivery.Request(_journal.Path, _time.GetUtcNow()));
-        Assert.Equal(1, Watermark());
+        await Samples.FillAsync(_host.Journal, 3);
+        Assert.Null(_host.Journal.MarkDelivered(0, 1, []));
+        _host.Time.Advance(s_hour);
+        Assert.Null(_host.Journal.MarkDelivered(1, 2, []));
+        _host.Time.Advance(-2 * s_hour);
+        Assert.Null(_host.Journal.MarkDelivered(2, 3, []));
+        _host.Time.Advance(2 * s_hour);
+        Assert.Equal(2, Redelivery.Request(_host.Journal.Path, _host.Time.GetUtcNow()));
+        Assert.Equal(1, _host.Watermark);
     }
 
     [Fact]
     public async Task A_batch_that_was_on_its_way_does_not_mark_what_is_to_go_again()
     {
-        await Samples.FillAsync(_journal, 2);
-        Assert.Null(_journal.MarkDelivered(0, 1, []));
-        var delivered = new List<string>();
-        await using (new Relay(_journal, Deliver, TimeSpan.FromDays(7), _time, new RecordingLog()))
-            await _time.NextTimerAsync();
-        Assert.Equal(["message 2", "message 1", "message 2"], delivered);
-        Assert.Equal(2, Watermark());
-
-        BatchOutcome Deliver(IReadOnlyList<JournalEntry> batch)
+        await Samples.FillAsync(_host.Journal, 2);
+        Assert.Null(_host.Journal.MarkDelivered(0, 1, []));
+        _host.Start(_ =>
         {
-            if (delivered.Count == 0) Assert.Equal(1, Redelivery.Request(_journal.Path, default));
-            delivered.AddRange(batch.Select(static entry => entry.Message.Text));
-            return new BatchOutcome(true, null, []);
-        }
+            if (_host.Batches.Count == 1) Assert.Equal(1, Redelivery.Request(_host.Journal.Path, default));
+            return RelayHost.Stored;
+        });
+        await _host.Time.NextTimerAsync();
+        Assert.Equal([["message 2"], ["message 1", "message 2"]], _host.Batches);
+        Assert.Equal(2, _host.Watermark);
+    }
+
+    [Fact]
+    public async Task A_long_way_is_begun_again_from_where_the_watermark_was_set_back_to()
+    {
+        await Samples.FillAsync(_host.Journal, 5500);
+        _host.Start(_ =>
+        {
+            if (_host.Batches.Count == 3) Redelivery.Request(_host.Journal.Path, default);
+            return RelayHost.Stored;
+        });
+        await _host.Time.NextTimerAsync();
+        // The third batch was in flight, and the fourth may have been read before.
+        Assert.InRange(_host.Sizes.Sum(), 5500 + 3000, 5500 + 4000);
+        Assert.Equal(2, _host.Batches.Count(static batch => batch[0] == "message 1"));
+        Assert.Equal(5500, _host.Watermark);
     }
 
     [Fact]
     public async Task What_was_purged_stays_purged_and_changes_nothing()
     {
-        await Samples.FillAsync(_journal, 3);
-        Assert.Null(_journal.MarkDelivered(0, 3, [(2, "too large")]));
-        Assert.Null(_journal.Purge(TimeSpan.Zero, CancellationToken.None));
-        Assert.Equal(0, Redelivery.Request(_journal.Path, default));
-        Assert.Equal(3, Watermark());
+        await Samples.FillAsync(_host.Journal, 3);
+        Assert.Null(_host.Journal.MarkDelivered(0, 3, [(2, "too large")]));
+        Assert.Null(_host.Journal.Purge(TimeSpan.Zero, CancellationToken.None));
+        Assert.Equal(0, Redelivery.Request(_host.Journal.Path, default));
+        Assert.Equal(3, _host.Watermark);
     }
 
     [Fact]
     public async Task What_is_in_quarantine_is_tried_again_and_judged_anew()
     {
-        await Samples.FillAsync(_journal, 4);
-        Assert.Null(_journal.MarkDelivered(0, 4, [(2, "too large"), (3, "conflict")]));
-        Assert.Equal(2, Redelivery.Request(_journal.Path, default));
-        Assert.Null(_journal.MarkDelivered(0, 4, [(3, "still a conflict")]));
+        await Samples.FillAsync(_host.Journal, 4);
+        Assert.Null(_host.Journal.MarkDelivered(0, 4, [(2, "too large"), (3, "conflict")]));
+        Assert.Equal(2, Redelivery.Request(_host.Journal.Path, default));
+        Assert.Null(_host.Journal.MarkDelivered(0, 4, [(3, "still a conflict")]));
         Assert.Equal(
             ["3 still a conflict"],
-            Samples.Query(_journal.Path, "SELECT seq || ' ' || reason FROM quarantine"));
+            Samples.Query(_host.Journal.Path, "SELECT seq || ' ' || reason FROM quarantine"));
     }
 
     [Fact]
     public void A_journal_that_is_not_there_is_named_and_not_made()
     {
-        string path = _folder.File("other.db");
+        string path = _host.Folder.File("other.db");
         StoreException fault = Assert.Throws<StoreException>(() => Redelivery.Request(path, default));
         Assert.Contains(path, fault.Message);
         Assert.False(File.Exists(path));
@@ -122,41 +121,40 @@ public sealed class RedeliveryTests : IAsyncLifetime
         var numbers = new HashSet<string>();
         for (int step = 0; step < 300; step++)
         {
-            long watermark = Watermark();
-            switch (random.Next(6))
+            long watermark = _host.Watermark;
+            switch (random.Next(7))
             {
-                case 0 when watermark < _journal.LastSequence:
-                    long upTo = random.NextInt64(watermark + 1, _journal.LastSequence + 1);
+                case 0 when watermark < _host.Journal.LastSequence:
+                    long upTo = random.NextInt64(watermark + 1, _host.Journal.LastSequence + 1);
                     bool refused = random.Next(3) == 0;
-                    Assert.Null(_journal.MarkDelivered(watermark, upTo, refused ? [(upTo, "no")] : []));
+                    Assert.Null(_host.Journal.MarkDelivered(watermark, upTo, refused ? [(upTo, "no")] : []));
                     break;
                 case 1:
-                    _time.Advance(s_hour * random.Next(-1, 3));
+                    _host.Time.Advance(s_hour * random.Next(-1, 3));
                     break;
                 case 2:
-                    Assert.Null(_journal.Purge(s_hour * random.Next(2), CancellationToken.None));
+                    Assert.Null(_host.Journal.Purge(s_hour * random.Next(2), CancellationToken.None));
                     break;
                 case 3:
-                    Redelivery.Request(_journal.Path, _time.GetUtcNow() - (s_hour * random.Next(5)));
+                    DateTimeOffset since = _host.Time.GetUtcNow() - (s_hour * random.Next(5));
+                    Redelivery.Request(_host.Journal.Path, since);
                     break;
                 case 4:
-                    await _journal.DisposeAsync();
-                    _journal = Samples.OpenJournal(_folder, _time);
+                    await _host.ReopenAsync();
+                    break;
+                case 5:
+                    Quarantine.RetryAll(_host.Journal.Path);
+                    Assert.Null(_host.Journal.ReleaseFromQuarantine());
                     break;
                 default:
-                    await Samples.FillAsync(_journal, 1);
+                    await Samples.FillAsync(_host.Journal, 1);
                     string number = Assert.Single(
-                        Samples.Query(_journal.Path, "SELECT max(seq) FROM messages"));
+                        Samples.Query(_host.Journal.Path, "SELECT max(seq) FROM messages"));
                     Assert.True(numbers.Add(number), $"{number} was given twice, step {step}");
-                    Assert.True(_journal.LastSequence > Watermark(), $"{number} is skipped, step {step}");
+                    bool ahead = _host.Journal.LastSequence > _host.Watermark;
+                    Assert.True(ahead, $"{number} is skipped, step {step}");
                     break;
             }
         }
-    }
-
-    private long Watermark()
-    {
-        using JournalReader reader = JournalReader.Open(_journal.Path);
-        return reader.ReadWatermark();
     }
 }

@@ -45,6 +45,17 @@ internal static class Samples
         return [.. reader.ReadAll().Select(static stored => stored.Text)];
     }
 
+    /// <summary>Locks the file for writing, as another program would, until it is disposed.</summary>
+    public static SqliteConnection Lock(string path)
+    {
+        var connection = new SqliteConnection($"Data Source={path};Pooling=False");
+        connection.Open();
+        using SqliteCommand command = connection.CreateCommand();
+        command.CommandText = "BEGIN IMMEDIATE";
+        command.ExecuteNonQuery();
+        return connection;
+    }
+
     /// <summary>
     /// Runs SQL on the file with another library's connection; gives the first column of the rows, as text.
     /// </summary>
