@@ -28,6 +28,7 @@ public sealed class FullHelp(HelpAction usage) : SynchronousCommandLineAction
           letterbox send --username ann --message hello    leaves one message
           echo hello | letterbox send --username ann       the same
           letterbox audit                                  is everything in MongoDB that should be?
+          letterbox quarantine list                        what MongoDB does not take, and why
           letterbox redeliver --since 36h                  brings back what MongoDB has lost since
         """;
 
