@@ -43,7 +43,8 @@ public static class StoreProcess
         using MongoStore? mongo = settings.MongoUri is { } uri
             ? MongoStore.Open(uri, settings.MongoDatabase, settings.MongoCollection)
             : null;
-        await using Journal journal = await OpenJournalAsync(settings, time, log, stop);
+        await using Journal? journal = await OpenJournalAsync(settings, time, log, stop);
+        if (journal is null) return ExitStatus.Ok;
         await using Relay? relay = mongo is null
             ? null
             : new Relay(journal, mongo.Insert, settings.JournalKeep, time, logs.CreateLogger("relay"));
@@ -54,7 +55,11 @@ public static class StoreProcess
         Console.WriteLine($"store ready on {settings.Socket.WithPort(server.EndPoint.Port)}");
         await Task.Delay(Timeout.Infinite, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
+        // The relay stops meanwhile: what it does not bring to MongoDB any more stays in the journal, which
+        // must be closed in time.
+        Task relayed = relay?.DisposeAsync().AsTask() ?? Task.CompletedTask;
         int left = await server.DrainAsync(s_drainPatience);
+        await relayed;
         if (left > 0) log.LogWarning("{Left} connections did not end in time", left);
         return ExitStatus.Ok;
 
@@ -64,7 +69,8 @@ public static class StoreProcess
                 : [];
     }
 
-    private static async Task<Journal> OpenJournalAsync(
+    // Null: this process is to stop before it got the journal.
+    private static async Task<Journal?> OpenJournalAsync(
         Settings settings, TimeProvider time, ILogger log, CancellationToken stop)
     {
         var bounds = new JournalBounds
@@ -79,9 +85,9 @@ public static class StoreProcess
             {
                 return Journal.Open(settings.Data, time, log, bounds);
             }
-            catch (StoreException e) when (e.InUse
-                && !stop.IsCancellationRequested && time.GetElapsedTime(since) < s_predecessorPatience)
+            catch (StoreException e) when (e.InUse && time.GetElapsedTime(since) < s_predecessorPatience)
             {
+                if (stop.IsCancellationRequested) return null;
                 if (first) log.LogWarning("{Reason}; waiting for its end", e.Message);
             }
 

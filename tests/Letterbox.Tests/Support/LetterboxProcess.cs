@@ -67,7 +67,7 @@ public sealed partial class LetterboxProcess : IAsyncDisposable
         string[]? arguments = null, Dictionary<string, string>? variables = null, string? data = null,
         string[]? under = null)
     {
-        LetterboxProcess letterbox = Launch(arguments ?? [], variables, data, under ?? []);
+        LetterboxProcess letterbox = Launch(arguments ?? [], variables, data, under);
         try
         {
             string role = arguments is [var verb, ..] ? verb : "";
@@ -98,7 +98,7 @@ public sealed partial class LetterboxProcess : IAsyncDisposable
         string[] arguments, Dictionary<string, string>? variables = null, string? data = null,
         byte[]? input = null)
     {
-        await using LetterboxProcess letterbox = Launch(arguments, variables, data, []);
+        await using LetterboxProcess letterbox = Launch(arguments, variables, data);
         try
         {
             await letterbox._process.StandardInput.BaseStream.WriteAsync(input ?? []);
@@ -185,11 +185,18 @@ public sealed partial class LetterboxProcess : IAsyncDisposable
         TestContext.Current.TestOutputHelper?.WriteLine(said);
     }
 
-    private static LetterboxProcess Launch(
-        string[] arguments, Dictionary<string, string>? variables, string? data, string[] under)
+    /// <summary>Starts it and waits for nothing.</summary>
+    /// <param name="arguments">The command line.</param>
+    /// <param name="variables">As for <see cref="StartAsync"/>.</param>
+    /// <param name="data">As for <see cref="StartAsync"/>.</param>
+    /// <param name="under">As for <see cref="StartAsync"/>.</param>
+    public static LetterboxProcess Launch(
+        string[] arguments, Dictionary<string, string>? variables = null, string? data = null,
+        string[]? under = null)
     {
         string folder = data ?? Directory.CreateTempSubdirectory("letterbox-").FullName;
-        string[] command = [.. under, Path.Combine(AppContext.BaseDirectory, "letterbox"), .. arguments];
+        string letterbox = Path.Combine(AppContext.BaseDirectory, "letterbox");
+        string[] command = [.. under ?? [], letterbox, .. arguments];
         var start = new Diagnostics.ProcessStartInfo(command[0], command[1..])
         {
             UseShellExecute = false,
