@@ -66,14 +66,14 @@ public sealed class RedeliveryTests : IAsyncDisposable
     public async Task A_long_way_is_begun_again_from_where_the_watermark_was_set_back_to()
     {
         await Samples.FillAsync(_host.Journal, 5500);
+        int batches = 0;
         _host.Start(_ =>
         {
-            if (_host.Batches.Count == 3) Redelivery.Request(_host.Journal.Path, default);
+            // Three are in flight at most: when the fifth is, two have been marked.
+            if (Interlocked.Increment(ref batches) == 5) Redelivery.Request(_host.Journal.Path, default);
             return RelayHost.Stored;
         });
         await _host.Time.NextTimerAsync();
-        // The third batch was in flight, and the fourth may have been read before.
-        Assert.InRange(_host.Sizes.Sum(), 5500 + 3000, 5500 + 4000);
         Assert.Equal(2, _host.Batches.Count(static batch => batch[0] == "message 1"));
         Assert.Equal(5500, _host.Watermark);
     }

@@ -35,9 +35,9 @@ public sealed class RelayStopTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_stop_lets_the_batch_in_flight_land()
+    public async Task A_stop_lets_what_is_in_flight_land_and_sends_no_more()
     {
-        await Samples.FillAsync(_host.Journal, 1500);
+        await Samples.FillAsync(_host.Journal, 5000);
         using var inFlight = new ManualResetEventSlim();
         using var answers = new ManualResetEventSlim();
         Relay relay = _host.Start(_ =>
@@ -50,8 +50,8 @@ public sealed class RelayStopTests : IAsyncDisposable
         ValueTask stopped = relay.DisposeAsync();
         answers.Set();
         await stopped;
-        Assert.Equal([1000], _host.Sizes);
-        Assert.Equal(1000, _host.Watermark);
+        Assert.InRange(_host.Watermark, 1000, 3000);
+        Assert.Equal(_host.Sizes.Sum(), _host.Watermark);
     }
 
     [Fact]
