@@ -111,22 +111,17 @@ public sealed class RelayFailureTests : IAsyncDisposable
             return new BatchOutcome(true, null, strange);
         });
         DateTimeOffset begin = _host.Time.GetUtcNow();
-        while (_host.Watermark < 3)
-        {
-            Assert.Empty(_host.Quarantined());
-            await _host.PassAsync();
-        }
-
-        Assert.InRange((_host.Time.GetUtcNow() - begin).TotalSeconds, 60, 75);
+        while (_host.Watermark < 3) await _host.PassAsync();
+        Assert.InRange((_host.Time.GetUtcNow() - begin).TotalSeconds, 60, 80);
         Assert.Equal(["2 strange"], _host.Quarantined());
 
         // The next one is not waited for any more.
         await _host.Time.NextTimerAsync();
-        int batches = _host.Batches.Count;
+        begin = _host.Time.GetUtcNow();
         await Samples.FillAsync(_host.Journal, 3);
         while (_host.Watermark < 6) await _host.PassAsync();
         Assert.Equal(["2 strange", "5 strange"], _host.Quarantined());
-        Assert.InRange(_host.Batches.Count, batches + 1, batches + 3);
+        Assert.InRange((_host.Time.GetUtcNow() - begin).TotalSeconds, 0, 30);
         while (relay.Notes is not ["2 messages are in quarantine: letterbox quarantine list"])
             await _host.PassAsync();
     }
