@@ -15,7 +15,7 @@ public sealed class FullHelp(HelpAction usage) : SynchronousCommandLineAction
         """
         Exit status:
           0  done, or stopped in good order (SIGTERM, Ctrl-C)
-          1  it did not work: standard error says why; audit: there are findings
+          1  it did not work: standard error says why; audit: there are findings; import: lines are refused
           2  the command line or a setting is wrong: standard error names it
 
         Examples:
@@ -27,6 +27,7 @@ public sealed class FullHelp(HelpAction usage) : SynchronousCommandLineAction
           letterbox messages --format csv > messages.csv   everything, for a spreadsheet
           letterbox send --username ann --message hello    leaves one message
           echo hello | letterbox send --username ann       the same
+          letterbox import messages.json                   takes back in what --format json wrote
           letterbox audit                                  is everything in MongoDB that should be?
           letterbox quarantine list                        what MongoDB does not take, and why
           letterbox redeliver --since 36h                  brings back what MongoDB has lost since

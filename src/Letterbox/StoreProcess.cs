@@ -73,17 +73,12 @@ public static class StoreProcess
     private static async Task<Journal?> OpenJournalAsync(
         Settings settings, TimeProvider time, ILogger log, CancellationToken stop)
     {
-        var bounds = new JournalBounds
-        {
-            BytesMax = settings.JournalMax ?? long.MaxValue,
-            DiskReserve = settings.DiskReserve,
-        };
         long since = time.GetTimestamp();
         for (bool first = true; ; first = false)
         {
             try
             {
-                return Journal.Open(settings.Data, time, log, bounds);
+                return Journal.Open(settings.Data, time, log, JournalBounds.Of(settings));
             }
             catch (StoreException e) when (e.InUse && time.GetElapsedTime(since) < s_predecessorPatience)
             {

@@ -85,6 +85,10 @@ public sealed class Journal : IAsyncDisposable
     /// </summary>
     public ValueTask<Receipt> AppendAsync(Message message) => _commits.AddAsync(message, _time.GetLocalNow());
 
+    /// <summary>The same for a message that was received elsewhere, by the clock there.</summary>
+    internal ValueTask<Receipt> ImportAsync(Message message, DateTime received) =>
+        _commits.AddAsync(message, new DateTimeOffset(received, TimeSpan.Zero));
+
     /// <summary>
     /// Notes durably that every message after <paramref name="after"/>, where the watermark was found, up to
     /// <paramref name="upTo"/> is in MongoDB, except those that it will never take: they go to quarantine.

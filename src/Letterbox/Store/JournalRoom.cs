@@ -22,6 +22,13 @@ public sealed record JournalBounds
     /// so that a small disk is good for something.
     /// </summary>
     public long? DiskReserve { get; init; }
+
+    /// <summary>Those that the settings name.</summary>
+    public static JournalBounds Of(Settings settings) => new()
+    {
+        BytesMax = settings.JournalMax ?? long.MaxValue,
+        DiskReserve = settings.DiskReserve,
+    };
 }
 
 /// <summary>Says when the journal must not grow any more. Used by the writer's thread.</summary>

@@ -13,7 +13,7 @@ public sealed class CommandLineTests
     {
         Finished end = await LetterboxProcess.RunAsync(["--help"]);
         Assert.Equal(ExitStatus.Ok, end.Status);
-        string[] verbs = ["web", "store", "messages", "send", "redeliver", "audit", "health"];
+        string[] verbs = ["web", "store", "messages", "send", "import", "redeliver", "audit", "health"];
         foreach (string word in verbs) Assert.Contains($"\n  {word} ", end.Output, StringComparison.Ordinal);
         foreach (Setting setting in Setting.All)
         {
