@@ -8,7 +8,8 @@
 //
 // Names are sent as they are, with `"`, CR and LF percent-encoded (HTML Standard, multipart/form-data
 // encoding), so that the three names that count here can be compared as they stand. A part with a file name
-// is a file: refused.
+// is a file: refused, unless it is what a browser sends for a file that was not chosen, without name and
+// content: that is no field either.
 
 using System.Text;
 using System.Text.Unicode;
@@ -19,12 +20,13 @@ namespace Letterbox.Site;
 internal static class MultipartForm
 {
     private const int BoundaryMax = 70;
+    private static readonly FieldFault s_file = new("", "files are not taken here");
     private static readonly FieldFault s_broken = new("", "the form is not valid multipart/form-data");
 
     /// <summary>The boundary parameter of the media type; empty when there is none that is legal.</summary>
     public static ReadOnlySpan<byte> Boundary(ReadOnlySpan<byte> contentType)
     {
-        ReadOnlySpan<byte> boundary = Parameter(contentType, "boundary"u8);
+        TryParameter(contentType, "boundary"u8, out ReadOnlySpan<byte> boundary);
         return boundary.Length <= BoundaryMax ? boundary : default;
     }
 
@@ -63,8 +65,14 @@ internal static class MultipartForm
             ReadOnlySpan<byte> line = lineEnd < 0 ? head : head[..lineEnd];
             head = lineEnd < 0 ? default : head[(lineEnd + 2)..];
             if (line.Length <= 20 || !Ascii.EqualsIgnoreCase(line[..20], "content-disposition:"u8)) continue;
-            if (!Parameter(line, "filename"u8).IsEmpty) return new FieldFault("", "files are not taken here");
-            name = Parameter(line, "name"u8);
+            if (TryParameter(line, "filename"u8, out ReadOnlySpan<byte> file)
+                | TryParameter(line, "filename*"u8, out ReadOnlySpan<byte> encoded))
+            {
+                bool chosen = !(file.IsEmpty && encoded.IsEmpty && value.IsEmpty);
+                return chosen ? s_file : null;
+            }
+
+            TryParameter(line, "name"u8, out name);
         }
 
         string text = Encoding.UTF8.GetString(name);
@@ -75,23 +83,32 @@ internal static class MultipartForm
     }
 
     // *( OWS ";" OWS name "=" ( token / quoted-string ) )        RFC 9110 5.6.6
-    private static ReadOnlySpan<byte> Parameter(ReadOnlySpan<byte> value, ReadOnlySpan<byte> name)
+    private static bool TryParameter(
+        ReadOnlySpan<byte> value, ReadOnlySpan<byte> name, out ReadOnlySpan<byte> found)
     {
+        found = default;
         while (value.IndexOf((byte)';') is >= 0 and var semicolon)
         {
             value = value[(semicolon + 1)..].TrimStart(" \t"u8);
-            int equals = value.IndexOf((byte)'=');
-            if (equals < 0) return default;
-            bool found = Ascii.EqualsIgnoreCase(value[..equals], name);
-            value = value[(equals + 1)..];
+            int nameEnd = value.IndexOfAny((byte)'=', (byte)';');
+            if (nameEnd < 0) return false;
+            // Without a value it is no parameter, and what comes next is another one.
+            if (value[nameEnd] == (byte)';') continue;
+            bool named = Ascii.EqualsIgnoreCase(value[..nameEnd], name);
+            value = value[(nameEnd + 1)..];
             bool quoted = value.StartsWith("\""u8);
             if (quoted) value = value[1..];
             int end = quoted ? value.IndexOf((byte)'"') : value.IndexOfAny((byte)';', (byte)' ');
-            if (quoted && end < 0) return default;
-            if (found) return end < 0 ? value : value[..end];
+            if (quoted && end < 0) return false;
+            if (named)
+            {
+                found = end < 0 ? value : value[..end];
+                return true;
+            }
+
             value = end < 0 ? default : value[end..];
         }
 
-        return default;
+        return false;
     }
 }

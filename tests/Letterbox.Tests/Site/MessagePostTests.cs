@@ -164,6 +164,47 @@ public sealed class MessagePostTests : IAsyncDisposable
         Assert.Empty(_site.Delivered);
     }
 
+    [Theory]
+    [InlineData("message", "; filename=\"a\"", "b")]
+    [InlineData("message", "; filename=\"\"", "b")]
+    [InlineData("photo", "; filename=\"\"", "b")]
+    [InlineData("message", "; filename*=UTF-8''a", "b")]
+    [InlineData("photo", "; FileName*=UTF-8''a", "")]
+    public async Task A_file_is_refused_whatever_it_is_called(string name, string parameter, string content)
+    {
+        string part = Part(name, content).Replace($"\"{name}\"", $"\"{name}\"{parameter}");
+        using var response = await PostPartsAsync(Part("username", "krabaton"), part, Part("message", "b"));
+        Assert.Equal(HttpStatusCode.UnprocessableEntity, response.StatusCode);
+        string page = await response.Content.ReadAsStringAsync();
+        Assert.Contains("files are not taken here", page, StringComparison.OrdinalIgnoreCase);
+        Assert.Empty(_site.Delivered);
+    }
+
+    [Theory]
+    [InlineData("message")]
+    [InlineData("photo")]
+    public async Task A_file_that_was_not_chosen_is_no_field(string name)
+    {
+        string part = Part(name, "").Replace($"\"{name}\"", $"\"{name}\"; filename=\"\"");
+        using var response = await PostPartsAsync(
+            Part("id", Id), part, Part("username", "krabaton"), Part("message", "b"));
+        AssertStored(response, "b");
+    }
+
+    [Theory]
+    [InlineData("; flag; name=")]
+    [InlineData("; flag;name=")]
+    [InlineData(";; name=")]
+    [InlineData("; filename; name=")]
+    [InlineData("; file=\"a;name=b\"; name=")]
+    public async Task What_stands_before_the_name_does_not_hide_it(string before)
+    {
+        string[] parts = [Part("id", Id), Part("username", "krabaton"), Part("message", "b")];
+        using var response = await PostPartsAsync(
+            [.. parts.Select(part => part.Replace("; name=", before, StringComparison.Ordinal))]);
+        AssertStored(response, "b");
+    }
+
     [Fact]
     public async Task The_form_has_a_fresh_key_each_time_and_is_asked_for_at_each_visit()
     {
@@ -181,6 +222,10 @@ public sealed class MessagePostTests : IAsyncDisposable
         int at = page.IndexOf(before, StringComparison.Ordinal) + before.Length;
         return page.Substring(at, 24);
     }
+
+    private Task<HttpResponseMessage> PostPartsAsync(params string[] parts) =>
+        _site.PostAsync(
+            $"{string.Concat(parts)}--boundary!--\r\n", "multipart/form-data; boundary=\"boundary!\"");
 
     private static string Part(string name, string value) =>
         $"--boundary!\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n";
