@@ -17,6 +17,10 @@ public sealed class Listener : IDisposable
     // Linux cuts this to net.core.somaxconn (4,096 by default); a burst waits here rather than being refused.
     private const int Backlog = 4096;
 
+    // The accept loop, in the count of what is open: a number above all connections, so that zero means
+    // stopped, and the last connection has ended.
+    private const int Accepting = 1 << 30;
+
     private readonly Socket _socket;
     private readonly Func<Socket, Task> _serve;
     private readonly Action<Socket> _refuse;
@@ -25,8 +29,7 @@ public sealed class Listener : IDisposable
     private readonly CancellationTokenSource _stopping = new();
     private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Task _accepting = Task.CompletedTask;
-    // The accept loop itself counts as one, so that zero means: stopped, and the last connection has ended.
-    private int _open = 1;
+    private int _open = Accepting;
 
     /// <summary>Binds and listens; connections wait in the backlog until <see cref="Start"/>.</summary>
     /// <param name="address">Where; port 0 picks a free one, see <see cref="EndPoint"/>.</param>
@@ -62,7 +65,7 @@ public sealed class Listener : IDisposable
     public IPEndPoint EndPoint => (IPEndPoint)_socket.LocalEndPoint!;
 
     /// <summary>Connections open now.</summary>
-    public int Connections => Math.Max(0, Volatile.Read(ref _open) - 1);
+    public int Connections => Volatile.Read(ref _open) & (Accepting - 1);
 
     /// <summary>Begins to accept.</summary>
     public void Start() => _accepting = AcceptAsync();
@@ -79,11 +82,11 @@ public sealed class Listener : IDisposable
             await _stopping.CancelAsync();
             _socket.Dispose();
             await _accepting;
-            End();
+            End(Accepting);
         }
 
         await Task.WhenAny(_drained.Task, Task.Delay(patience));
-        return Volatile.Read(ref _open);
+        return Connections;
     }
 
     /// <inheritdoc/>
@@ -163,12 +166,12 @@ public sealed class Listener : IDisposable
         }
         finally
         {
-            End();
+            End(1);
         }
     }
 
-    private void End()
+    private void End(int what)
     {
-        if (Interlocked.Decrement(ref _open) == 0) _drained.TrySetResult();
+        if (Interlocked.Add(ref _open, -what) == 0) _drained.TrySetResult();
     }
 }
