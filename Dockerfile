@@ -24,7 +24,7 @@ COPY --from=build /app /app
 ENV PATH="/app:$PATH" LETTERBOX_DATA=/data
 USER $APP_UID
 VOLUME /data
-# 5000 is open to the container alone unless LETTERBOX_SOCKET is *:5000.
+# 5000 is open to the container alone, unless told otherwise: docs/OPERATIONS.md, "On many machines".
 EXPOSE 3000 5000 5000/udp
 HEALTHCHECK --interval=10s --timeout=8s --start-period=10s CMD ["letterbox", "health"]
 ENTRYPOINT ["letterbox"]
