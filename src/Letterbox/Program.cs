@@ -82,8 +82,8 @@ public static class Program
         root.Add(store);
 
         root.Add(MessagesCommand());
-        root.Add(SendCommand.Create(Read));
         root.Add(ImportCommand.Create(Read));
+        root.Add(SendCommand.Create(Read));
         root.Add(QuarantineCommand.Create(Read));
         root.Add(RedeliverCommand.Create(Read));
         root.Add(AuditCommand.Create(Read));
