@@ -1,8 +1,9 @@
 // `letterbox import` as a person uses it: from one store into another, by one line.
 
 using System.Text;
-using Letterbox.Sockets;
+using Letterbox.Store;
 using Letterbox.Tests.Support;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Letterbox.Tests.Process;
 
@@ -73,12 +74,11 @@ public sealed class ImportTests : IDisposable
 
     private async Task LeaveEveryTextAsync()
     {
-        await using LetterboxProcess store = await LetterboxProcess.StartAsync(["store"], data: _from.Path);
+        await using Journal journal = Journal.Open(_from.Path, TimeProvider.System, NullLogger.Instance);
         foreach (string name in Texts.Legal.Select(static row => row.Data))
         {
             Message message = Texts.Message("Ann \"📬\"\n", Texts.Of(name));
-            Receipt receipt = await StoreLink.SendOnceAsync(store.Socket, message, TimeSpan.FromSeconds(30));
-            Assert.Equal(Receipt.Stored(message.Id), receipt);
+            Assert.Equal(Receipt.Stored(message.Id), await journal.AppendAsync(message));
         }
     }
 
