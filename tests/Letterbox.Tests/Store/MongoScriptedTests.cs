@@ -1,24 +1,31 @@
-// The contract on the scripted server of the tests, as a standalone and as a replica set.
+// The contract on the scripted server of the tests, in each of its topologies.
 
 using Letterbox.Store;
 using Letterbox.Tests.Support;
 
 namespace Letterbox.Tests.Store;
 
-public sealed class MongoStandaloneTests : MongoContract, IAsyncDisposable
+public abstract class MongoScripted : MongoContract, IAsyncDisposable
 {
-    private readonly ScriptedMongo _server = new();
+    private readonly ScriptedMongo _server;
 
-    public ValueTask DisposeAsync() => _server.DisposeAsync();
+    private protected MongoScripted(MongoTopology topology, MongoUser? user = null) =>
+        _server = new ScriptedMongo(topology, user);
+
+    public ValueTask DisposeAsync()
+    {
+        GC.SuppressFinalize(this);
+        return _server.DisposeAsync();
+    }
 
     private protected override MongoStore Open() => MongoStore.Open(_server.Uri, "letterbox", "messages");
 }
 
-public sealed class MongoReplicaSetTests : MongoContract, IAsyncDisposable
-{
-    private readonly ScriptedMongo _server = new(replicaSet: "rs0");
+public sealed class MongoStandaloneTests() : MongoScripted(MongoTopology.Standalone);
 
-    public ValueTask DisposeAsync() => _server.DisposeAsync();
+public sealed class MongoReplicaSetTests() : MongoScripted(MongoTopology.ReplicaSet);
 
-    private protected override MongoStore Open() => MongoStore.Open(_server.Uri, "letterbox", "messages");
-}
+public sealed class MongoShardedTests() : MongoScripted(MongoTopology.Sharded);
+
+public sealed class MongoLoginTests()
+    : MongoScripted(MongoTopology.ReplicaSet, new MongoUser("letterbox", "s3cret/@:?%"));

@@ -1,18 +1,44 @@
 // Test code. What the scripted MongoDB server stores, and its commands on it: insert, find, getMore,
-// killCursors, count, dropDatabase. In memory; `_id` is unique.
+// killCursors, count, dropDatabase. In memory, and in a file if there is one; `_id` is unique.
 
 namespace Letterbox.Tests.Support;
 
 /// <summary>Collections and cursors. Not thread-safe: the server holds its lock.</summary>
-internal sealed class ScriptedMongoData
+internal sealed class ScriptedMongoData : IDisposable
 {
+    private const int DuplicateKey = 11000, WriteConcernTimeout = 64;
+
+    private readonly ScriptedMongoFile? _file;
     private readonly Dictionary<string, List<MongoDoc>> _collections = [];
     private readonly Dictionary<long, (string Namespace, Queue<MongoDoc> Left)> _cursors = [];
     private long _lastCursor = 1000;
     private (List<MongoDoc>? Collection, HashSet<object> Ids) _taken = (null, []);
+    private readonly List<(List<MongoDoc> Collection, MongoDoc Document)> _onPrimaryOnly = [];
+    private bool _replicates = true;
+
+    /// <summary>Reads the file, if one is given.</summary>
+    public ScriptedMongoData(string? file)
+    {
+        if (file is null) return;
+        _file = new ScriptedMongoFile(file);
+        foreach ((string ns, MongoDoc document) in _file.Read()) Collection(ns).Add(document);
+    }
+
+    /// <summary>See <see cref="ScriptedMongo.Replicates"/>.</summary>
+    public bool Replicates
+    {
+        set
+        {
+            if (_file is not null) throw new NotSupportedException("what is on disk cannot be rolled back");
+            _replicates = value;
+            if (value) _onPrimaryOnly.Clear();
+        }
+    }
 
     /// <summary>Most documents in one page of a cursor.</summary>
     public int PageMax { get; set; } = 101;
+
+    public int RolledBack { get; private set; }
 
     public int OpenCursors => _cursors.Count;
 
@@ -23,13 +49,40 @@ internal sealed class ScriptedMongoData
         return documents;
     }
 
+    public void Add(string ns, IReadOnlyCollection<MongoDoc> documents)
+    {
+        _file?.Add(ns, documents);
+        List<MongoDoc> collection = Collection(ns);
+        collection.AddRange(documents);
+        if (!_replicates) _onPrimaryOnly.AddRange(documents.Select(d => (collection, d)));
+    }
+
+    public void Remove(string ns, Predicate<MongoDoc> which)
+    {
+        if (_file is not null) throw new NotSupportedException("the file only grows");
+        Collection(ns).RemoveAll(which);
+        _taken.Collection = null;
+    }
+
+    /// <summary>Forgets what only the primary had; replication goes on.</summary>
+    public void RollBack()
+    {
+        foreach ((List<MongoDoc> there, MongoDoc document) in _onPrimaryOnly) there.Remove(document);
+        RolledBack += _onPrimaryOnly.Count;
+        _onPrimaryOnly.Clear();
+        _taken.Collection = null;
+        _replicates = true;
+    }
+
+    public void Dispose() => _file?.Dispose();
+
     public MongoDoc Run(string name, MongoDoc command, MongoFault? fault)
     {
         string database = (string)command["$db"]!;
         string Namespace() => $"{database}.{command[name]}";
         switch (name)
         {
-            case "insert": return Insert(Collection(Namespace()), command, fault);
+            case "insert": return Insert(Namespace(), command, fault);
             case "find": return Find(Namespace(), command);
             case "getMore": return GetMore((long)command["getMore"]!, command);
             case "killCursors":
@@ -37,17 +90,16 @@ internal sealed class ScriptedMongoData
                 return Ok();
             case "count":
                 return Ok(("n", Matching(Collection(Namespace()), command["query"] as MongoDoc).Count()));
-            case "dropDatabase":
+            case "dropDatabase" when _file is null:
                 foreach (string ns in _collections.Keys.Where(k => k.Split('.')[0] == database).ToArray())
                     _collections.Remove(ns);
                 return Ok();
-            case "ping" or "endSessions": return Ok();
             default:
                 return Error(59, $"no such command: '{name}'");
         }
     }
 
-    private static MongoDoc Ok(params (string Name, object? Value)[] fields)
+    public static MongoDoc Ok(params (string Name, object? Value)[] fields)
     {
         var answer = new MongoDoc();
         foreach ((string name, object? value) in fields) answer.Add(name, value);
@@ -55,36 +107,46 @@ internal sealed class ScriptedMongoData
         return answer;
     }
 
-    private static MongoDoc Error(int code, string text) =>
-        new() { { "ok", 0.0 }, { "errmsg", text }, { "code", code } };
+    public static MongoDoc Error(int code, string text) => Reason(code, text, ("ok", 0.0));
 
-    private MongoDoc Insert(List<MongoDoc> collection, MongoDoc command, MongoFault? fault)
+    private static MongoDoc Reason(int code, string text, params (string Name, object? Value)[] fields)
+    {
+        var reason = new MongoDoc();
+        foreach ((string name, object? value) in fields) reason.Add(name, value);
+        reason.Add("code", code);
+        reason.Add("errmsg", text);
+        return reason;
+    }
+
+    private MongoDoc Insert(string ns, MongoDoc command, MongoFault? fault)
     {
         bool ordered = command["ordered"] as bool? ?? true;
-        int inserted = 0;
+        var inserted = new List<MongoDoc>();
         var errors = new List<object?>();
         var documents = (object?[])command["documents"]!;
-        HashSet<object> taken = Taken(collection);
+        HashSet<object> taken = Taken(Collection(ns));
         for (int i = 0; i < documents.Length && !(ordered && errors.Count > 0); i++)
         {
             var document = (MongoDoc)documents[i]!;
             int code = fault?.WriteErrors.GetValueOrDefault(i) ?? 0;
-            if (code == 0 && !taken.Add(document["_id"]!)) code = 11000;
-            if (code == 0)
-            {
-                collection.Add(document);
-                inserted++;
-                continue;
-            }
-
-            errors.Add(new MongoDoc { { "index", i }, { "code", code }, { "errmsg", $"scripted {code}" } });
+            if (code == 0 && !taken.Add(document["_id"]!)) code = DuplicateKey;
+            if (code == 0) inserted.Add(document);
+            else errors.Add(Reason(code, $"scripted {code}", ("index", i)));
         }
 
-        MongoDoc answer = Ok(("n", inserted));
+        if (inserted.Count > 0) Add(ns, inserted);
+        MongoDoc answer = Ok(("n", inserted.Count));
         if (errors.Count > 0) answer.Add("writeErrors", errors.ToArray());
-        if (fault?.WriteConcernError is { } error) answer.Add("writeConcernError", error);
+        if ((fault?.WriteConcernError ?? NotOnMajority(command)) is { } notDurable)
+            answer.Add("writeConcernError", notDurable);
         return answer;
     }
+
+    // A write that changed nothing waits for the majority too, as on a real server.
+    private MongoDoc? NotOnMajority(MongoDoc command) =>
+        !_replicates && (command["writeConcern"] as MongoDoc)?["w"] is "majority"
+            ? Reason(WriteConcernTimeout, "waiting for replication timed out")
+            : null;
 
     // The keys of a collection, kept from one insert to the next unless somebody has put a document there.
     private HashSet<object> Taken(List<MongoDoc> collection)

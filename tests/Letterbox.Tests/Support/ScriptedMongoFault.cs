@@ -8,17 +8,29 @@ internal enum MongoMisbehaviour
     /// <summary>The answer is sent.</summary>
     None,
 
+    /// <summary>The answer is sent, late and in two pieces.</summary>
+    Slow,
+
     /// <summary>The connection is closed without an answer.</summary>
     Drop,
 
     /// <summary>The answer never comes.</summary>
     Freeze,
 
+    /// <summary>Half of the answer, and the connection is closed.</summary>
+    Half,
+
     /// <summary>Bytes that are no message.</summary>
     Garbage,
 
-    /// <summary>A header that promises more than follows.</summary>
-    WrongLength,
+    /// <summary>A header that promises a little more than follows.</summary>
+    TooLong,
+
+    /// <summary>A header that promises 2 GiB.</summary>
+    ImpossiblyLong,
+
+    /// <summary>A header that promises -1 bytes.</summary>
+    NegativeLength,
 
     /// <summary>
     /// A sound message around a document of the right length that is no BSON inside. (A document whose own
@@ -45,6 +57,11 @@ internal sealed record MongoFault
 
     public MongoMisbehaviour Misbehaviour { get; init; }
 
+    /// <summary>
+    /// Before the answer goes out the set has another primary, and what only the old one had is lost.
+    /// </summary>
+    public bool Elects { get; init; }
+
     /// <summary>Misbehaves before the command is carried out.</summary>
     public static MongoFault Before(MongoMisbehaviour misbehaviour) => new() { Misbehaviour = misbehaviour };
 
@@ -53,8 +70,12 @@ internal sealed record MongoFault
         new() { Misbehaviour = misbehaviour, CarryOut = true };
 
     /// <summary>The command fails and does nothing.</summary>
-    public static MongoFault CommandError(int code, string text = "scripted") =>
-        new() { Answer = new MongoDoc { { "ok", 0.0 }, { "errmsg", text }, { "code", code } } };
+    public static MongoFault CommandError(int code, string text = "scripted", params string[] labels)
+    {
+        var answer = new MongoDoc { { "ok", 0.0 }, { "errmsg", text }, { "code", code } };
+        if (labels.Length > 0) answer.Add("errorLabels", labels.ToArray<object?>());
+        return new MongoFault { Answer = answer };
+    }
 
     /// <summary>The command is carried out, but is not durable.</summary>
     public static MongoFault NotDurable(int code) => new()
