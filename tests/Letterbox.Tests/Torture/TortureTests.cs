@@ -1,8 +1,9 @@
 // The real executable, killed with -9 again and again while messages come in by every door.
 //
 //    1. Clients post numbered messages over HTTP, TCP and UDP; now and then one hangs up half-way.
-//    2. A tormentor, by a seed: kills web, store or supervisor, freezes web or store, takes MongoDB away.
-//       Most blows fall when messages flow again, some at once, into the middle of a restart.
+//    2. A tormentor, by a seed: kills web, store or supervisor, freezes web or store; kills MongoDB, alone or
+//       at one moment with the store, after some of its answers were lost. Most blows fall when messages flow
+//       again, some at once, into the middle of a restart.
 //    3. The clients finish: the last message of each is thanked for too, so nobody waits for ever.
 //    4. Journal and MongoDB are read: thanked for means there, once, as it was sent.
 //
@@ -39,23 +40,32 @@ public sealed class TortureTests
         int kills = Number(KillsVariable) ?? UsualKills;
         int seed = Number(SeedVariable) ?? Random.Shared.Next();
         await using Victim victim = await Victim.StartAsync();
-        using var stop = new CancellationTokenSource();
-        Task[] clients =
-        [
-            .. Enumerable.Range(seed, HttpClients).Select(
-                mood => new PostingClient(() => victim.Http, _ledger, mood).PostAsync(stop.Token)),
-            new PostingClient(() => victim.Socket, _ledger, seed - 1).SendLinesAsync(stop.Token),
-            new PostingClient(() => victim.Socket, _ledger, seed - 2).SendDatagramsAsync(stop.Token),
-        ];
-        await TormentAsync(victim, new Random(seed), kills);
-        await stop.CancelAsync();
-        await Task.WhenAll(clients);
-        await victim.StopAsync();
+        await UnderPostsAsync(victim, seed, () => TormentAsync(victim, new Random(seed), kills));
 
         Verdict journal = _ledger.AuditJournal(victim.Data), mongo = _ledger.Audit(victim.InMongo());
         string said = Say(seed, journal, mongo);
         Console.Error.WriteLine(said);
         Assert.True(journal == Verdict.Kept && mongo == Verdict.Kept, said);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    public async Task Store_and_database_killed_at_one_moment_lose_nothing(int members)
+    {
+        await using Victim victim = await Victim.StartAsync(members);
+        var random = new Random();
+        await UnderPostsAsync(victim, random.Next(), async () =>
+        {
+            while (_blows["store"] < UsualKills / 2)
+            {
+                await FlowAsync(random.Next(1, 40));
+                TimeSpan moment = TimeSpan.FromMilliseconds(random.Next(20, 300));
+                if (await victim.KillMongoAsync(moment, "store")) _blows["store"]++;
+            }
+        });
+        Assert.Equal(Verdict.Kept, _ledger.AuditJournal(victim.Data));
+        Assert.Equal(Verdict.Kept, _ledger.Audit(victim.InMongo()));
     }
 
     [Fact]
@@ -71,6 +81,23 @@ public sealed class TortureTests
         letterbox.Signal(LetterboxProcess.SigTerm);
         Assert.Equal(ExitStatus.Ok, await letterbox.EndedAsync());
         Assert.Equal(Verdict.Kept, _ledger.AuditJournal(letterbox.Data));
+    }
+
+    // Clients post while the victim suffers; at the end each has been thanked for its last message.
+    private async Task UnderPostsAsync(Victim victim, int seed, Func<Task> suffer)
+    {
+        using var stop = new CancellationTokenSource();
+        Task[] clients =
+        [
+            .. Enumerable.Range(seed, HttpClients).Select(
+                mood => new PostingClient(() => victim.Http, _ledger, mood).PostAsync(stop.Token)),
+            new PostingClient(() => victim.Socket, _ledger, seed - 1).SendLinesAsync(stop.Token),
+            new PostingClient(() => victim.Socket, _ledger, seed - 2).SendDatagramsAsync(stop.Token),
+        ];
+        await suffer();
+        await stop.CancelAsync();
+        await Task.WhenAll(clients);
+        await victim.StopAsync();
     }
 
     private async Task TormentAsync(Victim victim, Random random, int kills)
@@ -100,8 +127,9 @@ public sealed class TortureTests
                     _blows["hung"]++;
                     break;
                 default:
-                    await victim.LoseMongoAsync(moment);
+                    bool both = await victim.KillMongoAsync(moment, random.Next(2) == 0 ? "store" : null);
                     _blows["database"]++;
+                    if (both) _blows["store"]++;
                     break;
             }
         }
@@ -116,7 +144,7 @@ public sealed class TortureTests
     private string Say(int seed, Verdict journal, Verdict mongo) =>
         $"torture: {_ledger.Thanked} messages thanked for, {Kills} kills (web {_blows["web"]}, "
         + $"store {_blows["store"]}, supervisor {_blows["supervisor"]}), {_blows["frozen"]} times frozen, "
-        + $"{_blows["hung"]} times hung for 11 s, {_blows["database"]} times without MongoDB: "
+        + $"{_blows["hung"]} times hung for 11 s, MongoDB killed {_blows["database"]} times: "
         + $"journal lost {journal.Lost}, doubled {journal.Doubled}, altered {journal.Altered}; "
         + $"MongoDB lost {mongo.Lost}, doubled {mongo.Doubled}, altered {mongo.Altered} (seed {seed})";
 

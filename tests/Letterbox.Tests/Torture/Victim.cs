@@ -1,6 +1,7 @@
-// The letterbox under torture: the supervisor with its two children and the MongoDB behind them, and what can
-// be done to each. Whoever kills the supervisor starts it again at once, as a person or a service manager
-// would: on the same ports and the same data, while the children that it left are still on their way out.
+// The letterbox under torture: the supervisor with its two children, and behind them a MongoDB in a process
+// of its own; and what can be done to each. Whoever kills the supervisor starts it again at once, as a person
+// or a service manager would: on the same ports and the same data, while the children that it left are still
+// on their way out.
 
 using Letterbox.Tests.Support;
 
@@ -12,11 +13,12 @@ internal sealed class Victim : IAsyncDisposable
     private const int SigStop = 19, SigCont = 18;
 
     private readonly TempFolder _data = new();
-    private readonly ScriptedMongo _mongo = new();
+    private readonly MongoHost _mongo;
     private readonly Dictionary<string, string> _variables;
     private readonly List<LetterboxProcess> _lives = [];
 
-    private Victim() => _variables = new() { ["LETTERBOX_MONGODB_URI"] = _mongo.ImpatientUri };
+    private Victim(MongoHost mongo) =>
+        (_mongo, _variables) = (mongo, new() { ["LETTERBOX_MONGODB_URI"] = mongo.Uri });
 
     /// <summary>Where to post.</summary>
     public Address Http { get; private set; } = null!;
@@ -29,10 +31,10 @@ internal sealed class Victim : IAsyncDisposable
 
     private LetterboxProcess Supervisor => _lives[^1];
 
-    /// <summary>Starts it.</summary>
-    public static async Task<Victim> StartAsync()
+    /// <summary>Starts it, with a MongoDB of one member or of three.</summary>
+    public static async Task<Victim> StartAsync(int members = 1)
     {
-        var victim = new Victim();
+        var victim = new Victim(await MongoHost.StartAsync(members));
         LetterboxProcess first = await LetterboxProcess.StartAsync([], victim._variables, victim.Data);
         victim._lives.Add(first);
         (victim.Http, victim.Socket) = (first.Http, first.Socket);
@@ -60,16 +62,22 @@ internal sealed class Victim : IAsyncDisposable
         LetterboxProcess.TrySignal(child, SigCont);
     }
 
-    /// <summary>Takes MongoDB away for a while, and lets answers be lost before and after.</summary>
-    public async Task LoseMongoAsync(TimeSpan duration)
+    /// <summary>
+    /// Lets answers be lost, then kills MongoDB with -9, together with the child of this role if one is
+    /// given, and starts it again after a while. False: there is no such child right now, and nobody was
+    /// killed but MongoDB.
+    /// </summary>
+    public async Task<bool> KillMongoAsync(TimeSpan duration, string? together = null)
     {
         _mongo.Next(
-            "insert", MongoFault.After(MongoMisbehaviour.Drop), MongoFault.Before(MongoMisbehaviour.Drop),
-            MongoFault.After(MongoMisbehaviour.Freeze));
+            ("After", MongoMisbehaviour.Drop), ("Before", MongoMisbehaviour.Drop),
+            ("After", MongoMisbehaviour.Freeze));
         await Task.Delay(duration / 2);
-        _mongo.Down();
+        bool both = together is not null && Kill(together);
+        _mongo.Kill();
         await Task.Delay(duration / 2);
-        _mongo.Up();
+        await _mongo.UpAsync();
+        return both;
     }
 
     /// <summary>
@@ -83,11 +91,7 @@ internal sealed class Victim : IAsyncDisposable
     }
 
     /// <summary>What MongoDB holds.</summary>
-    public IReadOnlyList<(string Id, string Text)> InMongo() =>
-    [
-        .. _mongo.Stored("letterbox", "messages")
-            .Select(static document => (document["_id"]!.ToString()!, (string)document["message"]!)),
-    ];
+    public IReadOnlyList<(string Id, string Text)> InMongo() => _mongo.Messages();
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
