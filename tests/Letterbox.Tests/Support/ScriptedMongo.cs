@@ -21,9 +21,6 @@ internal sealed record SeenCommand(string Name, MongoDoc Body, int Port, int Byt
     /// <summary>Number of a retryable write, within its session.</summary>
     public long? TransactionNumber => Body["txnNumber"] as long?;
 
-    /// <summary>Its session.</summary>
-    public MongoDoc? Session => Body["lsid"] as MongoDoc;
-
     /// <summary>What was asked for before an answer.</summary>
     public MongoDoc? WriteConcern => Body["writeConcern"] as MongoDoc;
 }

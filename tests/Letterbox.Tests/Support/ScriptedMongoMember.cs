@@ -4,7 +4,7 @@ using System.Net.Sockets;
 
 namespace Letterbox.Tests.Support;
 
-/// <summary>What a member says to one message: bytes, perhaps none; whether it then hangs up.</summary>
+/// <summary>What a member says to one message: bytes, perhaps none, and how it says them.</summary>
 internal readonly record struct MongoAnswer(byte[] Bytes, MongoMisbehaviour Misbehaviour);
 
 /// <summary>A port of loopback, from the start. Safe on any thread.</summary>
