@@ -5,7 +5,7 @@
 //    ILogger.Log ──▶ queue (bounded) ──▶ a thread of its own ──▶ standard error
 //
 // Whoever logs never waits: a terminal that stands still must not hold up messages. Lines for which there is
-// no room are counted, and their number is told. docs/decisions/0008 says why this is not a package.
+// no room are counted, and their number is told. docs/decisions/0009 says why this is not a package.
 
 using Microsoft.Extensions.Logging;
 

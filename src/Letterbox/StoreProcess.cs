@@ -63,10 +63,7 @@ public static class StoreProcess
         if (left > 0) log.LogWarning("{Left} connections did not end in time", left);
         return ExitStatus.Ok;
 
-        IReadOnlyList<string> Notes() =>
-            relay?.Fault is { } fault
-                ? [$"messages do not reach MongoDB: {fault}", $"{relay.Backlog} are waiting"]
-                : [];
+        IReadOnlyList<string> Notes() => relay?.Notes ?? [];
     }
 
     // Null: this process is to stop before it got the journal.

@@ -53,6 +53,7 @@ internal static class ImportTarget
         for (int tries = 1; ; tries++)
         {
             string? fault;
+            bool somebodyMustMendIt = false;
             try
             {
                 // Looked at once, before the first try: later it is not known whose work it is.
@@ -60,13 +61,14 @@ internal static class ImportTarget
                 BatchOutcome outcome = mongo.Insert(batch);
                 if (outcome.Stored) return Count(batch, there, outcome.Refused);
                 fault = outcome.Fault ?? "no reason was given";
+                somebodyMustMendIt = outcome.OfThePlace;
             }
             catch (StoreException e)
             {
                 fault = e.Message;
             }
 
-            if (tries == Tries) return new ImportOutcome(0, 0, [], fault);
+            if (tries == Tries || somebodyMustMendIt) return new ImportOutcome(0, 0, [], fault);
             await Task.Delay(s_pause, time);
         }
     };

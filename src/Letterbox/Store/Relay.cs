@@ -83,7 +83,7 @@ public sealed class Relay : IAsyncDisposable
         {
             var notes = new List<string>(2);
             if (_outage.Fault is { } fault)
-                notes.Add($"messages do not reach MongoDB: {fault}; {Count(Backlog, "", "waiting")}");
+                notes.Add($"messages do not reach MongoDB: {fault}, {Count(Backlog, "", "waiting")}");
             if (Volatile.Read(ref _quarantined) is > 0 and var quarantined)
                 notes.Add($"{Count(quarantined, "message", "in quarantine")}: letterbox quarantine list");
             return notes;

@@ -87,7 +87,7 @@ public sealed class QuarantineCommandTests : IAsyncDisposable
     private static async Task<Message> SendAsync(LetterboxProcess store, string text)
     {
         Message message = Texts.Message("ann", text);
-        Receipt receipt = await StoreLink.SendOnceAsync(store.Socket, message, TimeSpan.FromSeconds(30));
+        Receipt receipt = await StoreLink.SendOnceAsync([store.Socket], message, TimeSpan.FromSeconds(30));
         Assert.Equal(Receipt.Stored(message.Id), receipt);
         await store.Error.SeeAsync($"MongoDB does not take message {message.Id}: scripted 121");
         return message;

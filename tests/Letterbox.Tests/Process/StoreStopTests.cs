@@ -20,7 +20,7 @@ public sealed class StoreStopTests
         await using LetterboxProcess store = await LetterboxProcess.StartAsync(
             ["store"], new() { ["LETTERBOX_MONGODB_URI"] = uri }, folder.Path);
         Message message = Texts.Message("ann", "hello");
-        await StoreLink.SendOnceAsync(store.Socket, message, TimeSpan.FromSeconds(30));
+        await StoreLink.SendOnceAsync([store.Socket], message, TimeSpan.FromSeconds(30));
         await Eventually.IsAsync(() => mongo.Seen("insert").Count == 1);
 
         store.Signal(LetterboxProcess.SigTerm);

@@ -22,7 +22,7 @@ public sealed class RelayFailureTests : IAsyncDisposable
             {
                 TimeSpan pause = await _host.Time.NextTimerAsync();
                 Assert.InRange(pause.TotalMilliseconds, most / 2, most);
-                Assert.Equal(["messages do not reach MongoDB: no server; 3 are waiting"], relay.Notes);
+                Assert.Equal(["messages do not reach MongoDB: no server, 3 are waiting"], relay.Notes);
                 _host.Time.Advance(pause);
             }
 
@@ -64,7 +64,7 @@ public sealed class RelayFailureTests : IAsyncDisposable
         {
             TimeSpan pause = await _host.Time.NextTimerAsync();
             Assert.InRange(pause, TimeSpan.FromSeconds(15), TimeSpan.FromSeconds(30));
-            Assert.Equal(["messages do not reach MongoDB: not authorized; 2 are waiting"], relay.Notes);
+            Assert.Equal(["messages do not reach MongoDB: not authorized, 2 are waiting"], relay.Notes);
             _host.Time.Advance(pause);
         }
 

@@ -62,6 +62,15 @@ public sealed class TidyTests
         select $"{path}:{line.Number} names {place}");
 
     [Fact]
+    public void Settings_that_are_set_for_a_container_or_a_service_exist() => Nothing(
+        from path in Repository.TextFiles
+        where path is "Dockerfile" or "docs/OPERATIONS.md" || path.EndsWith(".yaml", StringComparison.Ordinal)
+        from line in Numbered(path)
+        from Match name in Regex.Matches(line.Text, "LETTERBOX_[A-Z_]+")
+        where Setting.All.All(setting => setting.Variable != name.Value)
+        select $"{path}:{line.Number}: {name.Value} is no setting, and would be passed over in silence");
+
+    [Fact]
     public void Every_package_has_a_reason()
     {
         // Packages that stand together share the reason above them.
