@@ -73,7 +73,8 @@ public sealed class PasswordTests
     private static async Task SendAsync(LetterboxProcess letterbox)
     {
         Message message = Texts.Message("ann", "hello");
-        Receipt receipt = await StoreLink.SendOnceAsync([letterbox.Socket], message, TimeSpan.FromSeconds(30));
+        var patience = TimeSpan.FromSeconds(30);
+        Receipt receipt = await StoreLink.SendOnceAsync([letterbox.Socket], message, patience);
         Assert.Equal(Receipt.Stored(message.Id), receipt);
     }
 

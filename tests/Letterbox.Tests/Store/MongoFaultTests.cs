@@ -68,12 +68,10 @@ public sealed class MongoFaultTests : IAsyncDisposable
         server.Next("insert", notDurable, notDurable);
         using MongoStore store = Open(server);
         JournalEntry[] batch = MongoMessages.Batch(3);
-        BatchOutcome first = store.Insert(batch);
-        Assert.False(first.Stored);
-        Assert.NotNull(first.Fault);
-        // Every document now answers 11000, and the write concern is still not met.
-        Assert.False(store.Insert(batch).Stored);
-        Assert.True(store.Insert(batch).Stored);
+        // After the first every document answers 11000, and the write concern is still not met. A server that
+        // says that it shuts down may cost a fault more: libmongoc leaves its connections.
+        SendUntilStored(store, batch, leastFaults: 2);
+        Assert.True(server.Seen("insert").Count >= 3);
         AssertStoredOnce(server, batch);
     }
 
