@@ -32,7 +32,7 @@ public sealed record Address(string Host, int Port)
             if (!IPAddress.TryParse(host, out IPAddress? ip)) return false;
             if (ip.AddressFamily != AddressFamily.InterNetworkV6) return false;
         }
-        else if (host != "*" && Uri.CheckHostName(host) is not (UriHostNameType.Dns or UriHostNameType.IPv4))
+        else if (host != "*" && !IsIPv4(host) && Uri.CheckHostName(host) != UriHostNameType.Dns)
         {
             return false;
         }
@@ -62,6 +62,9 @@ public sealed record Address(string Host, int Port)
         Host != "*"
         && (IPAddress.TryParse(Host, out IPAddress? ip) ? [ip] : Dns.GetHostAddresses(Host))
             .All(IPAddress.IsLoopback);
+
+    private static bool IsIPv4(string host) =>
+        IPAddress.TryParse(host, out IPAddress? ip) && ip.AddressFamily == AddressFamily.InterNetwork;
 
     /// <summary>The same host with another port.</summary>
     public Address WithPort(int port) => this with { Port = port };

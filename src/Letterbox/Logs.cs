@@ -24,7 +24,7 @@ public sealed class Logs : ILoggerFactory
     public static readonly TimeSpan FlushPatience = TimeSpan.FromSeconds(2);
 
     private readonly LogLevel _level;
-    private readonly TextWriter _output;
+    private readonly Func<TextWriter> _open;
     private readonly Thread _writer;
     private readonly Queue<Line> _lines = new();
     private readonly object _gate = new();
@@ -33,10 +33,10 @@ public sealed class Logs : ILoggerFactory
 
     /// <summary>Starts the writing thread.</summary>
     /// <param name="level">Events below it are not written.</param>
-    /// <param name="output">Where lines go; written to by one thread only.</param>
-    public Logs(LogLevel level, TextWriter output)
+    /// <param name="open">Where lines go; called for the first of them, on the writing thread.</param>
+    public Logs(LogLevel level, Func<TextWriter> open)
     {
-        (_level, _output) = (level, output);
+        (_level, _open) = (level, open);
         _writer = new Thread(Write) { Name = "log", IsBackground = true };
         _writer.Start();
     }
@@ -71,11 +71,13 @@ public sealed class Logs : ILoggerFactory
 
     private void Write()
     {
+        TextWriter? output = null;
         while (Take() is { } line)
         {
             try
             {
-                _output.WriteLine(line.Format());
+                output ??= _open();
+                output.WriteLine(line.Format());
             }
             catch (IOException)
             {

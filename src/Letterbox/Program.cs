@@ -124,7 +124,7 @@ public static class Program
 
     private static async Task<int> SuperviseAsync(Settings settings)
     {
-        using ILoggerFactory logs = new Logs(settings.Log, Console.Error);
+        using ILoggerFactory logs = new Logs(settings.Log, static () => Console.Error);
         using StopSignal stop = StopSignal.Listen();
         return await Supervisor.RunAsync(settings, logs, Console.Out, stop);
     }
@@ -146,7 +146,7 @@ public static class Program
         string role, Settings settings, Address at,
         Func<Settings, ILoggerFactory, CancellationToken, Task<int>> run)
     {
-        using ILoggerFactory logs = new Logs(settings.Log, Console.Error);
+        using ILoggerFactory logs = new Logs(settings.Log, static () => Console.Error);
         using StopSignal stop = StopSignal.Listen();
         try
         {

@@ -52,7 +52,7 @@ public sealed class LogsTests
     {
         const int tooMany = 10;
         using var output = new Gate();
-        using (var logs = new Logs(LogLevel.Information, output))
+        using (var logs = new Logs(LogLevel.Information, () => output))
         {
             ILogger log = logs.CreateLogger("store");
             log.LogInformation("first");
@@ -70,7 +70,7 @@ public sealed class LogsTests
     {
         using var output = new Gate();
         output.Open();
-        using (var logs = new Logs(level, output)) log(logs.CreateLogger("store"));
+        using (var logs = new Logs(level, () => output)) log(logs.CreateLogger("store"));
         return output.Lines;
     }
 

@@ -20,17 +20,14 @@ internal sealed class Pages
 
     private readonly SiteFiles _files;
     private readonly TimeProvider _time;
-    private readonly Response _notFoundPage;
+    private Response? _notFoundPage;
 
     /// <summary>Makes the pages of these files.</summary>
-    public Pages(SiteFiles files, TimeProvider time)
-    {
-        (_files, _time) = (files, time);
-        _notFoundPage = Error(404, NoPage, json: false);
-    }
+    public Pages(SiteFiles files, TimeProvider time) => (_files, _time) = (files, time);
 
     /// <summary>404; the one error that is asked for all day, so it is made once.</summary>
-    public Response NotFound(bool json) => json ? Error(404, NoPage, json) : _notFoundPage;
+    public Response NotFound(bool json) =>
+        json ? Error(404, NoPage, json) : _notFoundPage ??= Error(404, NoPage, json);
 
     /// <summary>
     /// The empty form, under a fresh key: the first hop of a message is the page it is written on.
