@@ -52,7 +52,7 @@ public static class StoreProcess
             settings.Socket, journal.AppendAsync, new SocketLimits(), time, log, settings.Secret, Notes);
 
         server.Start();
-        Console.WriteLine($"store ready on {settings.Socket.WithPort(server.EndPoint.Port)}");
+        ReadyLine.Write("store", settings.Socket.WithPort(server.EndPoint.Port));
         await Task.Delay(Timeout.Infinite, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
         // The relay stops meanwhile: what it does not bring to MongoDB any more stays in the journal, which

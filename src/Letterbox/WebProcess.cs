@@ -43,7 +43,7 @@ public static class WebProcess
             settings.Http, ConnectionsMax, server.ServeAsync, server.TurnAway, log);
 
         listener.Start();
-        Console.WriteLine($"web ready on {settings.Http.WithPort(listener.EndPoint.Port)}");
+        ReadyLine.Write("web", settings.Http.WithPort(listener.EndPoint.Port));
         // Pages can be had already; a message that comes first waits for the store.
         link.Start();
         await Task.Delay(Timeout.Infinite, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

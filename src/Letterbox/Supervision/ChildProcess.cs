@@ -97,7 +97,7 @@ public sealed class ChildProcess : IDisposable
 
     private void HandOn(string role, TextWriter output)
     {
-        string readyOn = $"{role} ready on ";
+        string readyOn = role + ReadyLine.Middle;
         using StreamReader lines = _process.StandardOutput;
         while (lines.ReadLine() is { } line)
         {
