@@ -94,7 +94,7 @@ public sealed class Logs : ILoggerFactory
             while (_lines.Count == 0 && _dropped == 0 && !_closed) Monitor.Wait(_gate);
             if (_lines.TryDequeue(out Line? line)) return line;
             if (_dropped == 0) return null;
-            string text = $"{_dropped} lines are missing here: they came faster than they were taken";
+            string text = $"{_dropped} lines were left out before this: they came faster than they went";
             _dropped = 0;
             return new Line(DateTime.UtcNow, LogLevel.Warning, "log", text);
         }

@@ -27,7 +27,7 @@ public sealed record Setting(string Variable, string? Option, string Default, st
     /// <summary>File with the secret that web and store processes share.</summary>
     public static readonly Setting SecretFile = new("LETTERBOX_SECRET_FILE", null,
         "(none: no TLS, no proof)",
-        "file with a secret; web and store speak TLS, and each proves that it knows the secret");
+        "file with a secret; web and store speak TLS, and each proves that it knows the secret; no UDP then");
 
     /// <summary>Folder of the journal.</summary>
     public static readonly Setting Data = new("LETTERBOX_DATA", "--data", "./data",

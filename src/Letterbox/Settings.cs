@@ -95,12 +95,13 @@ public sealed record Settings
         string? mongoUriFile = source.Text(Setting.MongoUriFile);
         string? secretFile = source.Text(Setting.SecretFile);
         const string address = "host:port, such as localhost:3000, [::1]:3000 or *:3000";
+        const string addresses = address + "; web and send take several, with commas";
         const string level = "trace, debug, information, warning, error, critical or none";
         var usual = new Settings();
         return new Settings
         {
             Http = source.Get(Setting.Http, usual.Http, Address.TryParse, address),
-            Stores = source.Get(Setting.Socket, usual.Stores, Address.TryParseList, address),
+            Stores = source.Get(Setting.Socket, usual.Stores, Address.TryParseList, addresses),
             NetworkIsPrivate = source.Get(Setting.Network, false, Private, "public or private"),
             SecretFile = secretFile,
             Secret = secretFile is null ? null : source.Content<SharedSecret?>(

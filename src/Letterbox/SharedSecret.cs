@@ -16,7 +16,7 @@ public sealed class SharedSecret
     public const int BytesMin = 32;
 
     /// <summary>What a wrong one is told.</summary>
-    public const string Expected = "at least 32 bytes, such as `openssl rand -base64 32` makes";
+    public const string Expected = "at least 32 bytes of text, such as `openssl rand -base64 32` makes";
 
     private readonly byte[] _key;
 

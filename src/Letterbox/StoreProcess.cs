@@ -63,7 +63,11 @@ public static class StoreProcess
         if (left > 0) log.LogWarning("{Left} connections did not end in time", left);
         return ExitStatus.Ok;
 
-        IReadOnlyList<string> Notes() => relay?.Notes ?? [];
+        IReadOnlyList<string> Notes()
+        {
+            IReadOnlyList<string> notes = relay?.Notes ?? [];
+            return journal.Fault is { } fault ? [$"messages cannot be stored: {fault}", .. notes] : notes;
+        }
     }
 
     // Null: this process is to stop before it got the journal.

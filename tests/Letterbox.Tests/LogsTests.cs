@@ -63,7 +63,7 @@ public sealed class LogsTests
 
         string[] lines = output.Lines;
         Assert.Equal(1 + Logs.LinesMax + 1, lines.Length);
-        Assert.Contains($"warn log: {tooMany} lines are missing here", lines[^1], StringComparison.Ordinal);
+        Assert.Contains($"warn log: {tooMany} lines were left out", lines[^1], StringComparison.Ordinal);
     }
 
     private static string[] Written(LogLevel level, Action<ILogger> log)

@@ -5,7 +5,8 @@
 //   Idle             the first byte of a request comes  ReadingHead      closed without a word
 //   ReadingHead      the head is complete               ReadingContent   408, closed
 //   ReadingContent   the request is complete            Responding       408, closed
-//   Responding       the answer is sent                 Idle, Lingering  closed (it does not read)
+//   Responding       the answer is sent                 Idle, Lingering, closed (it does not read)
+//                                                       Closed
 //   Lingering        the client has closed              Closed           closed
 //   any but the last: the request is refused            Lingering
 //

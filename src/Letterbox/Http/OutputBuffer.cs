@@ -64,10 +64,16 @@ internal sealed class OutputBuffer(Socket socket)
     /// <summary>Sends a last answer as far as the kernel takes it at once.</summary>
     public void SendLast(Response response, ReadOnlySpan<byte> dateLine)
     {
-        WriteHead(response, dateLine, close: true, keepAlive: false);
-        Write(response.Content.Span);
-        SendNow(_bytes.AsSpan(0, _length));
-        Release();
+        try
+        {
+            WriteHead(response, dateLine, close: true, keepAlive: false);
+            Write(response.Content.Span);
+            SendNow(_bytes.AsSpan(0, _length));
+        }
+        finally
+        {
+            Release();
+        }
     }
 
     /// <summary>Forgets what was written, and gives the memory back.</summary>

@@ -54,7 +54,7 @@ internal static class Handshake
 
     /// <summary>The store's side: the wire, or why there is none.</summary>
     public static Task<(Wire? Wire, string? Fault)> AcceptAsync(
-        Socket socket, X509Certificate2 certificate, SharedSecret secret, CancellationToken deadline)
+        Socket socket, SslStreamCertificateContext identity, SharedSecret secret, CancellationToken deadline)
     {
         return GuardAsync(socket, ProveAsync);
 
@@ -63,12 +63,12 @@ internal static class Handshake
             await tls.AuthenticateAsServerAsync(
                 new SslServerAuthenticationOptions
                 {
-                    ServerCertificate = certificate,
+                    ServerCertificateContext = identity,
                     EnabledSslProtocols = Versions,
                     AllowTlsResume = false,
                 },
                 deadline);
-            byte[] bound = certificate.GetCertHash(HashAlgorithmName.SHA256);
+            byte[] bound = identity.TargetCertificate.GetCertHash(HashAlgorithmName.SHA256);
             if (!await IsProvenAsync(tls, secret.Sign(Client, bound), deadline))
                 return "it does not know the secret";
             await tls.WriteAsync(Line(secret.Sign(Store, bound)), deadline);
@@ -90,6 +90,7 @@ internal static class Handshake
                 {
                     EnabledSslProtocols = Versions,
                     AllowTlsResume = false,
+                    CertificateChainPolicy = NothingToFetch(),
                     RemoteCertificateValidationCallback = (_, shown, _, _) =>
                     {
                         // Taken for now: the proof over it decides.
@@ -103,6 +104,10 @@ internal static class Handshake
                 : "it does not know our secret, or somebody stands in between";
         }
     }
+
+    /// <summary>A fresh identity for the life of a store process, made once: it is dear.</summary>
+    public static SslStreamCertificateContext MakeIdentity() =>
+        SslStreamCertificateContext.Create(MakeCertificate(), additionalCertificates: null, offline: true);
 
     private static async Task<(Wire? Wire, string? Fault)> GuardAsync(
         Socket socket, Func<SslStream, Task<string?>> prove)
@@ -131,6 +136,16 @@ internal static class Handshake
         await tls.DisposeAsync();
         return (null, fault);
     }
+
+    // A certificate may name places to fetch its issuer from. Whoever shows it is a stranger still: he is not
+    // to choose whom this process talks to, and the fetching would hold up the thread that serves every
+    // socket.
+    private static X509ChainPolicy NothingToFetch() => new()
+    {
+        DisableCertificateDownloads = true,
+        RevocationMode = X509RevocationMode.NoCheck,
+        TrustMode = X509ChainTrustMode.CustomRootTrust,
+    };
 
     private static byte[] Line(byte[] proof) =>
         Encoding.ASCII.GetBytes($"PROOF {Convert.ToHexStringLower(proof)}\n");

@@ -18,11 +18,10 @@ internal sealed class LinkConnection : IDisposable
     public static async Task<(LinkConnection? Connection, string? Fault)> ConnectAsync(
         Address store, SharedSecret? secret, CancellationToken deadline)
     {
-        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
-        SocketError error = await socket.TryConnectAsync(store.ToConnect(), deadline);
-        if (error != SocketError.Success)
+        (Socket? socket, SocketError error) =
+            await Connecting.TryConnectAsync(store.ToConnect(), deadline);
+        if (socket is null)
         {
-            socket.Dispose();
             string how = error == SocketError.OperationAborted ? "in time" : $"({error})";
             return (null, $"the store at {store} cannot be reached {how}");
         }

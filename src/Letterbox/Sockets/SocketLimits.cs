@@ -41,9 +41,16 @@ public sealed record SocketLimits
 
     /// <summary>
     /// From the connection to the proof that the client knows the secret; who takes longer is dropped. Long
-    /// enough for a lost segment to be sent again, short enough that strangers hold few of the connections.
+    /// enough for a lost segment to be sent again.
     /// </summary>
     public TimeSpan HandshakeDeadline { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>
+    /// Connections at once whose client has not proved yet that it knows the secret; one more ends the one
+    /// that has been at it for longest. Against thousands of strangers a second an honest client still has a
+    /// hundred milliseconds.
+    /// </summary>
+    public int UnprovenMax { get; init; } = 512;
 
     /// <summary>
     /// How long a message that had to wait counts against the store when none comes after it.

@@ -4,8 +4,8 @@
 // knows the secret: Handshake.cs. Datagrams have no such thing, so there are none.
 
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
-using System.Security.Cryptography.X509Certificates;
 using Microsoft.Extensions.Logging;
 
 namespace Letterbox.Sockets;
@@ -25,10 +25,10 @@ public sealed class SocketServer : IDisposable
     private readonly TimeProvider _time;
     private readonly ILogger _log;
     private readonly SharedSecret? _secret;
-    private readonly X509Certificate2? _certificate;
+    private readonly SslStreamCertificateContext? _identity;
+    private readonly Strangers? _strangers;
     private readonly Listener _listener;
     private readonly DatagramServer? _datagrams;
-    private int _strangers;
 
     /// <summary>Binds; clients wait until <see cref="Start"/>.</summary>
     /// <param name="address">Where; port 0 picks one that is free for both, see <see
@@ -48,7 +48,12 @@ public sealed class SocketServer : IDisposable
     {
         (_accept, _limits, _time, _log, _secret) = (accept, limits, time, log, secret);
         _status = new StoreStatus(notes ?? (static () => []), limits.WaitMemory, time);
-        if (secret is not null) _certificate = Handshake.MakeCertificate();
+        if (secret is not null)
+        {
+            _identity = Handshake.MakeIdentity();
+            _strangers = new Strangers(limits.UnprovenMax, time, log);
+        }
+
         (_listener, _datagrams) = Bind(address);
     }
 
@@ -84,7 +89,7 @@ public sealed class SocketServer : IDisposable
         _stopping.Cancel();
         _listener.Dispose();
         _datagrams?.Dispose();
-        _certificate?.Dispose();
+        _identity?.TargetCertificate.Dispose();
         _stopping.Dispose();
     }
 
@@ -123,19 +128,10 @@ public sealed class SocketServer : IDisposable
         using var deadline = new CancellationTokenSource(_limits.HandshakeDeadline, _time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, _stopping.Token);
         EndPoint? client = RemoteEnd(socket);
-        (Wire? wire, string? fault) =
-            await Handshake.AcceptAsync(socket, _certificate!, secret, either.Token);
-        if (wire is not null)
-        {
-            Volatile.Write(ref _strangers, 0);
-            await ServeAsync(wire);
-            return;
-        }
-
-        // Told of the first only, until somebody is let in: strangers must not fill the log.
-        bool first = Interlocked.Exchange(ref _strangers, 1) == 0;
-        if (first && !_stopping.IsCancellationRequested)
-            _log.LogWarning("the client at {Client} is not let in: {Fault}", client, fault);
+        (Wire? wire, string? fault) = await _strangers!.ProveAsync(
+            socket, () => Handshake.AcceptAsync(socket, _identity!, secret, either.Token));
+        if (wire is not null) await ServeAsync(wire);
+        else if (!_stopping.IsCancellationRequested) _strangers.Refused(client, fault!);
     }
 
     private static EndPoint? RemoteEnd(Socket socket)

@@ -24,7 +24,9 @@ public sealed class StoreInquiry(
     {
         lock (_gate)
         {
-            if (_answer is not null && time.GetElapsedTime(_asked) < limits.AskEvery) return _answer;
+            bool fresh = _answer is { } last
+                && (!last.IsCompleted || time.GetElapsedTime(_asked) < limits.AskEvery);
+            if (fresh) return _answer!;
             _asked = time.GetTimestamp();
             return _answer = AskAllAsync();
         }

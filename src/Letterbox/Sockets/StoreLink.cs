@@ -23,6 +23,9 @@ public sealed class StoreLink : IAsyncDisposable
 
     private readonly IReadOnlyList<Address> _stores;
     private readonly SharedSecret? _secret;
+
+    // What came of the last attempt at each store, so that it is said once.
+    private readonly string?[] _faults;
     private readonly LinkLimits _limits;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
@@ -33,6 +36,7 @@ public sealed class StoreLink : IAsyncDisposable
     private readonly TaskCompletionSource _emptied = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile LinkConnection? _connection;
     private volatile string? _fault = "not connected yet";
+    private bool _heard;
     private int _closing;
 
     // Released when the writing loop sleeps and there is work, or the connection broke. Once too often does
@@ -52,6 +56,7 @@ public sealed class StoreLink : IAsyncDisposable
         SharedSecret? secret = null)
     {
         (_stores, _limits, _time, _log, _secret) = (stores, limits, time, log, secret);
+        _faults = new string?[stores.Count];
         _queue = new LinkQueue(limits, stores.Count, time);
         TimeSpan never = Timeout.InfiniteTimeSpan;
         _sweep = time.CreateTimer(static self => ((StoreLink)self!).Sweep(), this, never, never);
@@ -61,10 +66,10 @@ public sealed class StoreLink : IAsyncDisposable
     public void Start() => _running = RunAsync();
 
     /// <summary>A connection stands. A store that hangs is found out only when a message is late.</summary>
-    public bool Connected => _connection is not null;
+    internal bool Connected => _connection is not null;
 
     /// <summary>Why there is no connection, in words; <c>null</c> while there is one.</summary>
-    public string? Fault => _fault;
+    internal string? Fault => _fault;
 
     /// <summary>
     /// Sends one message over a connection of its own. A store that cannot be reached, or does not answer,
@@ -116,36 +121,45 @@ public sealed class StoreLink : IAsyncDisposable
         for (int attempt = 0; !_stopping.IsCancellationRequested; attempt++)
         {
             int at = attempt % _stores.Count;
-            LinkConnection? connection = await ConnectAsync(_stores[at]);
-            if (connection is not null)
-            {
-                pause = _limits.BackOffMin;
-                await ServeAsync(connection);
-            }
-
+            LinkConnection? connection = await ConnectAsync(at);
+            if (connection is not null && await ServeAsync(connection)) pause = _limits.BackOffMin;
             // Once in each round, so that stores which take connections and drop them do not make it spin.
             if (at < _stores.Count - 1) continue;
             await Task.Delay(pause, _time, _stopping.Token)
                 .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            if (connection is null) pause = 2 * pause < _limits.BackOffMax ? 2 * pause : _limits.BackOffMax;
+            pause = 2 * pause < _limits.BackOffMax ? 2 * pause : _limits.BackOffMax;
         }
     }
 
-    private async Task<LinkConnection?> ConnectAsync(Address store)
+    private async Task<LinkConnection?> ConnectAsync(int at)
     {
+        Address store = _stores[at];
         using var deadline = new CancellationTokenSource(_limits.ConnectDeadline, _time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, _stopping.Token);
-        (LinkConnection? connection, string? fault) =
-            await LinkConnection.ConnectAsync(store, _secret, either.Token);
-        bool news = !string.Equals(_fault, fault, StringComparison.Ordinal);
-        (_connection, _fault) = (connection, fault);
+        LinkConnection? connection = null;
+        string? fault;
+        try
+        {
+            (connection, fault) = await LinkConnection.ConnectAsync(store, _secret, either.Token);
+        }
+        catch (Exception e)
+        {
+            // A bug of ours: it costs this attempt.
+            _log.LogError(e, "the link to the store met a fault");
+            fault = "the link met a fault";
+        }
+
+        bool news = !string.Equals(_faults[at], fault, StringComparison.Ordinal);
+        (_connection, _fault, _faults[at]) = (connection, fault, fault);
         if (connection is not null) _log.LogInformation("connected to the store at {Store}", store);
         else if (news && !_stopping.IsCancellationRequested) _log.LogWarning("{Fault}, trying again", fault);
         return connection;
     }
 
-    private async Task ServeAsync(LinkConnection connection)
+    // Whether it was of any use: an answer came.
+    private async Task<bool> ServeAsync(LinkConnection connection)
     {
+        _heard = false;
         await using CancellationTokenRegistration stopping = _stopping.Token.UnsafeRegister(
             static connection => ((LinkConnection)connection!).Close(), connection);
         _queue.Connect();
@@ -162,6 +176,8 @@ public sealed class StoreLink : IAsyncDisposable
         {
             connection.Dispose();
         }
+
+        return _heard;
     }
 
     private async Task WriteAsync(LinkConnection connection)
@@ -203,6 +219,7 @@ public sealed class StoreLink : IAsyncDisposable
                 if (count == 0) return;
                 length += count;
                 fault = _queue.Answer(bytes.AsSpan(0, length), answered, out int consumed);
+                _heard |= answered.Count > 0;
                 length -= consumed;
                 bytes.AsSpan(consumed, length).CopyTo(bytes);
                 if (length >= Answer.BytesMax) fault ??= "the store gave an answer without an end";

@@ -79,6 +79,39 @@ public sealed class StopTests
         Assert.True(await peer.EndsAsync());
     }
 
+    // The answer is with the kernel, the client has not taken it yet and sends its next request. To close now
+    // would be a reset as soon as that arrives, and the rest of the answer would be gone.
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_client_that_is_parted_from_while_it_sends_its_next_request_gets_answer_and_end(
+        bool beforeTheAnswer)
+    {
+        const string request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        byte[] content = LargeContent.Bytes[..100_000];
+        TaskCompletionSource begun = new(), release = new();
+        await using var host = new EchoHost(handler: async _ =>
+        {
+            begun.TrySetResult();
+            await release.Task;
+            return Response.Create(200, [], content);
+        });
+        using HttpPeer peer = await HttpPeer.ConnectAsync(host.Port, receiveBuffer: 4096);
+        await peer.SendAsync(request);
+        await begun.Task;
+        host.Server.Stop();
+        if (beforeTheAnswer) await peer.SendAsync(request);
+        release.SetResult();
+        await host.Server.UntilAsync(Lingering);
+        Assert.True(await peer.SendAsync(request));
+        HttpAnswer answer = (await peer.ReadAsync())!;
+        Assert.True(answer.SaysClose);
+        Assert.Equal(content, answer.Content);
+        Assert.True(await peer.EndsAsync());
+        peer.HalfClose();
+        Assert.Equal(0, await host.DrainAsync());
+    }
+
     [Fact]
     public async Task A_connection_that_is_just_about_to_wait_is_not_missed()
     {

@@ -149,6 +149,7 @@ public sealed class StatusTests : IAsyncDisposable
         Task<Readiness> first = inquiry.AskAsync();
         _time.Advance(s_limits.AskEvery - TimeSpan.FromTicks(1));
         Assert.Same(first, inquiry.AskAsync());
+        await first;
         _time.Advance(TimeSpan.FromTicks(1));
         Assert.NotSame(first, inquiry.AskAsync());
     }
