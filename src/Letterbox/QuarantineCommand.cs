@@ -44,7 +44,7 @@ public static class QuarantineCommand
     private static int List(Settings settings, string format)
     {
         using JournalReader journal = JournalReader.Open(settings.JournalPath);
-        return Write(output =>
+        Write(output =>
         {
             if (format == "table") output.Write($"{"id",-24}  {"since",-19}  reason\n");
             foreach (QuarantinedMessage held in journal.ReadQuarantine())
@@ -53,6 +53,7 @@ public static class QuarantineCommand
                     format == "table" ? Row(held) : ListingFormat.Json(held.Entry.Message, held.Reason));
             }
         });
+        return ExitStatus.Ok;
     }
 
     private static string Row(QuarantinedMessage held)
@@ -90,26 +91,23 @@ public static class QuarantineCommand
             .. journal.ReadQuarantine().Select(static held => held.Entry.Message)
                 .Where(message => asked.Contains(message.Id)),
         ];
-        if (Quarantine.Drop(settings.JournalPath, asked) is { Count: > 0 } strange) return Refuse(strange);
-        return Write(output =>
+        ObjectId[] strange = [.. asked.Except(messages.Select(static message => message.Id))];
+        if (strange.Length > 0) return Refuse(strange);
+        // What is printed is all that is left of them: only what is written out may be deleted.
+        Write(output =>
         {
             foreach (StoredMessage message in messages) output.Write(ListingFormat.Json(message));
         });
+        return Quarantine.Drop(settings.JournalPath, asked) is { Count: > 0 } gone
+            ? Refuse(gone)
+            : ExitStatus.Ok;
     }
 
-    private static int Write(Action<StreamWriter> lines)
+    // A reader that went away is no fault: .NET writes on into nothing. A full disk is one.
+    private static void Write(Action<StreamWriter> lines)
     {
-        try
-        {
-            using var output = new StreamWriter(Console.OpenStandardOutput());
-            lines(output);
-        }
-        catch (IOException)
-        {
-            // The reader of the output went away: it has seen enough.
-        }
-
-        return ExitStatus.Ok;
+        using var output = new StreamWriter(Console.OpenStandardOutput());
+        lines(output);
     }
 
     private static ObjectId[] Parse(string[] ids) => [.. ids.Distinct().Select(static text =>

@@ -20,9 +20,11 @@ public static class Listing
     /// <param name="format"><c>table</c>, <c>json</c> (one object a line) or <c>csv</c>.</param>
     /// <param name="follow">Go on with new messages.</param>
     /// <param name="output">
-    /// Where to, encoded as UTF-8. When its reader goes away (<c>| head</c>), the listing ends.
+    /// Where to, encoded as UTF-8. That the reader of standard output went away (<c>| head</c>) is no fault:
+    /// .NET writes on into nothing.
     /// </param>
     /// <param name="stop">Ends the following.</param>
+    /// <exception cref="IOException">The output takes no more, as on a full disk.</exception>
     public static async Task<int> RunAsync(
         Settings settings, string format, bool follow, TextWriter output, CancellationToken stop)
     {
@@ -48,6 +50,7 @@ public static class Listing
 
     /// <summary>The same from a store that is open already.</summary>
     /// <exception cref="StoreException">The store cannot be read, or no longer.</exception>
+    /// <exception cref="IOException">The output takes no more.</exception>
     internal static async Task<int> RunAsync(
         IStoredMessages stored, ListingFormat format, bool follow, TextWriter output, TimeProvider time,
         CancellationToken stop)
@@ -66,11 +69,6 @@ public static class Listing
         {
             // Stopped while it followed: that is how following ends.
         }
-        catch (IOException)
-        {
-            // The reader of the output went away: it has seen enough.
-        }
-
         return ExitStatus.Ok;
 
         async Task WriteAsync(IEnumerable<StoredMessage> messages)

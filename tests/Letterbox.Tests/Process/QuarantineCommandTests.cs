@@ -2,7 +2,9 @@
 
 using System.Text.Json;
 using Letterbox.Sockets;
+using Letterbox.Store;
 using Letterbox.Tests.Support;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Letterbox.Tests.Process;
 
@@ -75,6 +77,30 @@ public sealed class QuarantineCommandTests : IAsyncDisposable
         Finished end = await RunAsync(line);
         Assert.Equal((ExitStatus.Failed, ""), (end.Status, end.Output));
         Assert.Contains("there is no journal at", end.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("quarantine list")]
+    [InlineData("quarantine list --format json")]
+    [InlineData("quarantine drop ID")]
+    public async Task What_cannot_be_written_out_is_a_failure_and_stays(string line)
+    {
+        Message message = Texts.Message("ann", "refused");
+        await using (var journal = Journal.Open(_folder.Path, TimeProvider.System, NullLogger.Instance))
+        {
+            await journal.AppendAsync(message);
+            Assert.Null(journal.MarkDelivered(0, 1, [(1, "too large")]));
+        }
+
+        string[] onFullDisk = ["sh", "-c", "exec \"$0\" \"$@\" >/dev/full"];
+        string command = line.Replace("ID", $"{message.Id}", StringComparison.Ordinal);
+        await using LetterboxProcess quarantine = LetterboxProcess.Launch(
+            command.Split(' '), data: _folder.Path, under: onFullDisk);
+        Assert.Equal(ExitStatus.Failed, await quarantine.EndedAsync());
+        Assert.Matches("^letterbox: No space left on device.*\n$", quarantine.Error.Text);
+        Assert.Equal(["ann|refused"], JournalRows.Messages(_folder.Path));
+        Finished list = await RunAsync("quarantine list");
+        Assert.Contains($"{message.Id}", list.Output, StringComparison.Ordinal);
     }
 
     private Task<Finished> RunAsync(string line) =>

@@ -140,15 +140,19 @@ public sealed class ListingTests : IDisposable
         Assert.Equal(ExitStatus.Ok, await listing);
     }
 
-    [Fact]
-    public async Task A_closed_pipe_ends_it_quietly_even_while_following()
+    [Theory]
+    [InlineData("--format", "table")]
+    [InlineData("--format", "json")]
+    [InlineData("--format", "csv")]
+    [InlineData("--follow")]
+    public async Task What_cannot_be_written_out_is_a_failure(params string[] how)
     {
-        await using Journal journal = Samples.OpenJournal(_folder);
-        await Samples.FillAsync(journal, 10);
-        using JournalReader reader = JournalReader.Open(journal.Path);
-        await using var output = new StreamWriter(new ClosedPipe()) { AutoFlush = true };
-        Assert.Equal(ExitStatus.Ok, await Listing.RunAsync(
-            reader, ListingFormat.For("json", 0)!, follow: true, output, TimeProvider.System, default));
+        await using (Journal journal = Samples.OpenJournal(_folder)) await Samples.FillAsync(journal, 10);
+        string[] onFullDisk = ["sh", "-c", "exec \"$0\" \"$@\" >/dev/full"];
+        await using LetterboxProcess listing = LetterboxProcess.Launch(
+            ["messages", .. how], data: _folder.Path, under: onFullDisk);
+        Assert.Equal(ExitStatus.Failed, await listing.EndedAsync());
+        Assert.Matches("^letterbox: No space left on device.*\n$", listing.Error.Text);
     }
 
     [Theory]
@@ -186,20 +190,4 @@ public sealed class ListingTests : IDisposable
 
     private static ObjectId Parse(string hex) =>
         ObjectId.TryParse(hex, out ObjectId id) ? id : throw new FormatException();
-
-    private sealed class ClosedPipe : MemoryStream
-    {
-        public override void Write(ReadOnlySpan<byte> buffer) => throw new IOException("Broken pipe");
-
-        public override void Write(byte[] buffer, int offset, int count) =>
-            throw new IOException("Broken pipe");
-
-        public override Task WriteAsync(
-            byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-            Task.FromException(new IOException("Broken pipe"));
-
-        public override ValueTask WriteAsync(
-            ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
-            ValueTask.FromException(new IOException("Broken pipe"));
-    }
 }
