@@ -13,7 +13,8 @@ public sealed record BatchOutcome(bool Stored, string? Fault, IReadOnlyList<Refu
 {
     /// <summary>
     /// Whether the fault is one of the place, such as a wrong password or a full disk: somebody has to mend
-    /// it, and trying again soon will not help.
+    /// it, and trying again soon will not help. To be believed when it comes twice in a row, see
+    /// MongoFailure.cs.
     /// </summary>
     public bool OfThePlace { get; init; }
 

@@ -50,10 +50,11 @@ internal static class ImportTarget
     public static ImportBatch Mongo(MongoStore mongo, TimeProvider time) => async batch =>
     {
         IReadOnlyDictionary<ObjectId, StoredMessage>? there = null;
+        bool placeBefore = false;
         for (int tries = 1; ; tries++)
         {
             string? fault;
-            bool somebodyMustMendIt = false;
+            bool place = false;
             try
             {
                 // Looked at once, before the first try: later it is not known whose work it is.
@@ -61,14 +62,16 @@ internal static class ImportTarget
                 BatchOutcome outcome = mongo.Insert(batch);
                 if (outcome.Stored) return Count(batch, there, outcome.Refused);
                 fault = outcome.Fault ?? "no reason was given";
-                somebodyMustMendIt = outcome.OfThePlace;
+                place = outcome.OfThePlace;
             }
             catch (StoreException e)
             {
                 fault = e.Message;
             }
 
-            if (tries == Tries || somebodyMustMendIt) return new ImportOutcome(0, 0, [], fault);
+            // The first may be a login that an election cut short.
+            if (tries == Tries || (place && placeBefore)) return new ImportOutcome(0, 0, [], fault);
+            placeBefore = place;
             await Task.Delay(s_pause, time);
         }
     };

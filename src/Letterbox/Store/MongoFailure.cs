@@ -14,6 +14,9 @@
 //
 // libmongoc tells a code together with the domain that it is of: 17 is the server's, 11 the same as older
 // servers tell it, 1 the client's. 8000 is what Atlas says of a wrong password.
+//
+// libmongoc calls any failure during a login client 11, an election or a connection that breaks among them.
+// So a fault of the place is believed when it comes a second time in a row; until then it is of the moment.
 
 namespace Letterbox.Store;
 
@@ -38,7 +41,9 @@ internal enum Refusal
 
 /// <summary>Why nothing is certain of what was asked of MongoDB.</summary>
 /// <param name="Reason">Fit for a log: one line, never with a password.</param>
-/// <param name="OfThePlace">Whether somebody has to mend something before it can work.</param>
+/// <param name="OfThePlace">
+/// Whether, if it comes again, somebody has to mend something before it can work.
+/// </param>
 internal sealed record MongoFailure(string Reason, bool OfThePlace = false)
 {
     private const uint ClientDomain = 1, CommandDomain = 11, ServerDomain = 17;

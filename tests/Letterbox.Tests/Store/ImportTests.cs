@@ -73,6 +73,23 @@ public sealed class ImportTests : IDisposable
         Assert.Equal(3, server.Stored("letterbox", "messages").Count);
     }
 
+    [Theory]
+    [InlineData(3, 13)]
+    [InlineData(3, 13, 91, 13)]
+    [InlineData(0, 91, 13, 13)]
+    public async Task A_place_that_is_at_fault_twice_in_a_row_ends_it(int imported, params int[] codes)
+    {
+        await using var server = new ScriptedMongo();
+        using var mongo = MongoStore.Open(server.Uri, "letterbox", "messages");
+        server.Next("insert", [.. codes.Select(static code => MongoFault.CommandError(code))]);
+        var time = new ManualTime();
+        Task<bool> import = RunAsync(ImportTarget.Mongo(mongo, time), Lines(3));
+        int pauses = imported > 0 ? codes.Length : codes.Length - 1;
+        for (int n = 0; n < pauses; n++) time.Advance(await time.NextTimerAsync());
+        Assert.Equal(imported > 0, await import);
+        Assert.StartsWith($"{imported} imported", _output.ToString());
+    }
+
     [Fact]
     public async Task A_mongodb_that_does_not_come_back_ends_the_import_where_it_stood()
     {

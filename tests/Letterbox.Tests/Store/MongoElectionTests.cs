@@ -41,6 +41,27 @@ public sealed class MongoElectionTests() : MongoRelayed(MongoTopology.ReplicaSet
 
     [Theory]
     [InlineData(0)]
+    [InlineData(91)]
+    [InlineData(11600)]
+    public async Task An_election_under_a_login_costs_another_try_and_is_no_fault_of_the_place(int code)
+    {
+        Message[] messages = await FillAsync();
+        var user = new MongoUser("letterbox", "hunter2secret");
+        Server.User = user;
+        Server.Next("saslStart", code == 0
+            ? MongoFault.Before(MongoMisbehaviour.Drop)
+            : MongoFault.CommandError(code));
+        Start(Server.ImpatientUri);
+        TimeSpan pause = await Time.NextTimerAsync();
+        Assert.InRange(pause, TimeSpan.Zero, TimeSpan.FromSeconds(1));
+        Time.Advance(pause);
+        await DeliveredAsync();
+        AssertKept(messages);
+        Assert.DoesNotContain(Log, static line => line.StartsWith("Error", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData(0)]
     [InlineData(10107)]
     [InlineData(11602)]
     public async Task What_only_the_old_primary_had_is_sent_to_the_new_one(int code)

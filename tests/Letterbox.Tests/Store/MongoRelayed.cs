@@ -15,7 +15,6 @@ public abstract class MongoRelayed : IAsyncLifetime
     private const int TriesMax = 50;
 
     private readonly TempFolder _folder = new();
-    private readonly ManualTime _time = new();
     private readonly RecordingLog _log = new();
     private Journal _journal = null!;
     private Relay? _relay;
@@ -24,6 +23,8 @@ public abstract class MongoRelayed : IAsyncLifetime
     private protected MongoRelayed(MongoTopology topology) => Server = new ScriptedMongo(topology);
 
     private protected ScriptedMongo Server { get; }
+
+    private protected ManualTime Time { get; } = new();
 
     private protected IReadOnlyList<string> Log => _log.Lines;
 
@@ -36,7 +37,7 @@ public abstract class MongoRelayed : IAsyncLifetime
 
     public ValueTask InitializeAsync()
     {
-        _journal = Samples.OpenJournal(_folder, _time);
+        _journal = Samples.OpenJournal(_folder, Time);
         return ValueTask.CompletedTask;
     }
 
@@ -58,11 +59,11 @@ public abstract class MongoRelayed : IAsyncLifetime
     private protected void Start(string? uri = null)
     {
         _store = MongoStore.Open(uri ?? Server.ImpatientUri, "letterbox", "messages");
-        _relay = new Relay(_journal, _store.Insert, TimeSpan.FromDays(7), _time, _log);
+        _relay = new Relay(_journal, _store.Insert, TimeSpan.FromDays(7), Time, _log);
     }
 
     /// <summary>Lets the relay wait as long as it likes, once.</summary>
-    private protected async Task WaitAsync() => _time.Advance(await _time.NextTimerAsync());
+    private protected async Task WaitAsync() => Time.Advance(await Time.NextTimerAsync());
 
     /// <summary>Lets it wait until everything in the journal is marked.</summary>
     private protected async Task DeliveredAsync()

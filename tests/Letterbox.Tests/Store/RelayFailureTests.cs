@@ -58,7 +58,8 @@ public sealed class RelayFailureTests : IAsyncDisposable
     {
         await Samples.FillAsync(_host.Journal, 2);
         var denied = new BatchOutcome(false, "not authorized", []) { OfThePlace = true };
-        Relay relay = _host.Start(Away, denied, denied, denied, Stored);
+        Relay relay = _host.Start(Away, denied, denied, denied, denied, Stored);
+        await _host.PassAsync();
         await _host.PassAsync();
         for (int attempt = 0; attempt < 3; attempt++)
         {
@@ -75,7 +76,27 @@ public sealed class RelayFailureTests : IAsyncDisposable
             ["Warning: messages do not reach MongoDB: no server; they are safe in the journal, trying on",
              "Error: messages do not reach MongoDB: not authorized; they are safe in the journal, but "
              + "somebody has to mend this; trying on every 30 s",
-             "Information: messages reach MongoDB again, after 4 failures; 0 are waiting"],
+             "Information: messages reach MongoDB again, after 5 failures; 0 are waiting"],
+            _host.Log.Lines);
+    }
+
+    [Fact]
+    public async Task A_fault_of_the_place_counts_only_when_it_comes_twice_in_a_row()
+    {
+        await Samples.FillAsync(_host.Journal, 1);
+        var denied = new BatchOutcome(false, "login failed", []) { OfThePlace = true };
+        _host.Start(denied, Away, denied, Stored);
+        for (int attempt = 0; attempt < 3; attempt++)
+        {
+            TimeSpan pause = await _host.Time.NextTimerAsync();
+            Assert.InRange(pause, TimeSpan.Zero, TimeSpan.FromSeconds(1));
+            _host.Time.Advance(pause);
+        }
+
+        await _host.Time.NextTimerAsync();
+        Assert.Equal(
+            ["Warning: messages do not reach MongoDB: login failed; they are safe in the journal, trying on",
+             "Information: messages reach MongoDB again, after 3 failures; 0 are waiting"],
             _host.Log.Lines);
     }
 
