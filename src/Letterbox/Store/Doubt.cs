@@ -29,7 +29,7 @@ internal sealed class Doubt(TimeProvider time)
         foreach (RefusedEntry entry in refused)
         {
             if (entry.ForGood) continue;
-            return IsPatient() || refused.Count == batch ? entry.Reason : null;
+            return refused.Count == batch || IsPatient() ? entry.Reason : null;
         }
 
         return null;

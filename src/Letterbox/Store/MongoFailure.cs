@@ -68,8 +68,9 @@ internal sealed record MongoFailure(string Reason, bool OfThePlace = false)
         11000 => Refusal.Duplicate,
         121 or 10334 or 17280 => Refusal.Poison,
         13 or 18 or 8000 or 14031 => Refusal.Place,
-        6 or 7 or 24 or 50 or 64 or 89 or 91 or 112 or 133 or 150 or 189 or 202 or 249 or 262 or 9001
-            or 10107 or 11600 or 11601 or 11602 or 13388 or 13435 or 13436 => Refusal.Transient,
+        6 or 7 or 24 or 46 or 50 or 64 or 82 or 89 or 91 or 112 or 117 or 133 or 134 or 150 or 189 or 202
+            or 249 or 262 or 365 or 9001 or 10107 or 11600 or 11601 or 11602 or 13388 or 13435 or 13436
+            => Refusal.Transient,
         _ => Refusal.Doubtful,
     };
 }

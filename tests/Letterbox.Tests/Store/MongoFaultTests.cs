@@ -106,16 +106,22 @@ public sealed class MongoFaultTests : IAsyncDisposable
         Assert.Contains("11000", refused.Reason, StringComparison.Ordinal);
     }
 
-    [Fact]
-    public void A_document_that_fails_by_the_place_and_not_by_itself_is_tried_again()
+    [Theory]
+    [InlineData(14031)]
+    [InlineData(46)]
+    [InlineData(82)]
+    [InlineData(117)]
+    [InlineData(134)]
+    [InlineData(365)]
+    public void A_document_that_fails_by_the_place_or_the_moment_is_tried_again(int code)
     {
         ScriptedMongo server = Server();
-        server.Next("insert", MongoFault.Refuse((0, 121), (2, 14031)));
+        server.Next("insert", MongoFault.Refuse((0, 121), (2, code)));
         using MongoStore store = Open(server);
         JournalEntry[] batch = MongoMessages.Batch(3);
         BatchOutcome outcome = store.Insert(batch);
         Assert.False(outcome.Stored);
-        Assert.Contains("14031", outcome.Fault, StringComparison.Ordinal);
+        Assert.Contains($"{code}", outcome.Fault, StringComparison.Ordinal);
         Assert.Empty(outcome.Refused);
         SendUntilStored(store, batch, leastFaults: 0);
         AssertStoredOnce(server, batch);

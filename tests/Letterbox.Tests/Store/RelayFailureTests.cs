@@ -162,4 +162,20 @@ public sealed class RelayFailureTests : IAsyncDisposable
         while (_host.Watermark < 2) await _host.PassAsync();
         Assert.Empty(_host.Quarantined());
     }
+
+    [Fact]
+    public async Task The_minute_begins_when_a_neighbour_is_taken_however_long_nothing_was_before()
+    {
+        await Samples.FillAsync(_host.Journal, 2);
+        bool comesBack = false;
+        RefusedEntry[] both = [new(0, "strange", ForGood: false), new(1, "strange", ForGood: false)];
+        _host.Start(_ => new BatchOutcome(true, null, Volatile.Read(ref comesBack) ? both[..1] : both));
+        DateTimeOffset begin = _host.Time.GetUtcNow();
+        while (_host.Time.GetUtcNow() - begin < TimeSpan.FromMinutes(3)) await _host.PassAsync();
+        Volatile.Write(ref comesBack, true);
+        begin = _host.Time.GetUtcNow();
+        while (_host.Watermark < 2) await _host.PassAsync();
+        Assert.InRange((_host.Time.GetUtcNow() - begin).TotalSeconds, 60, 80);
+        Assert.Equal(["1 strange"], _host.Quarantined());
+    }
 }
