@@ -4,10 +4,12 @@
 //                          every row is a legal message                                 illegal
 //    journal ──▶ MongoDB   delivered, or tried and in quarantine, and not there         missing
 //                          there with another user name or text                         different
-//    MongoDB ──▶ journal   younger than the oldest message of the journal, not in it    extra
+//    MongoDB ──▶ journal   younger than whatever may have been purged, not in it        extra
 //
-// What is purged is in MongoDB alone, and rightly so. Purging takes the oldest first: only a document younger
-// than the oldest message that is left is one that the journal would have. Such an extra one was written by
+// What is purged is in MongoDB alone, and rightly so. Whatever was purged was received before the oldest
+// delivery that the journal still knows, which a purge leaves: only a document that is younger is one that
+// the journal would have. (The message with the lowest number does not tell: it may be one that came back
+// from quarantine, or was imported, with an old date and a new number.) Such an extra one was written by
 // another program, or by a store process with another journal.
 //
 // All of it goes page by page, key by key, while messages come and go: memory does not grow with what is
@@ -113,7 +115,13 @@ internal sealed class Audit(JournalReader journal, TextWriter output)
         if (journal.ReadOldest() is not { } oldest) return null;
         if (!StoredMessage.TryParseDate(oldest.Message.Date, out DateTime date)) return null;
         bool purged = oldest.Sequence > 1;
-        if (purged) date += s_clockStep;
+        if (purged)
+        {
+            if (journal.ReadFirstDelivery() is not { } delivered) return null;
+            DateTime local = delivered.ToLocalTime().DateTime;
+            date = (local > date ? local : date) + s_clockStep;
+        }
+
         return date.ToString(StoredMessage.DateFormat, CultureInfo.InvariantCulture);
     }
 

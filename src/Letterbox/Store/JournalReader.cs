@@ -102,6 +102,17 @@ public sealed class JournalReader : IStoredMessages
     /// <exception cref="StoreException">The file cannot be read.</exception>
     public JournalEntry? ReadOldest() => One(_oldest, ReadEntry);
 
+    /// <summary>
+    /// When the oldest batch that the journal remembers was delivered; null: none was. What was purged was
+    /// received before.
+    /// </summary>
+    /// <exception cref="StoreException">The file cannot be read.</exception>
+    public DateTimeOffset? ReadFirstDelivery()
+    {
+        long at = Scalar("SELECT ifnull((SELECT at FROM deliveries ORDER BY seq LIMIT 1), -1)");
+        return at < 0 ? null : DateTimeOffset.FromUnixTimeMilliseconds(at);
+    }
+
     /// <summary>Whether a message with this key is in the journal.</summary>
     /// <exception cref="StoreException">The file cannot be read.</exception>
     public bool Holds(ObjectId id)

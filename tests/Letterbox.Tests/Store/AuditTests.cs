@@ -1,5 +1,6 @@
 // `letterbox audit` over a real journal and the real libmongoc.
 
+using System.Globalization;
 using Letterbox.Store;
 using Letterbox.Tests.Support;
 
@@ -120,6 +121,34 @@ public sealed class AuditTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_was_purged_is_not_extra_after_an_older_message_came_back_from_quarantine()
+    {
+        Message poison = (await Samples.FillAsync(_journal, 1))[0];
+        Assert.Null(_journal.MarkDelivered(0, 1, [(1, "too large")]));
+        _time.Advance(TimeSpan.FromDays(1));
+        await Samples.FillAsync(_journal, 3);
+        _time.Advance(TimeSpan.FromDays(1));
+        Deliver(upTo: 4);
+        _time.Advance(TimeSpan.FromDays(8));
+        Assert.Empty(Quarantine.Retry(_journal.Path, [poison.Id]));
+        Assert.Null(_journal.ReleaseFromQuarantine());
+        Deliver(upTo: 5);
+        AssertPurgedIsNotExtra();
+    }
+
+    [Fact]
+    public async Task What_was_purged_is_not_extra_after_an_older_message_was_imported()
+    {
+        await Samples.FillAsync(_journal, 3);
+        _time.Advance(TimeSpan.FromDays(1));
+        Deliver(upTo: 3);
+        _time.Advance(TimeSpan.FromDays(8));
+        await _journal.ImportAsync(Samples.Message("old"), new DateTime(2001, 2, 3));
+        Deliver(upTo: 4);
+        AssertPurgedIsNotExtra();
+    }
+
+    [Fact]
     public async Task Without_mongodb_the_journal_itself_is_checked()
     {
         await Samples.FillAsync(_journal, 3);
@@ -160,6 +189,20 @@ public sealed class AuditTests : IAsyncLifetime
         _server.Down();
         StoreException fault = Assert.Throws<StoreException>(() => Run());
         Assert.StartsWith("cannot read from MongoDB: ", fault.Message);
+    }
+
+    // One message is left, and what is younger than the purge is extra still.
+    private void AssertPurgedIsNotExtra()
+    {
+        Assert.Null(_journal.Purge(TimeSpan.FromDays(7), CancellationToken.None));
+        Assert.Single(Samples.Texts(_journal));
+        (bool well, string output) = Run();
+        Assert.True(well, output);
+        DateTimeOffset now = _time.GetLocalNow();
+        ObjectId extra = Put(now.ToString(StoredMessage.DateFormat, CultureInfo.InvariantCulture));
+        (well, output) = Run();
+        Assert.False(well);
+        Assert.StartsWith($"extra      {extra}", output);
     }
 
     private void Deliver(long upTo)
