@@ -35,8 +35,8 @@ public sealed class Relay : IAsyncDisposable
     // back, a quarantine.
     private static readonly TimeSpan s_poll = TimeSpan.FromSeconds(5);
 
-    // What a stop grants the batch in flight: a MongoDB that hangs must not keep the journal from being
-    // closed before the supervisor runs out of patience.
+    // What a stop grants the batches in flight, all together: a MongoDB that hangs must not keep the journal
+    // from being closed before the supervisor runs out of patience.
     private static readonly TimeSpan s_landing = TimeSpan.FromSeconds(3);
 
     private readonly Journal _journal;
@@ -53,6 +53,7 @@ public sealed class Relay : IAsyncDisposable
     private bool _news;
     private long _watermark;
     private long _quarantined;
+    private long _stopped;
     private long? _looked;
     private long? _purged;
     private bool _purgeFails;
@@ -102,12 +103,13 @@ public sealed class Relay : IAsyncDisposable
     private bool IsStopping => _stopping.IsCancellationRequested;
 
     /// <summary>
-    /// Ends after the batch in flight, or without it after 3 s; what is not marked by then stays in the
+    /// Ends after the batches in flight, or without them after 3 s; what is not marked by then stays in the
     /// journal, and is sent at the next start. The journal may be closed after that. May be called twice.
     /// </summary>
     public async ValueTask DisposeAsync()
     {
         _journal.Grown -= OnGrown;
+        if (!IsStopping) Volatile.Write(ref _stopped, _time.GetTimestamp());
         await _stopping.CancelAsync();
         lock (_gate) Monitor.PulseAll(_gate);
         await _ended.Task;
@@ -158,6 +160,7 @@ public sealed class Relay : IAsyncDisposable
     {
         // What was still in flight when a turn failed goes again. What of it MongoDB has, it passes over.
         while (_flights.TryDequeue(out Flight? left)) Land(left);
+        if (IsStopping) return null;
         LookAfterJournal();
         // Before the reading, so that news that comes after it ends the wait.
         lock (_gate) _news = false;
@@ -165,7 +168,7 @@ public sealed class Relay : IAsyncDisposable
         TakeOff(after: _watermark);
         if (_flights.Count == 0)
         {
-            _outage.Over(waiting: 0);
+            if (Backlog == 0) _outage.Over(waiting: 0);
             Wait(s_poll, () => _news || IsStopping);
         }
 
@@ -221,7 +224,8 @@ public sealed class Relay : IAsyncDisposable
     private BatchOutcome? Land(Flight flight)
     {
         Wait(Timeout.InfiniteTimeSpan, () => flight.Outcome is not null || IsStopping);
-        if (flight.Outcome is null) Wait(s_landing, () => flight.Outcome is not null);
+        TimeSpan left = s_landing - _time.GetElapsedTime(Volatile.Read(ref _stopped));
+        if (flight.Outcome is null && left > TimeSpan.Zero) Wait(left, () => flight.Outcome is not null);
         return flight.Outcome;
     }
 

@@ -1,6 +1,8 @@
 // A relay that is told to stop, whatever it is doing.
 
 using Letterbox.Store;
+using Letterbox.Tests.Support;
+using SQLitePCL;
 using static Letterbox.Tests.Store.RelayHost;
 
 namespace Letterbox.Tests.Store;
@@ -52,6 +54,55 @@ public sealed class RelayStopTests : IAsyncDisposable
         await stopped;
         Assert.InRange(_host.Watermark, 1000, 3000);
         Assert.Equal(_host.Sizes.Sum(), _host.Watermark);
+    }
+
+    [Fact]
+    public async Task A_stop_grants_three_seconds_to_all_that_is_in_flight_together()
+    {
+        await Samples.FillAsync(_host.Journal, 3000);
+        using var first = new ManualResetEventSlim();
+        using var others = new ManualResetEventSlim();
+        Relay relay = _host.Start(batch =>
+        {
+            (batch[0].Sequence == 1 ? first : others).Wait();
+            return Stored;
+        });
+        await Eventually.IsAsync(() => _host.Batches.Count == 3);
+        ValueTask stopped = relay.DisposeAsync();
+        Assert.Equal(TimeSpan.FromSeconds(3), await _host.Time.NextTimerAsync());
+        _host.Time.Advance(TimeSpan.FromSeconds(2));
+        first.Set();
+        Assert.Equal(TimeSpan.FromSeconds(1), await _host.Time.NextTimerAsync());
+        _host.Time.Advance(TimeSpan.FromSeconds(1));
+        await stopped;
+        others.Set();
+        Assert.Equal(1000, _host.Watermark);
+    }
+
+    [Fact]
+    public async Task A_stop_in_an_outage_is_not_told_as_its_end()
+    {
+        await Samples.FillAsync(_host.Journal, 1);
+        Relay relay = _host.Start(_ => Away);
+        await _host.Time.NextTimerAsync();
+        // The purge, which comes every hour, is the first thing in a turn: there it is stopped.
+        var stopped = new TaskCompletionSource<Task>(TaskCreationOptions.RunContinuationsAsynchronously);
+        raw.sqlite3_commit_hook(_host.Journal.Writer.Connection!.Handle, _ =>
+        {
+            stopped.TrySetResult(relay.DisposeAsync().AsTask());
+            return 0;
+        }, null);
+        Task? pause = null;
+        do
+        {
+            _host.Time.Advance(TimeSpan.FromHours(1));
+            pause = _host.Time.NextTimerAsync();
+        }
+        while (await Task.WhenAny(pause, stopped.Task) == pause);
+        await await stopped.Task;
+        Assert.Equal(
+            "Warning: messages do not reach MongoDB: no server; they are safe in the journal, trying on",
+            Assert.Single(_host.Log.Lines));
     }
 
     [Fact]
