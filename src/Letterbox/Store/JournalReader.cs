@@ -146,7 +146,8 @@ public sealed class JournalReader : IStoredMessages
 
     /// <summary>Whether somebody asked for something in quarantine to be sent again.</summary>
     /// <exception cref="StoreException">The file cannot be read.</exception>
-    public bool IsReleaseAskedFor() => Scalar("SELECT EXISTS (SELECT 1 FROM quarantine WHERE at = 0)") != 0;
+    public bool IsReleaseAskedFor() => Scalar(
+        $"SELECT EXISTS (SELECT 1 FROM quarantine WHERE at = 0 AND {Quarantine.IsHeld})") != 0;
 
     /// <summary>
     /// What SQLite finds wrong with the file, a line each, at most 100; nothing when it is sound. Reads all

@@ -111,6 +111,21 @@ public sealed class QuarantineTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task What_is_being_delivered_again_stays_in_its_place_though_a_retry_was_asked_for()
+    {
+        Message[] messages = await QuarantineAsync(2);
+        Assert.Empty(Quarantine.Retry(Path, [messages[1].Id]));
+        Assert.Equal(4, Redelivery.Request(Path, default));
+        using JournalReader reader = JournalReader.Open(Path);
+        Assert.False(reader.IsReleaseAskedFor());
+        Assert.Null(_host.Journal.ReleaseFromQuarantine());
+        // As the batch does that holds it under its old number.
+        Assert.Null(_host.Journal.MarkDelivered(0, 5, [(2, "still too large")]));
+        Assert.Equal("still too large", Assert.Single(Held()).Reason);
+        Assert.Equal(1, reader.CountQuarantine());
+    }
+
+    [Fact]
     public void A_journal_that_is_not_there_is_named_and_not_made()
     {
         string path = _host.Folder.File("other.db");
