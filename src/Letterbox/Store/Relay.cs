@@ -65,7 +65,7 @@ public sealed class Relay : IAsyncDisposable
     /// <param name="keep">How long delivered messages stay in the journal.</param>
     /// <param name="time">All waiting goes by it.</param>
     /// <param name="log">
-    /// Told of an outage once, and of its end; of each message that goes to quarantine.
+    /// Told of an outage once, and of its end; of what goes to quarantine, a line for each batch.
     /// </param>
     public Relay(Journal journal, DeliverBatch deliver, TimeSpan keep, TimeProvider time, ILogger log)
     {
@@ -241,15 +241,29 @@ public sealed class Relay : IAsyncDisposable
         if (_journal.MarkDelivered(_watermark, flight.UpTo, refused) is { } fault) return new(fault);
 
         Volatile.Write(ref _watermark, flight.UpTo);
-        foreach (RefusedEntry entry in outcome.Refused)
+        // Nothing was noted when the watermark was set back meanwhile: they are sent and judged again.
+        if (refused.Count > 0 && Reader().ReadWatermark() == flight.UpTo) TellQuarantined(flight, outcome);
+        return null;
+    }
+
+    private void TellQuarantined(Flight flight, BatchOutcome outcome)
+    {
+        _looked = null;
+        int count = outcome.Refused.Count;
+        (int index, string reason, _) = outcome.Refused[0];
+        ObjectId id = flight.Batch[index].Message.Id;
+        if (count == 1)
         {
             _log.LogError(
                 "MongoDB does not take message {Id}: {Reason}; it stays in the journal, in quarantine",
-                flight.Batch[entry.Index].Message.Id, entry.Reason);
+                id, reason);
         }
-
-        if (refused.Count > 0) _looked = null;
-        return null;
+        else
+        {
+            _log.LogError(
+                "MongoDB does not take {Count} messages, the first {Id}: {Reason}; they stay in the journal, "
+                + "in quarantine", count, id, reason);
+        }
     }
 
     private void LookAfterJournal()

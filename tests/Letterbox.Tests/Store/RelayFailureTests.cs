@@ -1,6 +1,7 @@
 // What the relay does when MongoDB cannot be reached, or does not take a message.
 
 using Letterbox.Store;
+using Letterbox.Tests.Support;
 using static Letterbox.Tests.Store.RelayHost;
 
 namespace Letterbox.Tests.Store;
@@ -116,6 +117,39 @@ public sealed class RelayFailureTests : IAsyncDisposable
             $"Error: MongoDB does not take message {messages[1].Id}: conflict; "
             + "it stays in the journal, in quarantine",
             Assert.Single(_host.Log.Lines));
+    }
+
+    [Fact]
+    public async Task Many_that_will_never_be_taken_are_told_in_one_line()
+    {
+        Message[] messages = await Samples.FillAsync(_host.Journal, 3);
+        _host.Start(new BatchOutcome(true, null, [new RefusedEntry(1, "a"), new RefusedEntry(2, "b")]));
+        await _host.Time.NextTimerAsync();
+        Assert.Equal(["2 a", "3 b"], _host.Quarantined());
+        Assert.Equal(
+            $"Error: MongoDB does not take 2 messages, the first {messages[1].Id}: a; "
+            + "they stay in the journal, in quarantine",
+            Assert.Single(_host.Log.Lines));
+    }
+
+    [Fact]
+    public async Task A_refusal_that_is_not_noted_is_not_told()
+    {
+        await Samples.FillAsync(_host.Journal, 1);
+        int asked = 0;
+        _host.Start(batch =>
+        {
+            if (batch[^1].Sequence == 1) return Stored;
+            if (asked++ == 0) Assert.Equal(1, Redelivery.Request(_host.Journal.Path, default));
+            return new BatchOutcome(true, null, [new RefusedEntry(batch.Count - 1, "too large")]);
+        });
+        await _host.Time.NextTimerAsync();
+        await _host.Journal.AppendAsync(Samples.Message("refused"));
+        await Eventually.IsAsync(() => _host.Watermark == 2);
+        await _host.Time.NextTimerAsync();
+        Assert.Equal([1, 1, 2], _host.Sizes);
+        Assert.Equal(["2 too large"], _host.Quarantined());
+        Assert.Single(_host.Log.Lines);
     }
 
     [Fact]
