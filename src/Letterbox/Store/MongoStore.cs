@@ -49,7 +49,7 @@ public sealed class MongoStore : IStoredMessages
     private readonly RecentlyListed _recent = new();
     private readonly Lock _gate = new();
     private MongoPool? _pool;
-    private bool _closed;
+    private volatile bool _closed;
 
     private MongoStore(string uri, string database, string collection) =>
         (_uri, _database, _collection) = (uri, database, collection);
@@ -156,19 +156,32 @@ public sealed class MongoStore : IStoredMessages
     /// <summary>Closes the connections, once the call or listing that is under way has ended.</summary>
     public void Dispose()
     {
-        lock (_gate)
+        _closed = true;
+        // Not waited for: who has the lock may look up a name in DNS, and closes what he makes himself.
+        if (!_gate.TryEnter()) return;
+        try
         {
-            _closed = true;
             _pool?.Dispose();
+        }
+        finally
+        {
+            _gate.Exit();
         }
     }
 
     private MongoPool Pool()
     {
-        lock (_gate)
+        try
         {
-            ObjectDisposedException.ThrowIf(_closed, this);
-            return _pool ??= MongoPool.Open(_uri);
+            lock (_gate)
+            {
+                ObjectDisposedException.ThrowIf(_closed, this);
+                return _pool ??= MongoPool.Open(_uri);
+            }
+        }
+        finally
+        {
+            if (_closed) Dispose();
         }
     }
 
