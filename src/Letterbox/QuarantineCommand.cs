@@ -75,10 +75,11 @@ public static class QuarantineCommand
         if (all) messages = Quarantine.RetryAll(settings.JournalPath);
         else if (Quarantine.Retry(settings.JournalPath, asked) is { Count: > 0 } strange)
             return Refuse(strange);
+        string what = messages == 1 ? "1 message" : $"{messages} messages";
         Console.WriteLine(messages == 0
             ? "nothing is in quarantine"
-            : $"{messages} messages will be sent to MongoDB again: within seconds by the store process that "
-                + "runs, else as soon as it is started");
+            : $"{what} will be sent to MongoDB again: within seconds by a store process that runs with "
+                + "MongoDB configured, else as soon as one is started");
         return ExitStatus.Ok;
     }
 

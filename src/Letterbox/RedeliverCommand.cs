@@ -30,9 +30,10 @@ public static class RedeliverCommand
             throw new SettingsException($"--since is \"{since}\": expected {Moment.Expected}");
         long messages = Redelivery.Request(settings.JournalPath, moment);
         string local = $"{moment.ToLocalTime():yyyy-MM-dd HH:mm:ss}";
+        string what = messages == 1 ? "1 message" : $"{messages} messages";
         Console.WriteLine(messages == 0
             ? $"nothing that {settings.JournalPath} holds was delivered since {local}"
-            : $"{messages} messages delivered since {local} will be delivered again: within seconds by the "
+            : $"{what} delivered since {local} will be delivered again: within seconds by the "
                 + "store process that runs, else as soon as it is started");
         return ExitStatus.Ok;
     }

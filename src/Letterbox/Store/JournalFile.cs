@@ -67,7 +67,8 @@ internal static class JournalFile
         ) STRICT;
         """;
 
-    // What another program's lock may cost the writer. Ours lock nothing: they only read.
+    // What another process's lock may cost the writer: another program's, or that of a change from outside,
+    // such as `letterbox quarantine`, for as long as its transaction takes.
     private static readonly TimeSpan s_writerPatience = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan s_guestPatience = TimeSpan.FromSeconds(5);
 

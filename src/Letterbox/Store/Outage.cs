@@ -38,7 +38,7 @@ internal sealed class Outage(ILogger log)
             _placeTold = true;
             log.LogError(
                 "messages do not reach MongoDB: {Fault}; they are safe in the journal, but somebody has to "
-                + "mend this; trying on every 30 s", failure.Reason);
+                + "mend this; trying on every 15 to 30 s", failure.Reason);
         }
         else if (_failures == 1)
         {

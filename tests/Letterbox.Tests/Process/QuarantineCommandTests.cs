@@ -41,7 +41,7 @@ public sealed class QuarantineCommandTests : IAsyncDisposable
 
         Finished retry = await RunAsync($"quarantine retry {first.Id}");
         Assert.Equal((ExitStatus.Ok, ""), (retry.Status, retry.Error));
-        Assert.StartsWith("1 messages will be sent", retry.Output);
+        Assert.StartsWith("1 message will be sent", retry.Output);
         await Eventually.IsAsync(() => _mongo.Stored("letterbox", "messages").Count == 1);
 
         Finished drop = await RunAsync($"quarantine drop {second.Id}");

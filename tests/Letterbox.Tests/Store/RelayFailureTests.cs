@@ -76,7 +76,7 @@ public sealed class RelayFailureTests : IAsyncDisposable
         Assert.Equal(
             ["Warning: messages do not reach MongoDB: no server; they are safe in the journal, trying on",
              "Error: messages do not reach MongoDB: not authorized; they are safe in the journal, but "
-             + "somebody has to mend this; trying on every 30 s",
+             + "somebody has to mend this; trying on every 15 to 30 s",
              "Information: messages reach MongoDB again, after 5 failures; 0 are waiting"],
             _host.Log.Lines);
     }
