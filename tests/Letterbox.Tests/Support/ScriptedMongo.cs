@@ -68,7 +68,7 @@ internal sealed class ScriptedMongo : IAsyncDisposable
     public string Uri => UriOf(_user);
 
     /// <summary>With short timeouts, so that a server that is frozen or down costs a test little.</summary>
-    public string ImpatientUri => Uri + "&serverSelectionTimeoutMS=1000&socketTimeoutMS=500";
+    public string ImpatientUri => Uri + "&serverSelectionTimeoutMS=4000&socketTimeoutMS=500";
 
     /// <summary>Connections accepted so far.</summary>
     public int Accepted => _members.Sum(static m => m.Accepted);
