@@ -28,9 +28,7 @@ public static class AuditCommand
     private static int Run(Settings settings, bool extra)
     {
         using JournalReader journal = JournalReader.Open(settings.JournalPath);
-        using MongoStore? mongo = settings.MongoUri is { } uri
-            ? MongoStore.Open(uri, settings.MongoDatabase, settings.MongoCollection)
-            : null;
+        using MongoStore? mongo = MongoStore.Open(settings);
         return new Audit(journal, Console.Out).Run(mongo, extra) ? ExitStatus.Ok : ExitStatus.Failed;
     }
 }

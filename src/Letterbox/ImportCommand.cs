@@ -31,12 +31,8 @@ public static class ImportCommand
     private static async Task<int> RunAsync(Settings settings, string file)
     {
         await using Stream input = file == "-" ? Console.OpenStandardInput() : File.OpenRead(file);
-        if (settings.MongoUri is { } uri)
-        {
-            using var mongo = MongoStore.Open(uri, settings.MongoDatabase, settings.MongoCollection);
-            return await RunAsync(ImportTarget.Mongo(mongo, TimeProvider.System), input);
-        }
-
+        using MongoStore? mongo = MongoStore.Open(settings);
+        if (mongo is not null) return await RunAsync(ImportTarget.Mongo(mongo, TimeProvider.System), input);
         await using Journal journal = Open(settings);
         return await RunAsync(ImportTarget.Journal(journal), input);
     }

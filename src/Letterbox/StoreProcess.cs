@@ -40,9 +40,7 @@ public static class StoreProcess
         ILogger log = logs.CreateLogger("store");
         foreach (string setting in settings.Describe()) log.LogInformation("{Setting}", setting);
         TimeProvider time = TimeProvider.System;
-        using MongoStore? mongo = settings.MongoUri is { } uri
-            ? MongoStore.Open(uri, settings.MongoDatabase, settings.MongoCollection)
-            : null;
+        using MongoStore? mongo = MongoStore.Open(settings);
         await using Journal? journal = await OpenJournalAsync(settings, time, log, stop);
         if (journal is null) return ExitStatus.Ok;
         await using Relay? relay = mongo is null

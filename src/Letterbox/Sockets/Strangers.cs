@@ -60,10 +60,13 @@ internal sealed class Strangers(int max, TimeProvider time, ILogger log)
         int others;
         lock (_gate)
         {
-            bool lately = _told is { } at && time.GetElapsedTime(at) < s_tellEvery;
-            others = lately ? ++_untold : _untold;
-            if (lately) return;
-            (_told, _untold) = (time.GetTimestamp(), 0);
+            if (_told is { } at && time.GetElapsedTime(at) < s_tellEvery)
+            {
+                _untold++;
+                return;
+            }
+
+            (others, _untold, _told) = (_untold, 0, time.GetTimestamp());
         }
 
         log.LogWarning(

@@ -7,11 +7,6 @@ public static class Listing
 {
     private static readonly TimeSpan s_poll = TimeSpan.FromMilliseconds(300);
 
-    private static readonly Func<Settings, IStoredMessages> s_open = static settings =>
-        settings.MongoUri is null
-            ? JournalReader.Open(settings.JournalPath)
-            : MongoStore.Open(settings.MongoUri, settings.MongoDatabase, settings.MongoCollection);
-
     /// <summary>
     /// Writes every stored message, oldest first, and with <paramref name="follow"/> each new one until
     /// <paramref name="stop"/>. What goes wrong is told on standard error. Returns the exit status.
@@ -38,7 +33,8 @@ public static class Listing
 
         try
         {
-            using IStoredMessages stored = s_open(settings);
+            using IStoredMessages stored =
+                MongoStore.Open(settings) is { } mongo ? mongo : JournalReader.Open(settings.JournalPath);
             return await RunAsync(stored, lines, follow, output, TimeProvider.System, stop);
         }
         catch (StoreException e)

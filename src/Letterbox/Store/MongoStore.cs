@@ -72,6 +72,11 @@ public sealed class MongoStore : IStoredMessages
         return store;
     }
 
+    /// <summary>The one that is configured; <c>null</c>: none is.</summary>
+    /// <exception cref="StoreException">As the other <c>Open</c>.</exception>
+    public static MongoStore? Open(Settings settings) =>
+        settings.MongoUri is { } uri ? Open(uri, settings.MongoDatabase, settings.MongoCollection) : null;
+
     /// <summary>
     /// Stores a batch with write concern majority, journaled; it can be sent again any number of times.
     /// Blocks for 5 s when MongoDB is away, for about 15 s when it hangs, unless the URI has timeouts of its

@@ -83,17 +83,12 @@ public sealed class Relay : IAsyncDisposable
         get
         {
             var notes = new List<string>(2);
+            long waiting = Backlog, held = Volatile.Read(ref _quarantined);
+            string wait = waiting == 1 ? "is" : "are", stay = held == 1 ? "message is" : "messages are";
             if (_outage.Fault is { } fault)
-                notes.Add($"messages do not reach MongoDB: {fault}, {Count(Backlog, "", "waiting")}");
-            if (Volatile.Read(ref _quarantined) is > 0 and var quarantined)
-                notes.Add($"{Count(quarantined, "message", "in quarantine")}: letterbox quarantine list");
+                notes.Add($"messages do not reach MongoDB: {fault}, {waiting:N0} {wait} waiting");
+            if (held > 0) notes.Add($"{held:N0} {stay} in quarantine: letterbox quarantine list");
             return notes;
-
-            static string Count(long count, string noun, string where)
-            {
-                string what = noun.Length == 0 ? "" : count == 1 ? $"{noun} " : $"{noun}s ";
-                return $"{count:N0} {what}{(count == 1 ? "is" : "are")} {where}";
-            }
         }
     }
 
