@@ -1,6 +1,11 @@
 // The message: what a person leaves, under the key it was given at the first hop, and the rules it must keep.
+//
+// Its text is UTF-8 on every hop from the browser to the database, so UTF-8 is what is held here. A string
+// is made of it for a page.
 
 using System.Diagnostics.CodeAnalysis;
+using System.Text;
+using System.Text.Unicode;
 
 namespace Letterbox;
 
@@ -23,26 +28,57 @@ public sealed class Message
     /// </summary>
     public const int EncodedBytesMax = 64 * 1024;
 
-    private Message(ObjectId id, string username, string text) => (Id, Username, Text) = (id, username, text);
+    private static readonly UTF8Encoding s_strict =
+        new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+
+    // The user name, then the text.
+    private readonly byte[] _utf8;
+    private readonly int _usernameLength;
+
+    private Message(ObjectId id, ReadOnlySpan<byte> username, ReadOnlySpan<byte> text)
+    {
+        Id = id;
+        _utf8 = [.. username, .. text];
+        _usernameLength = username.Length;
+    }
 
     /// <summary>The idempotency key.</summary>
     public ObjectId Id { get; }
 
-    /// <summary>Who left it: 1 to <see cref="UsernameMax"/> letters.</summary>
-    public string Username { get; }
+    /// <summary>Who left it: 1 to <see cref="UsernameMax"/> letters, in UTF-8.</summary>
+    public ReadOnlySpan<byte> UsernameUtf8 => _utf8.AsSpan(0, _usernameLength);
 
-    /// <summary>What was left: 1 to <see cref="TextMax"/> letters.</summary>
-    public string Text { get; }
+    /// <summary>What was left: 1 to <see cref="TextMax"/> letters, in UTF-8.</summary>
+    public ReadOnlySpan<byte> TextUtf8 => _utf8.AsSpan(_usernameLength);
+
+    /// <summary>The user name as a string, made anew at each call.</summary>
+    public string Username => Encoding.UTF8.GetString(UsernameUtf8);
+
+    /// <summary>The text as a string, made anew at each call.</summary>
+    public string Text => Encoding.UTF8.GetString(TextUtf8);
 
     /// <summary>
-    /// Makes a message of fields as they arrived (<c>null</c>: the field was missing), or says what is wrong.
+    /// Makes a message of strings (<c>null</c>: the field was missing), or says what is wrong.
     /// </summary>
     public static bool TryCreate(
         ObjectId id, string? username, string? text,
         [NotNullWhen(true)] out Message? message, [NotNullWhen(false)] out FieldFault? fault)
     {
-        fault = Check("username", username, UsernameMax) ?? Check("message", text, TextMax);
-        message = fault is null ? new Message(id, username!, text!) : null;
+        message = null;
+        var fields = new MessageFields();
+        fault = Encode(MessageField.Username, username, ref fields)
+            ?? Encode(MessageField.Text, text, ref fields);
+        return fault is null && TryCreate(id, fields, out message, out fault);
+    }
+
+    /// <summary>Makes a message of fields as they arrived, or says what is wrong.</summary>
+    public static bool TryCreate(
+        ObjectId id, MessageFields fields,
+        [NotNullWhen(true)] out Message? message, [NotNullWhen(false)] out FieldFault? fault)
+    {
+        fault = Check("username", fields.Has(MessageField.Username), fields.Username, UsernameMax)
+            ?? Check("message", fields.Has(MessageField.Text), fields.Text, TextMax);
+        message = fault is null ? new Message(id, fields.Username, fields.Text) : null;
         return message is not null;
     }
 
@@ -51,38 +87,42 @@ public sealed class Message
     /// has it, and so is a letter outside the basic plane, so that emoji get the same room as ASCII. Never
     /// more than HTML counts.
     /// </summary>
-    public static int Letters(string text)
+    public static int Letters(ReadOnlySpan<byte> utf8)
     {
-        int letters = text.Length;
-        for (int i = 1; i < text.Length; i++)
+        int letters = 0;
+        byte before = 0;
+        foreach (byte b in utf8)
         {
-            bool oneBreak = text[i] == '\n' && text[i - 1] == '\r';
-            if (oneBreak || char.IsSurrogatePair(text[i - 1], text[i])) letters--;
+            bool goesOn = (b & 0b1100_0000) == 0b1000_0000 || (b == '\n' && before == '\r');
+            if (!goesOn) letters++;
+            before = b;
         }
 
         return letters;
     }
 
-    private static FieldFault? Check(string field, string? value, int max)
+    private static FieldFault? Check(string field, bool given, ReadOnlySpan<byte> value, int max)
     {
-        if (value is null) return new FieldFault(field, $"{field} is missing");
-        if (value.Length == 0) return new FieldFault(field, $"{field} is empty");
-        // Half a surrogate pair is no text: UTF-8 cannot carry it, so it would not come out as it went in.
-        if (!IsWellFormed(value)) return new FieldFault(field, $"{field} is not valid Unicode");
+        if (!given) return new FieldFault(field, $"{field} is missing");
+        if (value.IsEmpty) return new FieldFault(field, $"{field} is empty");
+        if (!Utf8.IsValid(value)) return new FieldFault(field, $"{field} is not valid UTF-8");
         int letters = value.Length <= max ? value.Length : Letters(value);
         if (letters <= max) return null;
         return new FieldFault(field, $"{field} has {letters} letters, {max} is the most");
     }
 
-    private static bool IsWellFormed(string value)
+    // Half a surrogate pair is no text: UTF-8 cannot carry it, so it would not come out as it went in.
+    private static FieldFault? Encode(MessageField field, string? value, ref MessageFields fields)
     {
-        ReadOnlySpan<char> rest = value;
-        while (true)
+        if (value is null) return null;
+        try
         {
-            int at = rest.IndexOfAnyInRange('\uD800', '\uDFFF');
-            if (at < 0) return true;
-            if (at + 1 >= rest.Length || !char.IsSurrogatePair(rest[at], rest[at + 1])) return false;
-            rest = rest[(at + 2)..];
+            return fields.Set(field, s_strict.GetBytes(value));
+        }
+        catch (EncoderFallbackException)
+        {
+            string name = field == MessageField.Text ? "message" : "username";
+            return new FieldFault(name, $"{name} is not valid Unicode");
         }
     }
 }

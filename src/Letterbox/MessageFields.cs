@@ -8,70 +8,92 @@
 //
 // Names other than the three are skipped, so that a form may have a button and another program its own
 // extras. A name given twice is refused: two readers could disagree on which one counts. Decoding is pure: no
-// I/O, no state.
+// I/O, no state. What had to be decoded stands in scratch memory of the caller, so that nothing is allocated
+// before it is known to be a message.
 
-using System.Buffers;
-using System.Text;
 using System.Text.Json;
 using System.Text.Unicode;
 
 namespace Letterbox;
 
+/// <summary>Fields, as a set.</summary>
+[Flags]
+public enum MessageField
+{
+    /// <summary>No field.</summary>
+    None = 0,
+
+    /// <summary>The key, <c>id</c>.</summary>
+    Id = 1,
+
+    /// <summary>Field <c>username</c>.</summary>
+    Username = 2,
+
+    /// <summary>Field <c>message</c>.</summary>
+    Text = 4,
+}
+
 /// <summary>
-/// The three fields as text; <c>null</c> where one was not given. A value type to be filled by a decoder.
+/// The three fields as bytes that should be UTF-8. They live as long as the memory they were read from.
 /// </summary>
-public struct MessageFields
+public ref struct MessageFields
 {
     private static readonly FieldFault s_notUtf8 = new("", "the message is not valid UTF-8");
     private static readonly FieldFault s_badJson = new("", "the message is not valid JSON");
     private static readonly FieldFault s_notObject = new("", "the message is not a JSON object");
 
+    // What a hex digit counts; for any other byte a number that no pair of digits comes to.
+    private const int NoDigit = 0x100;
+    private static readonly int[] s_digits = HexDigits();
+
+    private MessageField _given;
+
     /// <summary>The key as text, if the sender made one.</summary>
-    public string? Id { get; set; }
+    public ReadOnlySpan<byte> Id { get; private set; }
 
     /// <summary>Field <c>username</c>.</summary>
-    public string? Username { get; set; }
+    public ReadOnlySpan<byte> Username { get; private set; }
 
     /// <summary>Field <c>message</c>.</summary>
-    public string? Text { get; set; }
+    public ReadOnlySpan<byte> Text { get; private set; }
+
+    /// <summary>Whether the field was given, be it empty.</summary>
+    public readonly bool Has(MessageField field) => (_given & field) != MessageField.None;
 
     /// <summary>
     /// Decodes <c>application/x-www-form-urlencoded</c>. A percent sign that no two hex digits follow stands
     /// for itself, as the standard has it. Returns <c>null</c>, or what is wrong.
     /// </summary>
-    public static FieldFault? ReadForm(ReadOnlySpan<byte> form, out MessageFields fields)
+    /// <param name="form">The form.</param>
+    /// <param name="scratch">Memory for what is decoded, as long as the form.</param>
+    /// <param name="fields">What was found; it lives as long as both.</param>
+    public static FieldFault? ReadForm(
+        ReadOnlySpan<byte> form, Span<byte> scratch, out MessageFields fields)
     {
         fields = default;
-        byte[] scratch = ArrayPool<byte>.Shared.Rent(form.Length);
-        try
+        while (!form.IsEmpty)
         {
-            while (!form.IsEmpty)
-            {
-                int end = form.IndexOf((byte)'&');
-                ReadOnlySpan<byte> pair = end < 0 ? form : form[..end];
-                form = end < 0 ? default : form[(end + 1)..];
-                int equals = pair.IndexOf((byte)'=');
-                ReadOnlySpan<byte> name = PercentDecode(equals < 0 ? pair : pair[..equals], scratch);
-                string? known = KnownName(name);
-                if (known is null) continue;
-                ReadOnlySpan<byte> encoded = equals < 0 ? default : pair[(equals + 1)..];
-                ReadOnlySpan<byte> value = PercentDecode(encoded, scratch);
-                if (!Utf8.IsValid(value)) return new FieldFault(known, $"{known} is not valid UTF-8");
-                if (fields.Set(known, Encoding.UTF8.GetString(value)) is { } fault) return fault;
-            }
+            int end = form.IndexOf((byte)'&');
+            ReadOnlySpan<byte> pair = end < 0 ? form : form[..end];
+            form = end < 0 ? default : form[(end + 1)..];
+            int equals = pair.IndexOf((byte)'=');
+            ReadOnlySpan<byte> name = PercentDecode(equals < 0 ? pair : pair[..equals], scratch);
+            MessageField field = Named(name);
+            if (field == MessageField.None) continue;
+            ReadOnlySpan<byte> value = PercentDecode(equals < 0 ? default : pair[(equals + 1)..], scratch);
+            scratch = scratch[value.Length..];
+            if (fields.Set(field, value) is { } fault) return fault;
+        }
 
-            return null;
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(scratch);
-        }
+        return null;
     }
 
     /// <summary>
     /// Decodes one JSON object; the three fields must be strings. Returns <c>null</c>, or what is wrong.
     /// </summary>
-    public static FieldFault? ReadJson(ReadOnlySpan<byte> json, out MessageFields fields)
+    /// <inheritdoc cref="ReadForm"/>
+    public static FieldFault? ReadJson(
+        ReadOnlySpan<byte> json, Span<byte> scratch, out MessageFields fields)
     {
         fields = default;
         if (!Utf8.IsValid(json)) return s_notUtf8;
@@ -81,17 +103,19 @@ public struct MessageFields
             if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject) return s_notObject;
             while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
             {
-                string? known = KnownName(ref reader);
+                MessageField field = Named(ref reader);
                 reader.Read();
-                if (known is null)
+                if (field == MessageField.None)
                 {
                     reader.Skip();
                     continue;
                 }
 
                 if (reader.TokenType != JsonTokenType.String)
-                    return new FieldFault(known, $"{known} is not a JSON string");
-                if (fields.Set(known, reader.GetString()!) is { } fault) return fault;
+                    return new FieldFault(Name(field), $"{Name(field)} is not a JSON string");
+                int length = reader.CopyString(scratch);
+                if (fields.Set(field, scratch[..length]) is { } fault) return fault;
+                scratch = scratch[length..];
             }
 
             // Reading on to the end is what finds text behind the closing brace.
@@ -110,73 +134,75 @@ public struct MessageFields
 
     /// <summary>
     /// Makes the message of these fields. A missing key is made here: then this is the message's first hop.
-    /// Returns
-    /// <c>null</c>, or what is wrong.
+    /// Returns <c>null</c>, or what is wrong.
     /// </summary>
     public readonly FieldFault? ToMessage(TimeProvider time, out Message? message)
     {
         message = null;
         ObjectId id;
-        if (Id is null) id = ObjectId.New(time);
+        if (!Has(MessageField.Id)) id = ObjectId.New(time);
         else if (!ObjectId.TryParse(Id, out id)) return new FieldFault("id", "id is not 24 hex digits");
-        return Message.TryCreate(id, Username, Text, out message, out FieldFault? fault) ? null : fault;
+        return Message.TryCreate(id, this, out message, out FieldFault? fault) ? null : fault;
     }
 
-    /// <summary>
-    /// Takes one decoded field in; other names are skipped. Returns <c>null</c>, or what is wrong.
-    /// </summary>
-    public FieldFault? Set(string name, string value)
+    /// <summary>Takes one decoded field in. Returns <c>null</c>, or what is wrong.</summary>
+    public FieldFault? Set(MessageField field, ReadOnlySpan<byte> value)
     {
-        bool twice = false;
-        switch (name)
-        {
-            case "id": (twice, Id) = (Id is not null, value); break;
-            case "username": (twice, Username) = (Username is not null, value); break;
-            case "message": (twice, Text) = (Text is not null, value); break;
-            default: break;
-        }
-
-        return twice ? new FieldFault(name, $"{name} is given twice") : null;
+        if (Has(field)) return new FieldFault(Name(field), $"{Name(field)} is given twice");
+        _given |= field;
+        if (field == MessageField.Id) Id = value;
+        else if (field == MessageField.Username) Username = value;
+        else Text = value;
+        return null;
     }
 
-    private static string? KnownName(ReadOnlySpan<byte> name) =>
-        name.SequenceEqual("username"u8) ? "username"
-        : name.SequenceEqual("message"u8) ? "message"
-        : name.SequenceEqual("id"u8) ? "id"
-        : null;
+    /// <summary>The field of this name; none, if it is not one of the three.</summary>
+    public static MessageField Named(ReadOnlySpan<byte> name) =>
+        name.SequenceEqual("username"u8) ? MessageField.Username
+        : name.SequenceEqual("message"u8) ? MessageField.Text
+        : name.SequenceEqual("id"u8) ? MessageField.Id
+        : MessageField.None;
 
-    private static string? KnownName(ref Utf8JsonReader reader) =>
-        reader.ValueTextEquals("username"u8) ? "username"
-        : reader.ValueTextEquals("message"u8) ? "message"
-        : reader.ValueTextEquals("id"u8) ? "id"
-        : null;
+    private static MessageField Named(ref Utf8JsonReader reader) =>
+        reader.ValueTextEquals("username"u8) ? MessageField.Username
+        : reader.ValueTextEquals("message"u8) ? MessageField.Text
+        : reader.ValueTextEquals("id"u8) ? MessageField.Id
+        : MessageField.None;
 
-    private static ReadOnlySpan<byte> PercentDecode(ReadOnlySpan<byte> encoded, byte[] scratch)
+    private static string Name(MessageField field) => field switch
     {
-        if (encoded.IndexOfAny((byte)'%', (byte)'+') < 0) return encoded;
-        int length = 0;
-        for (int i = 0; i < encoded.Length; i++)
+        MessageField.Id => "id",
+        MessageField.Username => "username",
+        _ => "message",
+    };
+
+    private static ReadOnlySpan<byte> PercentDecode(ReadOnlySpan<byte> encoded, Span<byte> scratch)
+    {
+        int length = encoded.IndexOfAny((byte)'%', (byte)'+');
+        if (length < 0) return encoded;
+        encoded[..length].CopyTo(scratch);
+        int[] digits = s_digits;
+        for (int i = length; i < encoded.Length; i++)
         {
             byte b = encoded[i];
             if (b == (byte)'+') b = (byte)' ';
             if (b == (byte)'%' && i + 2 < encoded.Length)
             {
-                int pair = HexPair(encoded[i + 1], encoded[i + 2]);
-                if (pair >= 0) (b, i) = ((byte)pair, i + 2);
+                int pair = digits[encoded[i + 1]] << 4 | digits[encoded[i + 2]];
+                if (pair <= 0xFF) (b, i) = ((byte)pair, i + 2);
             }
 
             scratch[length++] = b;
         }
 
-        return scratch.AsSpan(0, length);
+        return scratch[..length];
     }
 
-    private static int HexPair(byte high, byte low)
+    private static int[] HexDigits()
     {
-        int h = HexDigit(high), l = HexDigit(low);
-        return h < 0 || l < 0 ? -1 : (h << 4) | l;
+        int[] digits = new int[256];
+        for (int b = 0; b < digits.Length; b++)
+            digits[b] = char.IsAsciiHexDigit((char)b) ? Convert.ToInt32($"{(char)b}", 16) : NoDigit;
+        return digits;
     }
-
-    private static int HexDigit(byte digit) =>
-        char.IsAsciiHexDigit((char)digit) ? (digit <= '9' ? digit - '0' : (digit | 0x20) - 'a' + 10) : -1;
 }

@@ -11,6 +11,7 @@
 using System.Buffers;
 using System.Buffers.Binary;
 using System.Security.Cryptography;
+using System.Text;
 
 namespace Letterbox;
 
@@ -42,7 +43,7 @@ public readonly record struct ObjectId : IComparable<ObjectId>
     }
 
     /// <summary>Reads 24 hex digits of either case; anything else is not a key.</summary>
-    public static bool TryParse(ReadOnlySpan<char> hex, out ObjectId id)
+    public static bool TryParse(ReadOnlySpan<byte> hex, out ObjectId id)
     {
         id = default;
         if (hex.Length != HexLength) return false;
@@ -50,6 +51,15 @@ public readonly record struct ObjectId : IComparable<ObjectId>
         if (Convert.FromHexString(hex, bytes, out _, out _) != OperationStatus.Done) return false;
         id = Read(bytes);
         return true;
+    }
+
+    /// <inheritdoc cref="TryParse(ReadOnlySpan{byte}, out ObjectId)"/>
+    public static bool TryParse(ReadOnlySpan<char> hex, out ObjectId id)
+    {
+        Span<byte> ascii = stackalloc byte[HexLength];
+        id = default;
+        return Ascii.FromUtf16(hex, ascii, out int length) == OperationStatus.Done
+            && TryParse(ascii[..length], out id);
     }
 
     /// <summary>

@@ -34,30 +34,21 @@ public static class SendCommand
         };
         send.SetAction((line, _) =>
         {
-            Settings settings = read(line);
-            var fields = new MessageFields
-            {
-                Id = line.GetValue(id),
-                Username = line.GetRequiredValue(username),
-                Text = line.GetValue(message),
-            };
-            return RunAsync(settings, fields);
+            return RunAsync(
+                read(line), line.GetValue(id), line.GetRequiredValue(username), line.GetValue(message));
         });
         return send;
     }
 
-    private static async Task<int> RunAsync(Settings settings, MessageFields fields)
+    private static async Task<int> RunAsync(Settings settings, string? key, string username, string? text)
     {
-        if (fields.Text is null)
-        {
-            if (!TryReadInput(out string text)) return Answer($"NO {text}");
-            fields.Text = text;
-        }
-
-        if (fields.ToMessage(TimeProvider.System, out Message? message) is { } fault)
+        if (text is null && !TryReadInput(out text)) return Answer($"NO {text}");
+        var id = ObjectId.New(TimeProvider.System);
+        if (key is not null && !ObjectId.TryParse(key, out id)) return Answer("NO id is not 24 hex digits");
+        if (!Message.TryCreate(id, username, text, out Message? message, out FieldFault? fault))
             return Answer($"NO {fault.Reason}");
         Receipt receipt = await StoreLink.SendOnceAsync(
-            settings.Stores, message!, s_patience, settings.Secret);
+            settings.Stores, message, s_patience, settings.Secret);
         switch (receipt.Kind)
         {
             case ReceiptKind.Stored:
@@ -66,7 +57,7 @@ public static class SendCommand
             case ReceiptKind.Refused:
                 return Answer($"NO {receipt.Reason}");
             default:
-                return Answer($"WAIT {receipt.Reason} (send it again with --id {message!.Id})");
+                return Answer($"WAIT {receipt.Reason} (send it again with --id {message.Id})");
         }
     }
 

@@ -16,7 +16,7 @@ public sealed class MessageTests
     [InlineData("📬📬", 2)]
     [InlineData("", 0)]
     public void Letters_count_as_a_person_counts(string text, int letters) =>
-        Assert.Equal(letters, Message.Letters(text));
+        Assert.Equal(letters, Message.Letters(Encoding.UTF8.GetBytes(text)));
 
     [Theory]
     [InlineData("x")]
@@ -52,28 +52,39 @@ public sealed class MessageTests
     {
         string text = Texts.Of(name);
         string form = "message=" + Uri.EscapeDataString(text) + "&username=" + Uri.EscapeDataString(text);
-        Assert.Null(MessageFields.ReadForm(Encoding.UTF8.GetBytes(form), out MessageFields fields));
-        Assert.Equal((null, text, text), (fields.Id, fields.Username, fields.Text));
+        byte[] scratch = new byte[form.Length];
+        Assert.Null(MessageFields.ReadForm(Encoding.UTF8.GetBytes(form), scratch, out MessageFields fields));
+        AssertHolds(text, fields);
 
         byte[] json = JsonSerializer.SerializeToUtf8Bytes(new { username = text, message = text });
-        Assert.Null(MessageFields.ReadJson(json, out fields));
-        Assert.Equal((null, text, text), (fields.Id, fields.Username, fields.Text));
+        Assert.Null(MessageFields.ReadJson(json, new byte[json.Length], out fields));
+        AssertHolds(text, fields);
     }
 
     [Fact]
     public void A_message_without_a_key_gets_one_here_and_a_key_that_came_with_it_is_kept()
     {
-        var fields = new MessageFields { Username = "a", Text = "b" };
-        Assert.Null(fields.ToMessage(TimeProvider.System, out Message? first));
-        Assert.Null(fields.ToMessage(TimeProvider.System, out Message? second));
+        Assert.Null(Read("username=a&message=b"u8, out Message? first));
+        Assert.Null(Read("username=a&message=b"u8, out Message? second));
         Assert.NotEqual(first!.Id, second!.Id);
 
-        fields.Id = "635D8F3A1C2B3A4D5E6F7081";
-        Assert.Null(fields.ToMessage(TimeProvider.System, out Message? third));
+        Assert.Null(Read("id=635D8F3A1C2B3A4D5E6F7081&username=a&message=b"u8, out Message? third));
         Assert.Equal("635d8f3a1c2b3a4d5e6f7081", third!.Id.ToString());
-        fields.Id = "";
-        FieldFault? fault = fields.ToMessage(TimeProvider.System, out _);
+        FieldFault? fault = Read("id=&username=a&message=b"u8, out _);
         Assert.Equal(new FieldFault("id", "id is not 24 hex digits"), fault);
+    }
+
+    private static FieldFault? Read(ReadOnlySpan<byte> form, out Message? message)
+    {
+        Assert.Null(MessageFields.ReadForm(form, new byte[form.Length], out MessageFields fields));
+        return fields.ToMessage(TimeProvider.System, out message);
+    }
+
+    private static void AssertHolds(string text, MessageFields fields)
+    {
+        Assert.False(fields.Has(MessageField.Id));
+        Assert.Equal(text, Encoding.UTF8.GetString(fields.Username));
+        Assert.Equal(text, Encoding.UTF8.GetString(fields.Text));
     }
 
     private static string Repeat(string letter, int times) => string.Concat(Enumerable.Repeat(letter, times));

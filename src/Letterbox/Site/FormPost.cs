@@ -5,6 +5,7 @@
 //   Refused   422, the form again
 //   Later     503, the form again, same key
 
+using System.Buffers;
 using System.Text;
 using Letterbox.Http;
 
@@ -19,13 +20,21 @@ internal static class FormPost
         Request request, Pages pages, Deliver deliver, TimeProvider time)
     {
         bool json = LetterboxSite.WantsJson(request);
-        if (!TryRead(request, out MessageFields fields, out FieldFault? fault))
-            return new(pages.Error(415, "A message is sent as a form or as JSON.", json, s_acceptPost));
-        Message? message = null;
-        fault ??= fields.ToMessage(time, out message);
-        return fault is null
-            ? DeliverAsync(message!, fields, pages, deliver, json)
-            : new(pages.Unprocessable(fields, fault, json));
+        byte[] scratch = ArrayPool<byte>.Shared.Rent(request.Content.Length);
+        try
+        {
+            if (!TryRead(request, scratch, out MessageFields fields, out FieldFault? fault))
+                return new(pages.Error(415, "A message is sent as a form or as JSON.", json, s_acceptPost));
+            Message? message = null;
+            fault ??= fields.ToMessage(time, out message);
+            if (fault is null) return DeliverAsync(message!, pages, deliver, json);
+            string username = Encoding.UTF8.GetString(fields.Username);
+            return new(pages.Unprocessable(username, Encoding.UTF8.GetString(fields.Text), fault, json));
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(scratch);
+        }
     }
 
     private static ReadOnlySpan<byte> UrlEncoded => "application/x-www-form-urlencoded"u8;
@@ -34,7 +43,8 @@ internal static class FormPost
         "Accept-Post", "application/x-www-form-urlencoded, multipart/form-data, application/json");
 
     // False: the content has a media type that is not taken here.
-    private static bool TryRead(Request request, out MessageFields fields, out FieldFault? fault)
+    private static bool TryRead(
+        Request request, byte[] scratch, out MessageFields fields, out FieldFault? fault)
     {
         fields = default;
         fault = null;
@@ -43,9 +53,10 @@ internal static class FormPost
         if (!request.TryGetField("content-type"u8, out ReadOnlySpan<byte> type)) type = UrlEncoded;
         int end = type.IndexOf((byte)';');
         ReadOnlySpan<byte> name = (end < 0 ? type : type[..end]).Trim(" \t"u8);
-        if (Ascii.EqualsIgnoreCase(name, UrlEncoded)) fault = MessageFields.ReadForm(content, out fields);
+        if (Ascii.EqualsIgnoreCase(name, UrlEncoded))
+            fault = MessageFields.ReadForm(content, scratch, out fields);
         else if (Ascii.EqualsIgnoreCase(name, "application/json"u8))
-            fault = MessageFields.ReadJson(content, out fields);
+            fault = MessageFields.ReadJson(content, scratch, out fields);
         else if (Ascii.EqualsIgnoreCase(name, "multipart/form-data"u8))
             fault = MultipartForm.Read(content, MultipartForm.Boundary(type), out fields);
         else return false;
@@ -53,14 +64,15 @@ internal static class FormPost
     }
 
     private static async ValueTask<Response> DeliverAsync(
-        Message message, MessageFields fields, Pages pages, Deliver deliver, bool json)
+        Message message, Pages pages, Deliver deliver, bool json)
     {
         Receipt receipt = await deliver(message);
         return receipt.Kind switch
         {
             ReceiptKind.Stored => Pages.Stored(receipt.Id, json),
-            ReceiptKind.Refused => pages.Unprocessable(fields, new FieldFault("", receipt.Reason), json),
-            _ => pages.Unavailable(fields, message.Id, receipt.Reason, json),
+            ReceiptKind.Refused => pages.Unprocessable(
+                message.Username, message.Text, new FieldFault("", receipt.Reason), json),
+            _ => pages.Unavailable(message, receipt.Reason, json),
         };
     }
 }

@@ -147,8 +147,8 @@ public sealed class LetterboxSite : IDisposable
     {
         ReadOnlySpan<byte> query = request.Query;
         int end = query.IndexOf((byte)'&') is >= 0 and var and ? and : query.Length;
-        string receipt = query.StartsWith("id="u8) ? Encoding.UTF8.GetString(query[3..end]) : "";
-        if (!ObjectId.TryParse(receipt, out ObjectId id)) return NotFound(request);
+        if (!query.StartsWith("id="u8) || !ObjectId.TryParse(query[3..end], out ObjectId id))
+            return NotFound(request);
         return _pages.Thanks(id.ToString(), WantsJson(request));
     }
 

@@ -12,7 +12,6 @@
 // content: that is no field either.
 
 using System.Text;
-using System.Text.Unicode;
 
 namespace Letterbox.Site;
 
@@ -75,11 +74,8 @@ internal static class MultipartForm
             TryParameter(line, "name"u8, out name);
         }
 
-        string text = Encoding.UTF8.GetString(name);
-        if (text is not ("id" or "username" or "message")) return null;
-        return Utf8.IsValid(value)
-            ? fields.Set(text, Encoding.UTF8.GetString(value))
-            : new FieldFault(text, $"{text} is not valid UTF-8");
+        MessageField field = MessageFields.Named(name);
+        return field == MessageField.None ? null : fields.Set(field, value);
     }
 
     // *( OWS ";" OWS name "=" ( token / quoted-string ) )        RFC 9110 5.6.6

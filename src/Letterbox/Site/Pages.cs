@@ -32,28 +32,29 @@ internal sealed class Pages
     /// <summary>
     /// The empty form, under a fresh key: the first hop of a message is the page it is written on.
     /// </summary>
-    public Response Form() => Form(200, ObjectId.New(_time).ToString(), default, null);
+    public Response Form() => Form(200, ObjectId.New(_time).ToString(), "", "", null);
 
     /// <summary>
     /// 422: the form as it was sent, with the reason at its field. Under a fresh key: nothing is stored under
     /// the old one, and if that was the trouble, it is gone.
     /// </summary>
-    public Response Unprocessable(in MessageFields fields, FieldFault fault, bool json) =>
+    public Response Unprocessable(string username, string text, FieldFault fault, bool json) =>
         json
             ? Problem(422, fault.Reason, fault.Field.Length == 0 ? null : fault.Field, null)
-            : Form(422, ObjectId.New(_time).ToString(), fields, fault);
+            : Form(422, ObjectId.New(_time).ToString(), username, text, fault);
 
     /// <summary>
     /// 503: the form as it was sent, under its own key, so that sending it again cannot double it.
     /// </summary>
-    public Response Unavailable(in MessageFields fields, ObjectId id, string reason, bool json)
+    public Response Unavailable(Message message, string reason, bool json)
     {
         // Whether it is stored is not known: the answer may have been lost behind the commit.
         string summary = $"We cannot say yet that your message is stored: {reason}. "
             + "Please send it again in a moment. It will not be kept twice.";
+        string id = message.Id.ToString();
         return json
-            ? Problem(503, summary, null, id.ToString(), s_retryAfter)
-            : Form(503, id.ToString(), fields, new FieldFault("", summary));
+            ? Problem(503, summary, null, id, s_retryAfter)
+            : Form(503, id, message.Username, message.Text, new FieldFault("", summary));
     }
 
     /// <summary>The thank-you page for a receipt.</summary>
@@ -104,7 +105,7 @@ internal sealed class Pages
             status, [("Content-Type", mediaType), ResponseFields.NoStore, ResponseFields.NoSniff, .. fields],
             JsonSerializer.SerializeToUtf8Bytes(content, JsonTwins.Options));
 
-    private Response Form(int status, string id, in MessageFields fields, FieldFault? fault)
+    private Response Form(int status, string id, string username, string text, FieldFault? fault)
     {
         (string, string)[] lines = status switch
         {
@@ -118,7 +119,7 @@ internal sealed class Pages
             : Sentence(fault.Reason);
         return Page(
             status, _files.Form, lines,
-            ("id", id), ("username", fields.Username ?? ""), ("message", fields.Text ?? ""),
+            ("id", id), ("username", username), ("message", text),
             ("problem", summary),
             ("username-problem", Reason("username")), ("message-problem", Reason("message")));
     }

@@ -62,9 +62,7 @@ internal static class Answer
         if (line.Length >= BytesMax || line.ContainsAnyExceptInRange((byte)' ', (byte)'~')) return false;
         if (line.StartsWith("OK "u8))
         {
-            Span<char> hex = stackalloc char[BytesMax];
-            int length = Encoding.ASCII.GetChars(line[3..], hex);
-            if (!ObjectId.TryParse(hex[..length], out ObjectId id)) return false;
+            if (!ObjectId.TryParse(line[3..], out ObjectId id)) return false;
             receipt = Receipt.Stored(id);
             return true;
         }

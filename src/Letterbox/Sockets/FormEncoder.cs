@@ -6,23 +6,17 @@
 // A-Z a-z 0-9 * - . _ stand for themselves, a space is +, every other byte of the UTF-8 form is % and two
 // upper-case hex digits. So no line break of a message is ever a line break on the wire.
 
-using System.Buffers;
-using System.Text;
-
 namespace Letterbox.Sockets;
 
 /// <summary>Writes messages as forms. Pure: no I/O, no state.</summary>
 internal static class FormEncoder
 {
-    private static readonly SearchValues<char> s_plain =
-        SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789*-._");
-
-    // A UTF-16 code unit is at most three bytes of UTF-8, and each of those three bytes on the wire.
-    private const int BytesPerUnitMax = 9;
+    // What a byte is on the wire; 0: % and its digits.
+    private static readonly byte[] s_plain = Plain();
 
     /// <summary>No form of this message is longer, its LF included.</summary>
     public static int BytesMax(Message message) =>
-        64 + BytesPerUnitMax * (message.Username.Length + message.Text.Length);
+        64 + 3 * (message.UsernameUtf8.Length + message.TextUtf8.Length);
 
     /// <summary>
     /// Writes the form and its LF; <paramref name="line"/> holds <see cref="BytesMax"/>. Returns its length.
@@ -33,9 +27,9 @@ internal static class FormEncoder
         message.Id.WriteHex(line[length..]);
         length += ObjectId.HexLength;
         length += Copy("&username="u8, line[length..]);
-        length += Encode(message.Username, line[length..]);
+        length += Encode(message.UsernameUtf8, line[length..]);
         length += Copy("&message="u8, line[length..]);
-        length += Encode(message.Text, line[length..]);
+        length += Encode(message.TextUtf8, line[length..]);
         line[length] = (byte)'\n';
         return length + 1;
     }
@@ -46,37 +40,38 @@ internal static class FormEncoder
         return bytes.Length;
     }
 
-    private static int Encode(ReadOnlySpan<char> text, Span<byte> to)
+    private static int Encode(ReadOnlySpan<byte> utf8, Span<byte> to)
     {
+        byte[] plain = s_plain;
         int length = 0;
-        Span<byte> utf8 = stackalloc byte[4];
-        while (!text.IsEmpty)
+        foreach (byte b in utf8)
         {
-            int plain = text.IndexOfAnyExcept(s_plain);
-            if (plain < 0) plain = text.Length;
-            length += Encoding.ASCII.GetBytes(text[..plain], to[length..]);
-            text = text[plain..];
-            if (text.IsEmpty) break;
-            if (text[0] == ' ')
+            byte written = plain[b];
+            if (written != 0)
             {
-                to[length++] = (byte)'+';
-                text = text[1..];
+                to[length++] = written;
                 continue;
             }
 
-            Rune.DecodeFromUtf16(text, out Rune rune, out int units);
-            foreach (byte b in utf8[..rune.EncodeToUtf8(utf8)])
-            {
-                to[length++] = (byte)'%';
-                to[length++] = HexDigit(b >> 4);
-                to[length++] = HexDigit(b & 0xF);
-            }
-
-            text = text[units..];
+            to[length++] = (byte)'%';
+            to[length++] = HexDigit(b >> 4);
+            to[length++] = HexDigit(b & 0xF);
         }
 
         return length;
     }
 
-    private static byte HexDigit(int value) => (byte)(value < 10 ? '0' + value : 'A' + value - 10);
+    private static byte HexDigit(int value) => "0123456789ABCDEF"u8[value];
+
+    private static byte[] Plain()
+    {
+        byte[] plain = new byte[256];
+        for (int b = 0; b < plain.Length; b++)
+        {
+            if (char.IsAsciiLetterOrDigit((char)b) || b is '*' or '-' or '.' or '_') plain[b] = (byte)b;
+        }
+
+        plain[' '] = (byte)'+';
+        return plain;
+    }
 }

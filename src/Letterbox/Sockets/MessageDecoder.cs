@@ -28,6 +28,8 @@
 // The same bytes give the same messages however they are cut on the way. Every byte is looked at once while
 // its message is gathered, and once more when it is decoded.
 
+using System.Buffers;
+
 namespace Letterbox.Sockets;
 
 /// <summary>What is known of the stream behind the last byte.</summary>
@@ -170,10 +172,12 @@ internal sealed class MessageDecoder(TimeProvider time)
         Message? message = null;
         ReadOnlySpan<byte> form = TrimLineEnd(encoded);
         if (form is [(byte)'?']) return new Decoded(DecodeStatus.Question, consumed);
+        byte[] scratch = ArrayPool<byte>.Shared.Rent(encoded.Length);
         FieldFault? fault = encoded[0] == (byte)'{'
-            ? MessageFields.ReadJson(encoded, out MessageFields fields)
-            : MessageFields.ReadForm(form, out fields);
+            ? MessageFields.ReadJson(encoded, scratch, out MessageFields fields)
+            : MessageFields.ReadForm(form, scratch, out fields);
         fault ??= fields.ToMessage(time, out message);
+        ArrayPool<byte>.Shared.Return(scratch);
         return fault is null
             ? new Decoded(DecodeStatus.Complete, consumed, message)
             : Faulty(fault.Reason, consumed);

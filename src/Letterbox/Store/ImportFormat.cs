@@ -22,8 +22,8 @@ internal static class ImportFormat
         if (!Utf8.IsValid(json)) return "not valid UTF-8";
         try
         {
-            string? fault = ReadFields(json, out MessageFields fields, out string? date);
-            return fault ?? Make(fields, date, out message);
+            var fields = new Dictionary<string, string>(StringComparer.Ordinal);
+            return ReadFields(json, fields) ?? Make(fields, out message);
         }
         catch (JsonException)
         {
@@ -36,9 +36,8 @@ internal static class ImportFormat
         }
     }
 
-    private static string? ReadFields(ReadOnlySpan<byte> json, out MessageFields fields, out string? date)
+    private static string? ReadFields(ReadOnlySpan<byte> json, Dictionary<string, string> fields)
     {
-        (fields, date) = (default, null);
         var reader = new Utf8JsonReader(json);
         if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject) return "not a JSON object";
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
@@ -49,15 +48,8 @@ internal static class ImportFormat
             reader.Read();
             string? value = name == "_id" ? ObjectIdValue(ref reader) : StringValue(ref reader);
             if (value is null) return name == "_id" ? "_id is not an ObjectId" : $"{name} is not a string";
-            if (name == "date")
-            {
-                if (date is not null) return "date is given twice";
-                date = value;
-            }
-            else if (fields.Set(name == "_id" ? "id" : name, value) is { } fault)
-            {
-                return fault.Reason;
-            }
+            if (name == "_id") name = "id";
+            if (!fields.TryAdd(name, value)) return $"{name} is given twice";
         }
 
         // Reading on to the end is what finds text behind the closing brace.
@@ -78,15 +70,17 @@ internal static class ImportFormat
         return reader.Read() && reader.TokenType == JsonTokenType.EndObject ? digits : null;
     }
 
-    private static string? Make(MessageFields fields, string? date, out StoredMessage? message)
+    private static string? Make(Dictionary<string, string> fields, out StoredMessage? message)
     {
         message = null;
         // Under a key of our making a second import would store it a second time.
-        if (fields.Id is null) return "id is missing";
-        if (date is null) return "date is missing";
+        if (!fields.TryGetValue("id", out string? key)) return "id is missing";
+        if (!fields.TryGetValue("date", out string? date)) return "date is missing";
         if (!StoredMessage.TryParseDate(date, out _)) return "date is not like 2022-10-29 20:20:58.020261";
-        if (fields.ToMessage(TimeProvider.System, out Message? legal) is { } fault) return fault.Reason;
-        message = new StoredMessage(legal!.Id, date, legal.Username, legal.Text);
+        if (!ObjectId.TryParse(key, out ObjectId id)) return "id is not 24 hex digits";
+        string? username = fields.GetValueOrDefault("username"), text = fields.GetValueOrDefault("message");
+        if (!Message.TryCreate(id, username, text, out _, out FieldFault? fault)) return fault.Reason;
+        message = new StoredMessage(id, date, username!, text!);
         return null;
     }
 }

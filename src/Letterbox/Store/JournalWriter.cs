@@ -197,8 +197,8 @@ internal sealed class JournalWriter : IDisposable
         insert.Bind(1, _next);
         insert.Bind(2, id);
         insert.Bind(3, date);
-        insert.Bind(4, pending.Message.Username);
-        insert.Bind(5, pending.Message.Text);
+        insert.Bind(4, pending.Message.UsernameUtf8);
+        insert.Bind(5, pending.Message.TextUtf8);
         int code = insert.Run();
         if (code != raw.SQLITE_OK) return Refuse(pending, code);
         if (_open.Connection.Changes == 0) return Recognise(pending, id);
@@ -216,7 +216,9 @@ internal sealed class JournalWriter : IDisposable
         if (code == raw.SQLITE_ROW)
         {
             Message message = pending.Message;
-            pending.Receipt = find.Text(0) == message.Username && find.Text(1) == message.Text
+            bool same = find.Utf8(0).SequenceEqual(message.UsernameUtf8)
+                && find.Utf8(1).SequenceEqual(message.TextUtf8);
+            pending.Receipt = same
                 ? Receipt.Stored(message.Id)
                 : Receipt.Refused($"id {message.Id} is already taken by a different message");
             code = raw.SQLITE_OK;

@@ -170,8 +170,11 @@ internal sealed class Statement(sqlite3_stmt handle) : IDisposable
     /// <summary>Length of a column in bytes.</summary>
     public int Bytes(int column) => raw.sqlite3_column_bytes(handle, column);
 
-    /// <summary>A column as text, whole.</summary>
-    public string Text(int column) => Encoding.UTF8.GetString(raw.sqlite3_column_blob(handle, column));
+    /// <summary>A column as text, whole; it is there until the next step or reset.</summary>
+    public ReadOnlySpan<byte> Utf8(int column) => raw.sqlite3_column_blob(handle, column);
+
+    /// <summary>A column as a string, whole.</summary>
+    public string Text(int column) => Encoding.UTF8.GetString(Utf8(column));
 
     /// <inheritdoc/>
     public void Dispose() => handle.Dispose();

@@ -167,7 +167,7 @@ public sealed class LinkQueueTests
         var batch = new List<Message>();
         while (_queue.Take(batch, 256 * 1024) && batch.Count > 0) sizes.Add(batch.Count);
         Assert.Equal(100, sizes.Sum());
-        Assert.All(sizes, size => Assert.InRange(size, 1, 256 * 1024 / 36_000));
+        Assert.All(sizes, size => Assert.InRange(size, 1, 256 * 1024 / 12_000));
     }
 
     private Delivery Add(LinkQueue queue, string text)
