@@ -49,15 +49,21 @@ internal sealed class HttpConnection
     private readonly HttpLimits _limits;
     private readonly Socket _socket;
     private readonly OutputBuffer _output;
-    private RequestReader? _reader;
+    private RequestReader? _reader; // of the request that comes in
+    private RequestReader? _handled; // of the one whose answer is due
     private byte[] _input = [];
     private int _start, _end; // the bytes that are not consumed
     private volatile State _state;
     private long _deadline = NotWaiting;
     private long _phaseStarted;
     private bool _continued;
-    private bool _parting; // the end of the connection is our wish, not the client's
     private int _answered;
+
+    // Of the request in hand, for its answer: the request itself may be gone by then.
+    private bool _headOnly; // no content is sent in answer to HEAD
+    private bool _sayKeepAlive; // HTTP/1.0 has to be told (RFC 9112 C.2.2)
+    private bool _last; // the client, or its fault, ends the connection
+    private bool _parting; // the end of the connection is our wish, not the client's
 
     public HttpConnection(HttpServer server, Socket socket)
     {
@@ -76,7 +82,7 @@ internal sealed class HttpConnection
         try
         {
             bool eager = true;
-            do
+            while (true)
             {
                 int received = eager ? ReceiveNow() : WouldBlock;
                 while (received == WouldBlock)
@@ -92,10 +98,27 @@ internal sealed class HttpConnection
                 }
 
                 if (received <= 0) return; // the client is done; a request cut short is never handed on
-            }
-            while (await AnswerAsync());
+                bool open = true;
+                while (open && NextRequest(out ValueTask<Response> answer))
+                {
+                    if (!answer.IsCompleted) await SettleAsync();
+                    Response response;
+                    try
+                    {
+                        response = await answer;
+                    }
+                    catch (Exception e)
+                    {
+                        response = _server.Fault(e);
+                    }
 
-            await LingerAsync();
+                    open = await RespondAsync(response);
+                }
+
+                if (open && await RunDryAsync()) continue;
+                await LingerAsync();
+                return;
+            }
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
         {
@@ -203,44 +226,28 @@ internal sealed class HttpConnection
         (_start, _end) = (0, held.Length);
     }
 
-    // Answers every request that is complete, then sends. False: the connection is to be closed.
-    private async ValueTask<bool> AnswerAsync()
+    // Hands the next request on, if it is complete. What the answer will have to know of it is noted: the
+    // handler has seen the request when it returns, and its bytes are done with.
+    private bool NextRequest(out ValueTask<Response> answer)
     {
-        while (_end > _start)
+        answer = default;
+        if (_start == _end) return false;
+        if (_reader is null) BeginRequest();
+        ReadStatus status = _reader!.Read(_input, _start, ref _end);
+        if (status == ReadStatus.NeedMore)
         {
-            if (_reader is null) BeginRequest();
-            ReadStatus status = _reader!.Read(_input, _start, ref _end);
-            if (status == ReadStatus.NeedMore)
-            {
-                await NeedMoreAsync();
-                break;
-            }
-
-            _state = State.Responding;
-            Request request = _reader.Request;
-            bool refused = status == ReadStatus.Rejected;
-            Response response =
-                refused ? _server.Refuse(_reader.Rejection, request) : await HandleAsync(request);
-            bool close = refused || !request.KeepAlive || _server.Stopping;
-            _parting = close && !refused && request.KeepAlive;
-            await WriteAsync(response, request, close);
-            // From here on the request is somebody else's.
-            if (!refused) EndRequest();
-            if (close)
-            {
-                await SendAsync();
-                return false;
-            }
-
-            if (_output.Broken) return false;
-            if (++_answered % AnswersPerTurn == 0)
-            {
-                await SendAsync();
-                await Task.Yield();
-            }
+            NeedMore();
+            return false;
         }
 
-        return await SendAsync();
+        _state = State.Responding;
+        Request request = _reader.Request;
+        bool refused = status == ReadStatus.Rejected;
+        (_headOnly, _last) = (request.Method == Method.Head, refused || !request.KeepAlive);
+        _sayKeepAlive = request is { MinorVersion: 0, KeepAlive: true };
+        answer = refused ? new(_server.Refuse(_reader.Rejection, request)) : Handle(request);
+        if (!refused) EndRequest();
+        return true;
     }
 
     private void BeginRequest()
@@ -255,32 +262,21 @@ internal sealed class HttpConnection
     {
         _start += _reader!.Consumed;
         if (_start == _end) _start = _end = 0;
-        ReleaseReader();
+        (_handled, _reader) = (_reader, null);
     }
 
-    private async ValueTask NeedMoreAsync()
+    private void NeedMore()
     {
-        if (_state == State.ReadingHead && _reader!.HeadComplete)
-        {
-            _state = State.ReadingContent;
-            _phaseStarted = _server.Time.GetTimestamp();
-        }
-
-        if (_reader!.ContinueExpected && !_continued)
-        {
-            _continued = true;
-            await RoomAsync(64);
-            _output.Write("HTTP/1.1 100 Continue\r\n\r\n"u8);
-        }
+        if (_state != State.ReadingHead || !_reader!.HeadComplete) return;
+        _state = State.ReadingContent;
+        _phaseStarted = _server.Time.GetTimestamp();
     }
 
-    // Not async itself: a page that is ready costs no state machine.
-    private ValueTask<Response> HandleAsync(Request request)
+    private ValueTask<Response> Handle(Request request)
     {
         try
         {
-            ValueTask<Response> answer = _server.Handler(request);
-            return answer.IsCompletedSuccessfully ? answer : HandleSlowlyAsync(answer);
+            return _server.Handler(request);
         }
         catch (Exception e)
         {
@@ -288,25 +284,57 @@ internal sealed class HttpConnection
         }
     }
 
-    private async ValueTask<Response> HandleSlowlyAsync(ValueTask<Response> answer)
+    // False: the connection is to be closed.
+    private async ValueTask<bool> RespondAsync(Response response)
     {
-        // What is answered already need not wait for what is not.
-        await SendAsync();
-        try
+        Release(ref _handled);
+        bool close = _last || _server.Stopping;
+        _parting = close && !_last;
+        await WriteAsync(response, close);
+        if (close)
         {
-            return await answer;
+            await SendAsync();
+            return false;
         }
-        catch (Exception e)
+
+        if (!_output.Broken && ++_answered % AnswersPerTurn == 0)
         {
-            return _server.Fault(e);
+            await SendAsync();
+            await Task.Yield();
         }
+
+        return !_output.Broken;
     }
 
-    private async ValueTask WriteAsync(Response response, Request request, bool close)
+    // The answer is not ready: what is answered already need not wait for it, nor need the memory that the
+    // request came in, unless the next one has begun to come. A handler that looks at its request again finds
+    // it empty, never another one.
+    private async ValueTask SettleAsync()
     {
-        ReadOnlyMemory<byte> content = request.Method == Method.Head ? default : response.Content;
+        _handled!.Request.Clear();
+        await SendAsync();
+        if (_start == _end) ReleaseInput();
+    }
+
+    // All that has come in is answered: send, and say to a client that waits for it that the content may come
+    // (RFC 9110 10.1.1). False: the client is gone.
+    private async ValueTask<bool> RunDryAsync()
+    {
+        if (_reader is { ContinueExpected: true } && !_continued)
+        {
+            _continued = true;
+            await RoomAsync(64);
+            _output.Write("HTTP/1.1 100 Continue\r\n\r\n"u8);
+        }
+
+        return await SendAsync();
+    }
+
+    private async ValueTask WriteAsync(Response response, bool close)
+    {
+        ReadOnlyMemory<byte> content = _headOnly ? default : response.Content;
         await RoomAsync(response.Head.Length + OutputBuffer.LinesMax);
-        _output.WriteHead(response, _server.DateLine, close, request is { MinorVersion: 0, KeepAlive: true });
+        _output.WriteHead(response, _server.DateLine, close, _sayKeepAlive);
         if (content.Length <= CopyMax)
         {
             await RoomAsync(content.Length);
@@ -374,6 +402,7 @@ internal sealed class HttpConnection
         bool unread = _parting || _reader is not null || _end > _start || _socket.Available > 0;
         if (!unread) return;
         _state = State.Lingering;
+        if (_input.Length == 0) _input = ArrayPool<byte>.Shared.Rent(InputSize);
         _socket.Shutdown(SocketShutdown.Send);
         long deadline = _server.After(_server.Time.GetTimestamp(), _limits.LingerTimeout);
         for (int heard = 0; heard < _limits.LingerBytesMax;)
@@ -388,17 +417,17 @@ internal sealed class HttpConnection
 
     private void ReleaseInput()
     {
-        ReleaseReader();
+        Release(ref _reader);
         (_start, _end) = (0, 0);
         if (_input.Length == 0) return;
         ArrayPool<byte>.Shared.Return(_input);
         _input = [];
     }
 
-    private void ReleaseReader()
+    private void Release(ref RequestReader? reader)
     {
-        if (_reader is null) return;
-        _server.ReturnReader(_reader);
-        _reader = null;
+        if (reader is null) return;
+        _server.ReturnReader(reader);
+        reader = null;
     }
 }

@@ -9,7 +9,8 @@ namespace Letterbox.Http;
 
 /// <summary>
 /// Answers one request. Called once the request is complete, content included; on many threads at once, for
-/// one connection never twice at a time. It must not block: other connections wait on its thread.
+/// one connection never twice at a time. It must not block: other connections wait on its thread. The request
+/// is there until it returns its task: what it needs after its first wait it takes with it.
 /// </summary>
 public delegate ValueTask<Response> Handler(Request request);
 

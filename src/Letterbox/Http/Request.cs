@@ -20,7 +20,7 @@ public enum Method
 
 /// <summary>
 /// One request. It belongs to its connection and is used again for the next one: everything it shows is valid
-/// until the handler's task has completed, and not after. Not thread-safe.
+/// until the handler has returned its task, and not after. Not thread-safe.
 /// </summary>
 public sealed class Request
 {

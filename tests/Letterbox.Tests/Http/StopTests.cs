@@ -112,6 +112,30 @@ public sealed class StopTests
         Assert.Equal(0, await host.DrainAsync());
     }
 
+    // Its input was given back while the handler waited: to listen, there must be room again.
+    [Fact]
+    public async Task A_client_that_sends_on_behind_an_answer_that_took_its_time_is_listened_to()
+    {
+        TaskCompletionSource begun = new(), release = new();
+        await using var host = new EchoHost(handler: async _ =>
+        {
+            begun.SetResult();
+            await release.Task;
+            return Response.Create(200, []);
+        });
+        using HttpPeer peer = await HttpPeer.ConnectAsync(host.Port);
+        await peer.SendAsync("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        await begun.Task;
+        await host.Server.UntilAsync(static connection => connection.Look.Capacity == 0);
+        host.Server.Stop();
+        release.SetResult();
+        await host.Server.UntilAsync(Lingering);
+        await peer.SendAsync("GET / HTTP/1.1\r\n");
+        await peer.SendAsync("Host: a\r\n\r\n");
+        Assert.True((await peer.ReadAsync())!.SaysClose);
+        Assert.True(await peer.EndsAsync());
+    }
+
     [Fact]
     public async Task A_connection_that_is_just_about_to_wait_is_not_missed()
     {
