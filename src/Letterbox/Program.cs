@@ -129,15 +129,8 @@ public static class Program
         return await Supervisor.RunAsync(settings, logs, Console.Out, stop);
     }
 
-    private static Task<int> WebAsync(Settings settings)
-    {
-        // What follows a socket's readiness runs where the readiness is seen, without a hop to the thread
-        // pool. Nothing that the web process does there blocks. Sockets read this once, before the first of
-        // them is made.
-        const string variable = "DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS";
-        Environment.SetEnvironmentVariable(variable, Environment.GetEnvironmentVariable(variable) ?? "1");
-        return ServeAsync("web", settings, settings.Http, WebProcess.RunAsync);
-    }
+    private static Task<int> WebAsync(Settings settings) =>
+        ServeAsync("web", settings, settings.Http, WebProcess.RunAsync);
 
     private static Task<int> StoreAsync(Settings settings) =>
         ServeAsync("store", settings, settings.Socket, StoreProcess.RunAsync);
@@ -146,6 +139,11 @@ public static class Program
         string role, Settings settings, Address at,
         Func<Settings, ILoggerFactory, CancellationToken, Task<int>> run)
     {
+        // What follows a socket's readiness runs where the readiness is seen, without a hop to the thread
+        // pool. Nothing that either process does there blocks. Sockets read this once, before the first of
+        // them is made.
+        const string variable = "DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS";
+        Environment.SetEnvironmentVariable(variable, Environment.GetEnvironmentVariable(variable) ?? "1");
         using ILoggerFactory logs = new Logs(settings.Log, static () => Console.Error);
         using StopSignal stop = StopSignal.Listen();
         try

@@ -10,11 +10,14 @@
 
 namespace Letterbox.Sockets;
 
-/// <summary>One message on its way. Its waiter runs elsewhere, never inside the link.</summary>
+/// <summary>
+/// One message on its way. Its waiter runs where the answer is read, and must not block: answers that came
+/// together are taken on together, without a change of threads for each.
+/// </summary>
 /// <param name="message">What is to be delivered.</param>
 /// <param name="since">When the wait began, a timestamp of the queue's clock.</param>
 internal sealed class Delivery(Message message, long since)
-    : TaskCompletionSource<Receipt>(TaskCreationOptions.RunContinuationsAsynchronously)
+    : TaskCompletionSource<Receipt>
 {
     /// <summary>What is to be delivered.</summary>
     public Message Message => message;

@@ -39,9 +39,9 @@ public sealed class StoreLink : IAsyncDisposable
     private bool _heard;
     private int _closing;
 
-    // Released when the writing loop sleeps and there is work, or the connection broke. Once too often does
-    // no harm.
-    private readonly SemaphoreSlim _work = new(0);
+    // Rung when the writing loop sleeps and there is work, or the connection broke. Once too often does no
+    // harm.
+    private readonly Bell _work = new();
 
     /// <summary>Takes messages; they wait until <see cref="Start"/>.</summary>
     /// <param name="stores">
@@ -95,7 +95,7 @@ public sealed class StoreLink : IAsyncDisposable
         var delivery = new Delivery(message, _time.GetTimestamp());
         if (_queue.Add(delivery, out AfterAdding todo) is { } refusal)
             return new ValueTask<Receipt>(Receipt.Later(refusal));
-        if (todo.HasFlag(AfterAdding.WakeWriter)) _work.Release();
+        if (todo.HasFlag(AfterAdding.WakeWriter)) _work.Ring();
         if (todo.HasFlag(AfterAdding.WatchDeadlines)) SweepIn(_queue.FirstLook);
         return new ValueTask<Receipt>(delivery.Task);
     }
@@ -113,6 +113,7 @@ public sealed class StoreLink : IAsyncDisposable
         foreach (Delivery delivery in _queue.Clear())
             delivery.TrySetResult(Receipt.Later("the server stopped before the store answered"));
         _stopping.Dispose();
+        _work.Dispose();
     }
 
     private async Task RunAsync()
@@ -190,7 +191,7 @@ public sealed class StoreLink : IAsyncDisposable
             {
                 if (batch.Count == 0)
                 {
-                    await _work.WaitAsync();
+                    await _work.HearAsync();
                     continue;
                 }
 
@@ -243,7 +244,7 @@ public sealed class StoreLink : IAsyncDisposable
     {
         (_connection, _fault) = (null, fault);
         connection.Close();
-        _work.Release();
+        _work.Ring();
         if (_stopping.IsCancellationRequested) return;
         // The store closes a link that was idle for long: no reason to alarm anyone.
         LogLevel level = unanswered > 0 ? LogLevel.Warning : LogLevel.Information;

@@ -1,21 +1,24 @@
 // Group commit: many messages share one sync. No timer gathers them: while one batch is being synced the next
 // one gathers, so a lone message waits for nobody and a crowd shares the cost.
 //
-//    senders ──▶ queue (bounded) ──▶ the writer's thread: take what is there ─▶ commit ─▶ answer each ─▶ next
+//    senders ──▶ queue (bounded) ──▶ the writer's thread: take what is there ─▶ commit ─▶ next
+//                   └─ bell: wake it, if it sleeps              └─ bell: answer each message of the batch
 //
 // The thread is the only one that touches the database for writing. Other work on the journal (marks, purges)
 // is done by it too, one piece between two batches, so that no lock is needed and none of it holds up
-// messages for long.
+// messages for long. It sees nobody who waits for an answer: both ways are by a bell (Bell.cs), so that all
+// messages that came in together are found together, and are answered together.
 
+using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 
 namespace Letterbox.Store;
 
 /// <summary>
-/// A message that waits for its commit. The task ends with the receipt, never on the writer's thread.
+/// A message that waits for its commit. The task ends with the receipt; what waits for it never runs on the
+/// writer's thread, and must not block those behind it.
 /// </summary>
-internal sealed class Pending(Message message, DateTimeOffset received)
-    : TaskCompletionSource<Receipt>(TaskCreationOptions.RunContinuationsAsynchronously)
+internal sealed class Pending(Message message, DateTimeOffset received) : TaskCompletionSource<Receipt>
 {
     /// <summary>The message.</summary>
     public Message Message => message;
@@ -23,7 +26,7 @@ internal sealed class Pending(Message message, DateTimeOffset received)
     /// <summary>When it came in, local time.</summary>
     public DateTimeOffset Received => received;
 
-    /// <summary>What it will be told if the commit succeeds; set by the commit.</summary>
+    /// <summary>What it will be told; set by the commit.</summary>
     public Receipt Receipt { get; set; }
 }
 
@@ -49,24 +52,32 @@ internal sealed class GroupCommit : IAsyncDisposable
     private readonly object _gate = new();
     private readonly Queue<Pending> _messages = new();
     private readonly Queue<Action> _work = new();
+    private readonly ConcurrentQueue<Pending[]> _committed = new();
+    private readonly Bell _brought = new();
+    private readonly Bell _answers = new();
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Task _waking;
+    private readonly Task _answering;
     private readonly CommitBatch _commit;
-    private readonly Action _answered;
+    private readonly Action _afterwards;
     private readonly ILogger _log;
-    private bool _waiting;
+    private bool _sleeps;
     private bool _closing;
     private int _failedBatches;
     private volatile string? _fault;
 
     /// <summary>Starts the thread.</summary>
     /// <param name="commit">Writes a batch; called on the writer's thread.</param>
-    /// <param name="answered">
-    /// Called on the writer's thread after a batch was committed and answered; must be quick.
+    /// <param name="afterwards">
+    /// Called on the writer's thread after a batch was committed and its answers are on their way; must be
+    /// quick.
     /// </param>
     /// <param name="log">Told when storing fails, and when it works again.</param>
-    public GroupCommit(CommitBatch commit, Action answered, ILogger log)
+    public GroupCommit(CommitBatch commit, Action afterwards, ILogger log)
     {
-        (_commit, _answered, _log) = (commit, answered, log);
+        (_commit, _afterwards, _log) = (commit, afterwards, log);
+        _waking = WakeAsync();
+        _answering = AnswerAsync();
         new Thread(Run) { Name = "journal writer", IsBackground = true }.Start();
     }
 
@@ -79,15 +90,17 @@ internal sealed class GroupCommit : IAsyncDisposable
     public ValueTask<Receipt> AddAsync(Message message, DateTimeOffset received)
     {
         var pending = new Pending(message, received);
+        bool sleeps;
         lock (_gate)
         {
             if (_closing) return ValueTask.FromResult(Receipt.Later("the store is stopping"));
             if (_messages.Count >= QueueMax)
                 return ValueTask.FromResult(Receipt.Later("too many messages are waiting to be stored"));
             _messages.Enqueue(pending);
-            Wake();
+            sleeps = _sleeps;
         }
 
+        if (sleeps) _brought.Ring();
         return new ValueTask<Receipt>(pending.Task);
     }
 
@@ -135,11 +148,38 @@ internal sealed class GroupCommit : IAsyncDisposable
         }
 
         await _ended.Task;
+        _brought.Dispose();
+        _answers.Dispose();
+        await Task.WhenAll(_waking, _answering);
     }
 
     private void Wake()
     {
-        if (_waiting) Monitor.Pulse(_gate);
+        if (_sleeps) Monitor.Pulse(_gate);
+    }
+
+    private async Task WakeAsync()
+    {
+        while (await _brought.HearAsync())
+        {
+            lock (_gate) Wake();
+        }
+    }
+
+    private async Task AnswerAsync()
+    {
+        while (await _answers.HearAsync()) AnswerCommitted();
+        AnswerCommitted();
+    }
+
+    // The last one first: when a connection hears of its oldest message all the others are known too, and
+    // leave with it in one send.
+    private void AnswerCommitted()
+    {
+        while (_committed.TryDequeue(out Pending[]? batch))
+        {
+            for (int i = batch.Length - 1; i >= 0; i--) batch[i].SetResult(batch[i].Receipt);
+        }
     }
 
     private void Run()
@@ -162,9 +202,9 @@ internal sealed class GroupCommit : IAsyncDisposable
         {
             while (_messages.Count == 0 && _work.Count == 0 && !_closing)
             {
-                _waiting = true;
+                _sleeps = true;
                 Monitor.Wait(_gate);
-                _waiting = false;
+                _sleeps = false;
             }
 
             while (batch.Count < BatchMax && _messages.TryDequeue(out Pending? message)) batch.Add(message);
@@ -180,14 +220,16 @@ internal sealed class GroupCommit : IAsyncDisposable
         {
             // Said before the answers: whoever has one finds the state that it speaks of.
             if (_failedBatches > 0) Recovered();
-            foreach (Pending message in batch) message.SetResult(message.Receipt);
-            _answered();
         }
         else
         {
             Failed(fault);
-            foreach (Pending message in batch) message.SetResult(Receipt.Later(fault));
+            foreach (Pending message in batch) message.Receipt = Receipt.Later(fault);
         }
+
+        _committed.Enqueue([.. batch]);
+        _answers.Ring();
+        if (fault is null) _afterwards();
     }
 
     private string? TryCommit(List<Pending> batch)
