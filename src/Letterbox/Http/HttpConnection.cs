@@ -253,8 +253,6 @@ internal sealed class HttpConnection
     private void BeginRequest()
     {
         _reader = _server.RentReader();
-        _state = State.ReadingHead;
-        _phaseStarted = _server.Time.GetTimestamp();
         _continued = false;
     }
 
@@ -265,10 +263,12 @@ internal sealed class HttpConnection
         (_handled, _reader) = (_reader, null);
     }
 
+    // A phase begins with the bytes that came just now.
     private void NeedMore()
     {
-        if (_state != State.ReadingHead || !_reader!.HeadComplete) return;
-        _state = State.ReadingContent;
+        State phase = _reader!.HeadComplete ? State.ReadingContent : State.ReadingHead;
+        if (_state == phase) return;
+        _state = phase;
         _phaseStarted = _server.Time.GetTimestamp();
     }
 

@@ -52,6 +52,19 @@ public sealed class Response
         return new Response(status, head.AsMemory(0, length + last), content);
     }
 
+    /// <summary>
+    /// The same answer with another value at this place of its head, as long as what stands there: for an
+    /// answer that is made once but for a number.
+    /// </summary>
+    /// <exception cref="ArgumentException">It holds what would break the line it stands on.</exception>
+    public Response With(int place, ReadOnlySpan<byte> value)
+    {
+        if (!Grammar.IsFieldValue(value)) throw new ArgumentException("no field value", nameof(value));
+        byte[] head = Head.ToArray();
+        value.CopyTo(head.AsSpan(place));
+        return new Response(Status, head, Content);
+    }
+
     private static int WriteField(string name, string value, Span<byte> line)
     {
         int end = Encoding.UTF8.GetBytes(name, line);

@@ -2,6 +2,7 @@
 // their JSON twins (RFC 9457) for clients that asked for JSON.
 
 using System.Globalization;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Letterbox.Http;
@@ -15,6 +16,13 @@ internal sealed class Pages
 
     /// <summary>How long a client is asked to wait before it tries again, in seconds.</summary>
     private static readonly (string, string) s_retryAfter = ("Retry-After", "5");
+
+    // Every message has this one: made once, and the key put in.
+    private static readonly Response s_stored = Response.Create(
+        303, [("Location", ThanksFor(default)), ResponseFields.NoStore, ResponseFields.NoSniff]);
+
+    private static readonly int s_storedId =
+        s_stored.Head.Span.IndexOf(Encoding.ASCII.GetBytes(default(ObjectId).ToString()));
 
     private const string NoPage = "There is no page at this address.";
 
@@ -69,10 +77,10 @@ internal sealed class Pages
     /// </summary>
     public static Response Stored(ObjectId id, bool json)
     {
-        (string, string) location = ("Location", $"/thanks?id={id}");
-        return json
-            ? Json(303, [location], new { id = id.ToString() })
-            : Response.Create(303, [location, ResponseFields.NoStore, ResponseFields.NoSniff]);
+        if (json) return Json(303, [("Location", ThanksFor(id))], new { id = id.ToString() });
+        Span<byte> hex = stackalloc byte[ObjectId.HexLength];
+        id.WriteHex(hex);
+        return s_stored.With(s_storedId, hex);
     }
 
     /// <summary>Whatever went wrong, as a page or as a problem (RFC 9457).</summary>
@@ -104,6 +112,8 @@ internal sealed class Pages
         Response.Create(
             status, [("Content-Type", mediaType), ResponseFields.NoStore, ResponseFields.NoSniff, .. fields],
             JsonSerializer.SerializeToUtf8Bytes(content, JsonTwins.Options));
+
+    private static string ThanksFor(ObjectId id) => $"/thanks?id={id}";
 
     private Response Form(int status, string id, string username, string text, FieldFault? fault)
     {

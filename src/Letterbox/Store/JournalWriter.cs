@@ -1,6 +1,5 @@
 // Everything that is ever written to the journal, as transactions on its one writing connection.
 
-using System.Globalization;
 using SQLitePCL;
 
 namespace Letterbox.Store;
@@ -191,7 +190,7 @@ internal sealed class JournalWriter : IDisposable
         Span<byte> id = stackalloc byte[ObjectId.HexLength];
         Span<byte> date = stackalloc byte[StoredMessage.DateFormat.Length];
         pending.Message.Id.WriteHex(id);
-        pending.Received.TryFormat(date, out _, StoredMessage.DateFormat, CultureInfo.InvariantCulture);
+        StoredMessage.WriteDate(pending.Received.DateTime, date);
 
         Statement insert = _open!.Insert;
         insert.Bind(1, _next);

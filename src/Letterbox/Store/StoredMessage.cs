@@ -22,6 +22,26 @@ public sealed record StoredMessage(ObjectId Id, string Date, string Username, st
     public bool IsSameAs(StoredMessage other) =>
         Id == other.Id && Username == other.Username && Text == other.Text;
 
+    /// <summary>
+    /// Writes a date as ASCII; <paramref name="text"/> has the length of <see cref="DateFormat"/>.
+    /// </summary>
+    public static void WriteDate(DateTime date, Span<byte> text)
+    {
+        "0000-00-00 00:00:00.000000"u8.CopyTo(text);
+        Digits(date.Year, text[..4]);
+        Digits(date.Month, text[5..7]);
+        Digits(date.Day, text[8..10]);
+        Digits(date.Hour, text[11..13]);
+        Digits(date.Minute, text[14..16]);
+        Digits(date.Second, text[17..19]);
+        Digits((int)(date.Ticks % TimeSpan.TicksPerSecond / TimeSpan.TicksPerMicrosecond), text[20..26]);
+
+        static void Digits(int number, Span<byte> text)
+        {
+            for (int i = text.Length - 1; i >= 0; i--, number /= 10) text[i] = (byte)('0' + number % 10);
+        }
+    }
+
     /// <summary>Reads a date; false: that is not one of ours.</summary>
     public static bool TryParseDate(string text, out DateTime date) => DateTime.TryParseExact(
         text, DateFormat, CultureInfo.InvariantCulture, DateTimeStyles.None, out date);
