@@ -309,11 +309,11 @@ internal sealed class HttpConnection
     // The answer is not ready: what is answered already need not wait for it, nor need the memory that the
     // request came in, unless the next one has begun to come. A handler that looks at its request again finds
     // it empty, never another one.
-    private async ValueTask SettleAsync()
+    private ValueTask<bool> SettleAsync()
     {
         _handled!.Request.Clear();
-        await SendAsync();
         if (_start == _end) ReleaseInput();
+        return SendAsync();
     }
 
     // All that has come in is answered: send, and say to a client that waits for it that the content may come
@@ -346,19 +346,25 @@ internal sealed class HttpConnection
         if (await SendAsync()) await SendAsync(content);
     }
 
-    private async ValueTask RoomAsync(int count)
+    private ValueTask<bool> RoomAsync(int count) => _output.HasRoom(count) ? new(true) : SendAsync();
+
+    // False: the client is gone. One send is enough nearly always, and then there is no wait to prepare for.
+    private ValueTask<bool> SendAsync()
     {
-        if (!_output.HasRoom(count)) await SendAsync();
+        ReadOnlyMemory<byte> bytes = _output.Written;
+        if (!_output.Broken && !bytes.IsEmpty) bytes = bytes[_output.SendNow(bytes.Span)..];
+        if (!_output.Broken && !bytes.IsEmpty) return SendRestAsync(bytes);
+        _output.Release();
+        return new(!_output.Broken);
     }
 
-    private async ValueTask<bool> SendAsync()
+    private async ValueTask<bool> SendRestAsync(ReadOnlyMemory<byte> bytes)
     {
-        bool sent = await SendAsync(_output.Written);
+        bool sent = await SendAsync(bytes);
         _output.Release();
         return sent;
     }
 
-    // False: the client is gone. One send is enough nearly always; the rest goes slice by slice.
     private async ValueTask<bool> SendAsync(ReadOnlyMemory<byte> bytes)
     {
         while (!_output.Broken && !bytes.IsEmpty)
