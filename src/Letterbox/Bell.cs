@@ -1,10 +1,10 @@
 // Wakes a loop once the sockets that are ready at this moment have been served.
 //
-// What a busy process does is cheapest done together: one send for all messages that came in, one sync for all
-// that are to be stored. But whoever is woken by the first of them runs at once, often on the same core, and
-// finds just that one. So the ring is sent through a socket of our own: where it is heard, the sockets that
-// were ready before it have had their turn, and what they brought is there. Nobody waits for longer than that:
-// it is an order of turns, not a time. (Others call this a self-pipe.)
+// What a busy process does is cheapest done together: one send for all messages that came in, one sync for
+// all that are to be stored. But whoever is woken by the first of them runs at once, often on the same core,
+// and finds just that one. So the ring is sent through a socket of our own: where it is heard, the sockets
+// that were ready before it have had their turn, and what they brought is there. Nobody waits for longer than
+// that: it is an order of turns, not a time. (Others call this a self-pipe.)
 //
 // Windows has no such pair of sockets, and no such turns: there the ring is a semaphore.
 
