@@ -43,7 +43,8 @@ internal sealed partial class Bell : IDisposable
 
         int[] pair = new int[2];
         int type = OperatingSystem.IsLinux() ? Stream | CloseOnExec : Stream;
-        if (MakePair(Unix, type, 0, pair) != 0) throw new SocketException(Marshal.GetLastPInvokeError());
+        if (MakePair(Unix, type, 0, pair) != 0)
+            throw new SocketException((int)SocketError.TooManyOpenSockets);
         _clapper = new Socket(new SafeSocketHandle(pair[0], ownsHandle: true));
         _ear = new Socket(new SafeSocketHandle(pair[1], ownsHandle: true));
     }
@@ -60,7 +61,10 @@ internal sealed partial class Bell : IDisposable
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
         {
-            // Disposed: nobody listens any more.
+            if (_down) return;
+            // The kernel has no room for a byte just now. A ring must not be lost: try again until it has.
+            Interlocked.Exchange(ref _rung, 0);
+            ThreadPool.UnsafeQueueUserWorkItem(static bell => bell.Ring(), this, preferLocal: false);
         }
     }
 
@@ -76,7 +80,7 @@ internal sealed partial class Bell : IDisposable
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
         {
-            return false;
+            // Disposed, most likely. If not, it is as if it had rung: better to look in vain than not at all.
         }
 
         // Before the caller looks for work: who brings some later rings again.
@@ -93,6 +97,6 @@ internal sealed partial class Bell : IDisposable
         _ear?.Dispose();
     }
 
-    [LibraryImport("libc", EntryPoint = "socketpair", SetLastError = true)]
+    [LibraryImport("libc", EntryPoint = "socketpair")]
     private static partial int MakePair(int domain, int type, int protocol, [Out] int[] pair);
 }
