@@ -28,6 +28,9 @@ public sealed class Message
     /// </summary>
     public const int EncodedBytesMax = 64 * 1024;
 
+    /// <summary>Shortest encoded form: <c>username=a&amp;message=b</c>. JSON needs 30 bytes.</summary>
+    public const int EncodedBytesMin = 20;
+
     private static readonly UTF8Encoding s_strict =
         new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 

@@ -17,9 +17,10 @@ public sealed record SocketLimits
     public int InFlightMax { get; init; } = 1_024;
 
     /// <summary>
-    /// Datagrams that have been read and not yet answered; one more is answered <c>WAIT</c>.
+    /// Datagrams that have been read and not yet answered; beyond, the others wait in the socket's buffer,
+    /// and what it cannot hold is lost. Half a batch of the journal: the other half is TCP's.
     /// </summary>
-    public int DatagramsInFlightMax { get; init; } = 1_024;
+    public int DatagramsInFlightMax { get; init; } = 128;
 
     /// <summary>
     /// Without a byte for this long, a form that has no line feed yet is taken as it is: its sender waits for

@@ -42,17 +42,53 @@ public sealed class DatagramServerTests : IAsyncDisposable
     }
 
     [Theory]
-    [InlineData("", "NO the datagram is empty\n")]
-    [InlineData("garbage", "NO username is missing\n")]
-    [InlineData("{broken", "NO the message is cut off\n")]
-    [InlineData("\0\0\u00ff\u00ffx", "NO the message is cut off\n")]
-    [InlineData("\0\0\0\0", "NO the length is not between 1 and 65536\n")]
-    public async Task A_bad_datagram_is_answered_and_the_next_is_served(string input, string expected)
+    [InlineData("username is not given", "NO username is missi\n")]
+    [InlineData("name=krabaton&message=First+message", "NO username is missing\n")]
+    [InlineData("{this JSON is broken}", "NO the message is no\n")]
+    [InlineData("\0\0\u00ff\u00ffusername=krabaton", "NO the message is cu\n")]
+    [InlineData("\0\0\0\0username=krabaton", "NO the length is not\n")]
+    [InlineData("                     ?", "NO ask over TCP\n")]
+    public async Task A_bad_datagram_is_answered_by_no_more_than_it_brought(string input, string expected)
     {
         using UdpClient client = Connect(Serve(new Mailbox()));
         Assert.Equal(expected, await AskAsync(client, Cuts.Bytes(input)));
+        Assert.True(expected.Length <= input.Length);
         string answer = await AskAsync(client, Cuts.Bytes("username=a&message=b"));
         Assert.StartsWith("OK ", answer, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("?")]
+    [InlineData("username=a&message=")]
+    [InlineData("{\"username\":\"a\",")]
+    [InlineData("\0\0\0\u000fusername=a&mess")]
+    public async Task What_is_shorter_than_any_message_gets_no_answer(string input)
+    {
+        Assert.True(input.Length < Message.EncodedBytesMin);
+        using UdpClient client = Connect(Serve(new Mailbox()));
+        await client.SendAsync(Cuts.Bytes(input));
+        string next = await AskAsync(client, Cuts.Bytes("username=a&message=b"));
+        Assert.StartsWith("OK ", next, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("username=a&message=b", 20)]
+    [InlineData("\0\0\0\u0014username=a&message=b", 24)]
+    [InlineData("{\"username\":\"a\",\"message\":\"b\"}", 30)]
+    public void No_dialect_has_a_shorter_message(string shortest, int length)
+    {
+        byte[] bytes = Cuts.Bytes(shortest);
+        Assert.Equal(length, bytes.Length);
+        Assert.True(length >= Message.EncodedBytesMin);
+        Assert.Equal(
+            DecodeStatus.Complete, MessageDecoder.DecodeDatagram(bytes, TimeProvider.System).Status);
+        for (int i = 0; i < length; i++)
+        {
+            byte[] shorter = [.. bytes[..i], .. bytes[(i + 1)..]];
+            Decoded decoded = MessageDecoder.DecodeDatagram(shorter, TimeProvider.System);
+            Assert.NotEqual(DecodeStatus.Complete, decoded.Status);
+        }
     }
 
     [Theory]
@@ -98,19 +134,41 @@ public sealed class DatagramServerTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task One_datagram_too_many_is_told_to_wait_and_not_handed_on()
+    public async Task One_datagram_too_many_waits_in_the_sockets_buffer()
     {
         var mailbox = new Mailbox { Holds = true };
         IPEndPoint server = Serve(mailbox, new SocketLimits { DatagramsInFlightMax = 1 });
-        using UdpClient first = Connect(server);
+        using UdpClient first = Connect(server), second = Connect(server);
         Task<string> asking = AskAsync(first, Cuts.Bytes("username=a&message=b"));
         (Message message, TaskCompletionSource<Receipt> answer) = await mailbox.NextAsync();
-        using UdpClient second = Connect(server);
-        string wait = await AskAsync(second, Cuts.Bytes("username=c&message=d"));
-        Assert.Equal("WAIT too many datagrams at once\n", wait);
+        Task<string> later = AskAsync(second, Cuts.Bytes("username=c&message=d"));
         answer.SetResult(Receipt.Stored(message.Id));
         Assert.Equal($"OK {message.Id}\n", await asking);
-        Assert.Single(mailbox.Messages);
+        (message, answer) = await mailbox.NextAsync();
+        answer.SetResult(Receipt.Stored(message.Id));
+        Assert.Equal($"OK {message.Id}\n", await later);
+    }
+
+    [Fact]
+    public async Task A_flood_makes_the_loop_rest_between_two_turns()
+    {
+        var time = new ManualTime();
+        var mailbox = new Mailbox();
+        using var server = new DatagramServer(
+            new IPEndPoint(IPAddress.Loopback, 0), mailbox.DeliverAsync,
+            new StoreStatus(() => [], default, time), inFlightMax: 1000, time, NullLogger.Instance);
+        using UdpClient client = Connect(server.EndPoint);
+        for (int i = 0; i < DatagramServer.PerTurn + 1; i++)
+            await client.SendAsync(Cuts.Bytes("username=a&message=b"));
+        using var stop = new CancellationTokenSource();
+        server.Start(stop.Token);
+        TimeSpan rest = await time.NextTimerAsync();
+        Assert.Equal(DatagramServer.PerTurn, mailbox.Messages.Count);
+        time.Advance(rest);
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        for (int i = 0; i < DatagramServer.PerTurn + 1; i++) await client.ReceiveAsync(patience.Token);
+        await stop.CancelAsync();
+        await server.DrainAsync(Timeout.InfiniteTimeSpan);
     }
 
     [Fact]
