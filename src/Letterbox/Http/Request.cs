@@ -101,7 +101,7 @@ public sealed class Request
         (_count, Method, MinorVersion, KeepAlive) = (0, Method.Unknown, 1, false);
         (_targetStart, _targetLength, _pathStart, _pathLength, _contentStart, _contentLength) =
             (0, 0, 0, 0, 0, 0);
-        _buffer = [];
+        Bind([], 0);
     }
 
     internal void Bind(byte[] buffer, int start) => (_buffer, _start) = (buffer, start);

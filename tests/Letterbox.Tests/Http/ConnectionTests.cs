@@ -131,6 +131,27 @@ public sealed class ConnectionTests
     }
 
     [Fact]
+    public async Task A_handler_of_a_later_request_that_has_waited_finds_it_empty_too()
+    {
+        var release = new TaskCompletionSource();
+        await using var host = new EchoHost(handler: async request =>
+        {
+            if (request.Content.IsEmpty) return s_ok;
+            await release.Task;
+            string left = $"{request.Content.Length} {request.Target.Length} {request.Query.Length}";
+            return Response.Create(200, [], Encoding.ASCII.GetBytes(left));
+        });
+        using HttpPeer peer = await HttpPeer.ConnectAsync(host.Port);
+        const string first = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        const string second = "POST /?q HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello";
+        await peer.SendAsync(first + second);
+        Assert.Equal(200, (await peer.ReadAsync())!.Status);
+        release.SetResult();
+        HttpAnswer answer = (await peer.ReadAsync())!;
+        Assert.Equal((200, "0 0 0"), (answer.Status, answer.Text));
+    }
+
+    [Fact]
     public async Task A_handler_is_waited_for_although_the_answers_before_its_own_cannot_be_sent()
     {
         TaskCompletionSource begun = new(), release = new();
