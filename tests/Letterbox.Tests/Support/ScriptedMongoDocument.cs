@@ -3,7 +3,6 @@
 using System.Collections;
 using System.Globalization;
 using System.Text;
-using Letterbox.Store;
 
 namespace Letterbox.Tests.Support;
 
@@ -27,32 +26,59 @@ internal sealed class MongoDoc : IEnumerable<KeyValuePair<string, object?>>
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
+    /// <summary>
+    /// Independent of what the product reads and writes with, so that neither hides a fault of the other.
+    /// </summary>
     public static MongoDoc Decode(ReadOnlySpan<byte> bytes)
     {
         var document = new MongoDoc();
-        var bson = new BsonReader(bytes);
-        while (bson.Read())
+        if (BitConverter.ToInt32(bytes) != bytes.Length || bytes[^1] != 0)
+            throw new InvalidDataException("a document of another length than it says");
+        for (ReadOnlySpan<byte> rest = bytes[4..^1]; !rest.IsEmpty;)
         {
-            object? value = bson.Type switch
-            {
-                BsonType.Double => BitConverter.ToDouble(bson.Value),
-                BsonType.String => bson.AsString,
-                BsonType.Document => Decode(bson.Value),
-                BsonType.Array => Decode(bson.Value)._fields.Select(static f => f.Value).ToArray(),
-                BsonType.ObjectId => bson.AsObjectId,
-                BsonType.Bool => bson.Value[0] != 0,
-                BsonType.Null => null,
-                BsonType.Int32 => BitConverter.ToInt32(bson.Value),
-                BsonType.Int64 => BitConverter.ToInt64(bson.Value),
-                _ => new RawValue((byte)bson.Type, Convert.ToHexString(bson.Value)),
-            };
-            document.Add(Encoding.UTF8.GetString(bson.Name), value);
+            byte type = rest[0];
+            int name = rest[1..].IndexOf((byte)0);
+            ReadOnlySpan<byte> value = rest[(name + 2)..];
+            value = value[..Length(type, value)];
+            document.Add(Encoding.UTF8.GetString(rest.Slice(1, name)), Value(type, value));
+            rest = rest[(name + 2 + value.Length)..];
         }
 
         return document;
     }
 
-    /// <summary>Independent of the product's writer, so that neither hides a fault of the other.</summary>
+    // The lengths of https://bsonspec.org; what is not BSON throws.
+    private static int Length(byte type, ReadOnlySpan<byte> value) => type switch
+    {
+        0x01 or 0x09 or 0x11 or 0x12 => 8,
+        0x02 or 0x0D or 0x0E => 4 + BitConverter.ToInt32(value),
+        0x03 or 0x04 or 0x0F => BitConverter.ToInt32(value),
+        0x05 => 5 + BitConverter.ToInt32(value),
+        0x06 or 0x0A or 0x7F or 0xFF => 0,
+        0x07 => 12,
+        0x08 => 1,
+        0x0B when value.IndexOf((byte)0) + 1 is var end => end + value[end..].IndexOf((byte)0) + 1,
+        0x0C => 4 + BitConverter.ToInt32(value) + 12,
+        0x10 => 4,
+        0x13 => 16,
+        _ => throw new InvalidDataException($"no BSON type {type:x2}"),
+    };
+
+    private static object? Value(byte type, ReadOnlySpan<byte> value) => type switch
+    {
+        0x01 => BitConverter.ToDouble(value),
+        0x02 => Encoding.UTF8.GetString(value[4..^1]),
+        0x03 => Decode(value),
+        0x04 => Decode(value)._fields.Select(static f => f.Value).ToArray(),
+        0x07 when ObjectId.TryParse(Convert.ToHexString(value), out ObjectId id) => id,
+        0x08 => value[0] != 0,
+        0x0A => null,
+        0x10 => BitConverter.ToInt32(value),
+        0x12 => BitConverter.ToInt64(value),
+        _ => new RawValue(type, Convert.ToHexString(value)),
+    };
+
+    /// <inheritdoc cref="Decode"/>
     public byte[] Encode()
     {
         using var memory = new MemoryStream();

@@ -71,6 +71,18 @@ public sealed class DependencyTests
             select $"{path} uses {use.Value}"));
     }
 
+    [Fact]
+    public void What_judges_a_store_does_not_read_it_with_the_products_code()
+    {
+        string[] judges =
+            ["JournalRows", "Ledger", "MongoHost", "ScriptedMongoDocument", "ScriptedMongoFile"];
+        Assert.Empty(string.Join('\n',
+            from name in judges
+            let path = $"tests/Letterbox.Tests/Support/{name}.cs"
+            from finding in ForbiddenFolders(new CSharpText(Repository.Read(path)).Code, ["Store"])
+            select $"{path} uses {finding}"));
+    }
+
     [Theory]
     [InlineData("using Letterbox.Store;", "Store")]
     [InlineData("using static Letterbox.Store.Journal;", "Store")]
