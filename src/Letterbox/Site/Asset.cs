@@ -8,7 +8,7 @@ using Letterbox.Http;
 
 namespace Letterbox.Site;
 
-/// <summary>A static file in memory. Immutable.</summary>
+/// <summary>A static file in memory. Safe on any thread.</summary>
 internal sealed class Asset
 {
     private sealed record Variant(
@@ -20,10 +20,11 @@ internal sealed class Asset
     private static readonly (string, string)[] s_none = [];
     private static readonly Response s_failed = Response.Create(412, [], default);
     private readonly Variant _identity;
-    private readonly Lazy<PackedVariants>? _packed;
+    private readonly Func<PackedVariants>? _pack;
+    private volatile PackedVariants? _packed;
     private readonly DateTimeOffset _lastModified;
 
-    /// <summary>Hashes the file and lays out the answers; compresses it if it is large, else later.</summary>
+    /// <summary>Hashes the file and lays out the answers, all but the compressed ones.</summary>
     /// <param name="content">The file; kept, not copied.</param>
     /// <param name="mediaType">Its Content-Type.</param>
     /// <param name="lastModified">When it was changed; whole seconds count.</param>
@@ -45,18 +46,20 @@ internal sealed class Asset
         ];
         _identity = MakeVariant(content, $"\"{hash}\"", null, mediaType, common);
         if (!MediaTypes.IsCompressible(mediaType)) return;
-        // The first client that wants a small page packed waits some milliseconds for it, so that the start
-        // does not. For a large one nobody may be made to wait.
-        _packed = new(() => new PackedVariants(
-            Pack(content, "gzip", static (to, level) => new GZipStream(to, level, leaveOpen: true)),
-            Pack(content, "br", static (to, level) => new BrotliStream(to, level, leaveOpen: true))));
-        if (content.Length > SmallMax) _ = _packed.Value;
+        _pack = () => new PackedVariants(
+            Coded(content, "gzip", static (to, level) => new GZipStream(to, level, leaveOpen: true)),
+            Coded(content, "br", static (to, level) => new BrotliStream(to, level, leaveOpen: true)));
 
-        Variant? Pack(byte[] bytes, string coding, Func<Stream, CompressionLevel, Stream> coder) =>
+        Variant? Coded(byte[] bytes, string coding, Func<Stream, CompressionLevel, Stream> coder) =>
             Smaller(bytes, coder) is { } packed
                 ? MakeVariant(packed, $"\"{hash}-{coding}\"", coding, mediaType, common)
                 : null;
     }
+
+    /// <summary>
+    /// Compresses the file, which takes milliseconds to seconds; until then it is sent as it is.
+    /// </summary>
+    public void Pack() => _packed ??= _pack?.Invoke();
 
     /// <summary>The answer to a GET or HEAD.</summary>
     public Response Answer(Request request)
@@ -77,9 +80,7 @@ internal sealed class Asset
 
     private Variant Choose(Request request)
     {
-        bool plain = _packed is null || AcceptEncoding.Choose(request, true, true) == ContentCoding.Identity;
-        if (plain) return _identity;
-        (Variant? gzip, Variant? brotli) = _packed!.Value;
+        if (_packed is not var (gzip, brotli)) return _identity;
         return AcceptEncoding.Choose(request, gzip is not null, brotli is not null) switch
         {
             ContentCoding.Brotli => brotli!,
@@ -111,8 +112,7 @@ internal sealed class Asset
             Response.Create(200, all, content), Response.Create(304, validators));
     }
 
-    // FNV-1a, 64 bits: tells versions of a file apart. A cryptographic hash would do no better, and loads a
-    // library at every start.
+    // FNV-1a, 64 bits: it distinguishes versions of a file, and an attacker gains nothing by a collision.
     private static ulong Fingerprint(byte[] content)
     {
         ulong hash = 14695981039346656037;

@@ -7,6 +7,7 @@
 //
 // HEAD goes wherever GET goes; the engine leaves the content away (RFC 9110 9.3.2).
 
+using System.Diagnostics.CodeAnalysis;
 using System.Text;
 using Letterbox.Http;
 using Microsoft.Extensions.Logging;
@@ -34,6 +35,7 @@ public sealed class LetterboxSite : IDisposable
     private string? _fault; // told once, not every second
     private volatile SiteFiles _files;
     private volatile Pages _pages;
+    private volatile Task _packing;
 
     /// <summary>Loads the pages.</summary>
     /// <param name="folder">A folder of one's own to lay over the built-in pages, or <c>null</c>.</param>
@@ -49,12 +51,14 @@ public sealed class LetterboxSite : IDisposable
         (_folder, _time, _deliver, _ready, _log) = (folder, time, deliver, ready, log);
         // Before the reading, so that a change that comes during it is found.
         if (folder is not null) _fingerprint = SiteFolder.Fingerprint(folder);
-        _files = SiteFiles.Load(folder);
-        _pages = new Pages(_files, time);
+        Serve(SiteFiles.Load(folder));
         if (folder is null) return;
         _watch = time.CreateTimer(
             static site => ((LetterboxSite)site!).Reload(), this, s_watchEvery, Timeout.InfiniteTimeSpan);
     }
+
+    /// <summary>Ends when the files that are served now have been compressed.</summary>
+    internal Task Packing => _packing;
 
     /// <summary>Answers one request; never throws for anything a client can send.</summary>
     public ValueTask<Response> AnswerAsync(Request request)
@@ -158,14 +162,23 @@ public sealed class LetterboxSite : IDisposable
         int status, string detail, Request request, params ReadOnlySpan<(string, string)> fields) =>
         _pages.Error(status, detail, WantsJson(request), fields);
 
+    // On a thread of its own, which may take seconds: those that serve sockets must not compress.
+    [MemberNotNull(nameof(_files), nameof(_pages), nameof(_packing))]
+    private void Serve(SiteFiles files)
+    {
+        (_files, _pages) = (files, new Pages(files, _time));
+        _packing = Task.Factory.StartNew(
+            files.Pack, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+    }
+
     private void Reload()
     {
         try
         {
             int fingerprint = SiteFolder.Fingerprint(_folder!);
             if (fingerprint == _fingerprint) return;
-            SiteFiles files = SiteFiles.Load(_folder);
-            (_files, _pages, _fingerprint) = (files, new Pages(files, _time), fingerprint);
+            Serve(SiteFiles.Load(_folder));
+            _fingerprint = fingerprint;
             _log.LogInformation("read the site folder again: it has changed");
             _fault = null;
         }

@@ -9,7 +9,7 @@ using System.Text;
 
 namespace Letterbox.Site;
 
-/// <summary>Every file by its path, at one moment. Immutable.</summary>
+/// <summary>Every file by its path, at one moment. Safe on any thread.</summary>
 internal sealed class SiteFiles
 {
     /// <summary>Most bytes a folder of one's own may hold: it is a site, not a store of downloads.</summary>
@@ -18,6 +18,7 @@ internal sealed class SiteFiles
     private sealed record Source(byte[] Content, DateTimeOffset Changed, bool Own);
 
     private const string Prefix = "pages/";
+    private readonly Dictionary<string, Asset> _assets = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Asset>.AlternateLookup<ReadOnlySpan<char>> _byPath;
 
     private SiteFiles(Dictionary<string, Source> files)
@@ -25,16 +26,15 @@ internal sealed class SiteFiles
         Form = TakeTemplate(files, "/message.html");
         Thanks = TakeTemplate(files, "/thanks.html");
         Error = TakeTemplate(files, "/error.html");
-        var assets = new Dictionary<string, Asset>(StringComparer.Ordinal);
         foreach ((string path, Source file) in files)
         {
             var asset = new Asset(file.Content, MediaTypes.Of(path), file.Changed, Policy(file.Own));
-            assets[path] = asset;
+            _assets[path] = asset;
             if (path.EndsWith("/index.html", StringComparison.Ordinal))
-                assets[path[..^"index.html".Length]] = asset;
+                _assets[path[..^"index.html".Length]] = asset;
         }
 
-        _byPath = assets.GetAlternateLookup<ReadOnlySpan<char>>();
+        _byPath = _assets.GetAlternateLookup<ReadOnlySpan<char>>();
     }
 
     /// <summary>The form.</summary>
@@ -49,6 +49,12 @@ internal sealed class SiteFiles
     /// <summary>The file at this path, if there is one.</summary>
     public Asset? Find(ReadOnlySpan<char> path) => _byPath.TryGetValue(path, out Asset? asset) ? asset : null;
 
+    /// <summary>Compresses every file that gains by it.</summary>
+    public void Pack()
+    {
+        foreach (Asset asset in _assets.Values) asset.Pack();
+    }
+
     /// <summary>Reads the built-in pages, and <paramref name="folder"/> over them.</summary>
     /// <exception cref="IOException">A file cannot be read, or the folder is too large.</exception>
     /// <exception cref="UnauthorizedAccessException">A file may not be read.</exception>
@@ -56,8 +62,10 @@ internal sealed class SiteFiles
     {
         var files = new Dictionary<string, Source>(StringComparer.Ordinal);
         Assembly program = typeof(SiteFiles).Assembly;
-        string executable = program.Location is { Length: > 0 } at ? at : Environment.ProcessPath!;
-        var built = new DateTimeOffset(File.GetLastWriteTimeUtc(executable));
+        // Compiled natively there is no assembly beside the executable, and the pages are in the executable.
+        string assembly = Path.Combine(AppContext.BaseDirectory, "letterbox.dll");
+        string builtIn = File.Exists(assembly) ? assembly : Environment.ProcessPath!;
+        var built = new DateTimeOffset(File.GetLastWriteTimeUtc(builtIn));
         foreach (string name in program.GetManifestResourceNames())
         {
             if (!name.StartsWith(Prefix, StringComparison.Ordinal)) continue;

@@ -30,6 +30,7 @@ public sealed class WireHosts : IAsyncLifetime
         File.WriteAllText(
             Path.Combine(_folder.Path, "..", Path.GetFileName(_folder.Path) + ".outside"), "outside\n");
         _site = new SiteHost(_folder.Path);
+        await _site.Packing;
         foreach (string coding in (string[])["identity", "gzip", "br"])
         {
             using HttpPeer peer = await HttpPeer.ConnectAsync(SitePort);

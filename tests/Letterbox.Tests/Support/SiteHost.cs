@@ -35,6 +35,9 @@ public sealed class SiteHost : IAsyncDisposable
     /// <summary>Asks this site; follows no redirects.</summary>
     public HttpClient Client { get; }
 
+    /// <summary>Ends when the files have been compressed.</summary>
+    public Task Packing => _site.Packing;
+
     /// <summary>Every message that reached the store's end, in order.</summary>
     public ConcurrentQueue<Message> Delivered { get; } = new();
 
