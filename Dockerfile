@@ -6,7 +6,7 @@
 FROM mcr.microsoft.com/dotnet/sdk:10.0 AS build
 WORKDIR /source
 # What names the packages comes first, so that a change of the source does not restore them anew.
-COPY global.json Directory.Build.props Directory.Packages.props .editorconfig ./
+COPY global.json Directory.Build.props Directory.Build.targets Directory.Packages.props .editorconfig ./
 COPY src/Letterbox/Letterbox.csproj src/Letterbox/
 RUN dotnet restore src/Letterbox --use-current-runtime -p:PublishReadyToRun=true
 COPY src/ src/

@@ -2,143 +2,86 @@
 //
 //   2026-08-21 10:00:00.123 warn store: cannot accept connections now (TooManyOpenSockets)
 //
-//    ILogger.Log ──▶ queue (bounded) ──▶ a thread of its own ──▶ standard error
-//
-// Whoever logs never waits: a terminal that stands still must not hold up messages. Lines for which there is
-// no room are counted, and their number is told. docs/decisions/0009 says why this is not a package.
+// The console logger of Microsoft.Extensions.Logging writes it, on a thread of its own. When its queue is
+// full, lines are dropped and their number is logged: a terminal that stands still must not hold up messages.
 
+using System.Globalization;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Logging.Console;
+using Microsoft.Extensions.Options;
+using Microsoft.Win32.SafeHandles;
 
 namespace Letterbox;
 
-/// <summary>
-/// Loggers for this process. Safe on any thread. Disposing it writes out what is still queued, for at most
-/// <see cref="FlushPatience"/>.
-/// </summary>
-public sealed class Logs : ILoggerFactory
+internal static class Logs
 {
-    /// <summary>Most lines that wait to be written.</summary>
     public const int LinesMax = 4_096;
 
-    /// <summary>How long the end of the process waits for a standard error that takes nothing.</summary>
-    public static readonly TimeSpan FlushPatience = TimeSpan.FromSeconds(2);
-
-    private readonly LogLevel _level;
-    private readonly Func<TextWriter> _open;
-    private readonly Thread _writer;
-    private readonly Queue<Line> _lines = new();
-    private readonly object _gate = new();
-    private int _dropped;
-    private bool _closed;
-
-    /// <summary>Starts the writing thread.</summary>
-    /// <param name="level">Events below it are not written.</param>
-    /// <param name="open">Where lines go; called for the first of them, on the writing thread.</param>
-    public Logs(LogLevel level, Func<TextWriter> open)
+    /// <summary>
+    /// Loggers for this process. Disposing it writes what is queued, for at most a second and a half.
+    /// </summary>
+    public static ILoggerFactory Create(LogLevel level)
     {
-        (_level, _open) = (level, open);
-        _writer = new Thread(Write) { Name = "log", IsBackground = true };
-        _writer.Start();
+        var options = new ConsoleLoggerOptions
+        {
+            FormatterName = LineFormatter.FormatterName,
+            LogToStandardErrorThreshold = LogLevel.Trace,
+            MaxQueueLength = LinesMax,
+            QueueFullMode = ConsoleLoggerQueueFullMode.DropWrite,
+        };
+        var console = new ConsoleLoggerProvider(new FixedOptions(options), [new LineFormatter()]);
+        var logs = new LoggerFactory([], new LoggerFilterOptions { MinLevel = level });
+        logs.AddProvider(console);
+        return logs;
     }
 
-    /// <inheritdoc/>
-    public ILogger CreateLogger(string categoryName) => new Category(this, categoryName);
-
-    /// <summary>There is one place for the log; nothing can be added.</summary>
-    public void AddProvider(ILoggerProvider provider) => throw new NotSupportedException();
-
-    /// <inheritdoc/>
-    public void Dispose()
+    /// <summary>
+    /// Standard error as a stream of its own. What is written to the one of <see cref="Console"/> holds the
+    /// lock of standard output: a full pipe there would keep the ready line from being written.
+    /// </summary>
+    public static void SetStandardError() => Console.SetError(new StreamWriter(
+        new FileStream(new SafeFileHandle(2, ownsHandle: false), FileAccess.Write, bufferSize: 0),
+        bufferSize: 4096)
     {
-        lock (_gate)
-        {
-            _closed = true;
-            Monitor.Pulse(_gate);
-        }
+        AutoFlush = true,
+    });
 
-        _writer.Join(FlushPatience);
+    private sealed class FixedOptions(ConsoleLoggerOptions options) : IOptionsMonitor<ConsoleLoggerOptions>
+    {
+        public ConsoleLoggerOptions CurrentValue => options;
+
+        public ConsoleLoggerOptions Get(string? name) => options;
+
+        public IDisposable? OnChange(Action<ConsoleLoggerOptions, string?> listener) => null;
     }
 
-    private void Add(Line line)
+    // The package's own single line lets control characters through.
+    private sealed class LineFormatter() : ConsoleFormatter(FormatterName)
     {
-        lock (_gate)
-        {
-            if (_lines.Count >= LinesMax) _dropped++;
-            else _lines.Enqueue(line);
-            Monitor.Pulse(_gate);
-        }
-    }
+        public const string FormatterName = "line";
 
-    private void Write()
-    {
-        TextWriter? output = null;
-        while (Take() is { } line)
+        public override void Write<TState>(
+            in LogEntry<TState> logEntry, IExternalScopeProvider? scopeProvider, TextWriter textWriter)
         {
-            try
-            {
-                output ??= _open();
-                output.WriteLine(line.Format());
-            }
-            catch (IOException)
-            {
-                // Nobody reads standard error any more: no reason to stop serving.
-            }
-        }
-    }
-
-    // The next line, when there is one; null at the end.
-    private Line? Take()
-    {
-        lock (_gate)
-        {
-            while (_lines.Count == 0 && _dropped == 0 && !_closed) Monitor.Wait(_gate);
-            if (_lines.TryDequeue(out Line? line)) return line;
-            if (_dropped == 0) return null;
-            string text = $"{_dropped} lines were left out before this: they came faster than they went";
-            _dropped = 0;
-            return new Line(DateTime.UtcNow, LogLevel.Warning, "log", text);
-        }
-    }
-
-    private sealed record Line(DateTime Utc, LogLevel Level, string Category, string Text)
-    {
-        public string Format()
-        {
-            string severity = Level switch
-            {
-                LogLevel.Trace => "trce",
-                LogLevel.Debug => "dbug",
-                LogLevel.Information => "info",
-                LogLevel.Warning => "warn",
-                LogLevel.Error => "fail",
-                _ => "crit",
-            };
-            return $"{Utc.ToLocalTime():yyyy-MM-dd HH:mm:ss.fff} {severity} {Category}: {Tame(Text)}";
+            string text = logEntry.Formatter(logEntry.State, logEntry.Exception);
+            if (logEntry.Exception is not null) text = $"{text}: {logEntry.Exception}";
+            textWriter.Write(DateTime.Now.ToString("yyyy-MM-dd HH:mm:ss.fff ", CultureInfo.InvariantCulture));
+            textWriter.Write(Severity(logEntry.LogLevel));
+            textWriter.Write($" {logEntry.Category}: ");
+            // What a client sent may be part of the text: it must not forge a line or control a terminal.
+            foreach (char c in text) textWriter.Write(char.IsControl(c) ? ' ' : c);
+            textWriter.WriteLine();
         }
 
-        // What a stranger sent may be part of the text: it must not forge a line or drive a terminal.
-        private static string Tame(string text) =>
-            string.Create(text.Length, text, static (tame, text) =>
-            {
-                for (int i = 0; i < tame.Length; i++) tame[i] = char.IsControl(text[i]) ? ' ' : text[i];
-            });
-    }
-
-    private sealed class Category(Logs logs, string name) : ILogger
-    {
-        public bool IsEnabled(LogLevel logLevel) => logLevel >= logs._level && logLevel != LogLevel.None;
-
-        public IDisposable? BeginScope<TState>(TState state)
-            where TState : notnull => null;
-
-        public void Log<TState>(
-            LogLevel logLevel, EventId eventId, TState state, Exception? exception,
-            Func<TState, Exception?, string> formatter)
+        private static string Severity(LogLevel level) => level switch
         {
-            if (!IsEnabled(logLevel)) return;
-            string text = formatter(state, exception);
-            if (exception is not null) text = $"{text}: {exception}";
-            logs.Add(new Line(DateTime.UtcNow, logLevel, name, text));
-        }
+            LogLevel.Trace => "trce",
+            LogLevel.Debug => "dbug",
+            LogLevel.Information => "info",
+            LogLevel.Warning => "warn",
+            LogLevel.Error => "fail",
+            _ => "crit",
+        };
     }
 }

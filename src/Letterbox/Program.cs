@@ -28,14 +28,8 @@ public static class Program
     {
         try
         {
-            // The two roles as the supervisor starts them have their settings in variables: neither waits for
-            // the loading of what reads a command line.
-            return args switch
-            {
-                ["web"] => await WebAsync(Settings.Read(Environment.GetEnvironmentVariable)),
-                ["store"] => await StoreAsync(Settings.Read(Environment.GetEnvironmentVariable)),
-                _ => await ObeyAsync(args),
-            };
+            if (!OperatingSystem.IsWindows()) Logs.SetStandardError();
+            return await ObeyAsync(args);
         }
         catch (SettingsException e)
         {
@@ -124,7 +118,7 @@ public static class Program
 
     private static async Task<int> SuperviseAsync(Settings settings)
     {
-        using ILoggerFactory logs = new Logs(settings.Log, static () => Console.Error);
+        using ILoggerFactory logs = Logs.Create(settings.Log);
         using StopSignal stop = StopSignal.Listen();
         return await Supervisor.RunAsync(settings, logs, Console.Out, stop);
     }
@@ -144,7 +138,7 @@ public static class Program
         // them is made.
         const string variable = "DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS";
         Environment.SetEnvironmentVariable(variable, Environment.GetEnvironmentVariable(variable) ?? "1");
-        using ILoggerFactory logs = new Logs(settings.Log, static () => Console.Error);
+        using ILoggerFactory logs = Logs.Create(settings.Log);
         using StopSignal stop = StopSignal.Listen();
         try
         {

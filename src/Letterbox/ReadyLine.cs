@@ -1,8 +1,6 @@
 // The line by which a role says that it serves, on standard output: `web ready on 127.0.0.1:3000`. The
 // supervisor waits for it, and whoever asked for a free port reads there which one it is.
 
-using System.Text;
-
 namespace Letterbox;
 
 /// <summary>Says it.</summary>
@@ -12,11 +10,5 @@ internal static class ReadyLine
     public const string Middle = " ready on ";
 
     /// <summary>Writes the line of <paramref name="role"/>, which listens at <paramref name="at"/>.</summary>
-    public static void Write(string role, Address at)
-    {
-        // The bare stream: a console writer takes milliseconds to make, at the very moment when the first
-        // visitor comes.
-        using Stream output = Console.OpenStandardOutput();
-        output.Write(Encoding.UTF8.GetBytes($"{role}{Middle}{at}\n"));
-    }
+    public static void Write(string role, Address at) => Console.WriteLine($"{role}{Middle}{at}");
 }

@@ -1,9 +1,12 @@
-// The log's lines: what they look like, and that nobody waits for them.
+// The log's lines: what they look like, and that nobody waits for them. Standard error is the process's own,
+// so these tests run alone.
 
 using Microsoft.Extensions.Logging;
 
 namespace Letterbox.Tests;
 
+[CollectionDefinition(nameof(LogsTests), DisableParallelization = true)]
+[Collection(nameof(LogsTests))]
 public sealed class LogsTests
 {
     [Fact]
@@ -48,36 +51,53 @@ public sealed class LogsTests
     }
 
     [Fact]
-    public async Task Whoever_logs_does_not_wait_for_an_output_that_stands_still_and_what_is_lost_is_told()
+    public async Task Logging_does_not_wait_for_an_output_that_stands_still_and_lines_dropped_are_counted()
     {
         const int tooMany = 10;
         using var output = new Gate();
-        using (var logs = new Logs(LogLevel.Information, () => output))
+        using (ILoggerFactory logs = CreateOn(output))
         {
             ILogger log = logs.CreateLogger("store");
             log.LogInformation("first");
             await output.Reached;
             for (int i = 0; i < Logs.LinesMax + tooMany; i++) log.LogInformation("{Number}", i);
             output.Open();
+            await output.UntilAsync(1 + Logs.LinesMax);
+            log.LogInformation("last");
         }
 
         string[] lines = output.Lines;
-        Assert.Equal(1 + Logs.LinesMax + 1, lines.Length);
-        Assert.Contains($"warn log: {tooMany} lines were left out", lines[^1], StringComparison.Ordinal);
+        Assert.Equal(1 + Logs.LinesMax + 2, lines.Length);
+        Assert.StartsWith($"{tooMany} message(s) dropped", lines[^2], StringComparison.Ordinal);
     }
 
     private static string[] Written(LogLevel level, Action<ILogger> log)
     {
         using var output = new Gate();
         output.Open();
-        using (var logs = new Logs(level, () => output)) log(logs.CreateLogger("store"));
+        using (ILoggerFactory logs = CreateOn(output, level)) log(logs.CreateLogger("store"));
         return output.Lines;
+    }
+
+    private static ILoggerFactory CreateOn(Gate output, LogLevel level = LogLevel.Information)
+    {
+        TextWriter standard = Console.Error;
+        Console.SetError(output);
+        try
+        {
+            return Logs.Create(level);
+        }
+        finally
+        {
+            Console.SetError(standard);
+        }
     }
 
     // Takes lines once it is open; until then the writer stands still.
     private sealed class Gate : StringWriter
     {
         private readonly ManualResetEventSlim _open = new();
+        private readonly SemaphoreSlim _written = new(0);
         private readonly TaskCompletionSource _reached =
             new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -87,16 +107,23 @@ public sealed class LogsTests
 
         public void Open() => _open.Set();
 
-        public override void WriteLine(string? value)
+        public async Task UntilAsync(int lines)
+        {
+            for (int i = 0; i < lines; i++) Assert.True(await _written.WaitAsync(TimeSpan.FromSeconds(30)));
+        }
+
+        public override void Write(string? value)
         {
             _reached.TrySetResult();
             _open.Wait();
-            base.WriteLine(value);
+            base.Write(value);
+            _written.Release();
         }
 
         protected override void Dispose(bool disposing)
         {
             if (disposing) _open.Dispose();
+            if (disposing) _written.Dispose();
             base.Dispose(disposing);
         }
     }

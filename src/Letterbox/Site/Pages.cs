@@ -1,10 +1,10 @@
 // The pages that are made at the moment they are asked for: the form, the thank-you page, the error page. And
 // their JSON twins (RFC 9457) for clients that asked for JSON.
 
+using System.Buffers;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
-using System.Text.Json.Serialization;
 using Letterbox.Http;
 
 namespace Letterbox.Site;
@@ -68,7 +68,7 @@ internal sealed class Pages
     /// <summary>The thank-you page for a receipt.</summary>
     public Response Thanks(string receipt, bool json) =>
         json
-            ? Json(200, [], new { id = receipt })
+            ? Json(200, [], json => json.WriteString("id", receipt))
             : Page(200, _files.Thanks, [ResponseFields.NoStore], ("receipt", receipt));
 
     /// <summary>
@@ -77,7 +77,7 @@ internal sealed class Pages
     /// </summary>
     public static Response Stored(ObjectId id, bool json)
     {
-        if (json) return Json(303, [("Location", ThanksFor(id))], new { id = id.ToString() });
+        if (json) return Json(303, [("Location", ThanksFor(id))], to => to.WriteString("id", id.ToString()));
         Span<byte> hex = stackalloc byte[ObjectId.HexLength];
         id.WriteHex(hex);
         return s_stored.With(s_storedId, hex);
@@ -103,15 +103,33 @@ internal sealed class Pages
         int status, string detail, string? field, string? id, params ReadOnlySpan<(string, string)> fields) =>
         Json(
             status, fields,
-            new { type = "about:blank", title = Response.Reason(status), status, detail, field, id },
+            json =>
+            {
+                json.WriteString("type", "about:blank");
+                json.WriteString("title", Response.Reason(status));
+                json.WriteNumber("status", status);
+                json.WriteString("detail", detail);
+                if (field is not null) json.WriteString("field", field);
+                if (id is not null) json.WriteString("id", id);
+            },
             "application/problem+json");
 
     private static Response Json(
-        int status, ReadOnlySpan<(string, string)> fields, object content,
-        string mediaType = "application/json") =>
-        Response.Create(
+        int status, ReadOnlySpan<(string, string)> fields, Action<Utf8JsonWriter> properties,
+        string mediaType = "application/json")
+    {
+        var content = new ArrayBufferWriter<byte>();
+        using (var json = new Utf8JsonWriter(content))
+        {
+            json.WriteStartObject();
+            properties(json);
+            json.WriteEndObject();
+        }
+
+        return Response.Create(
             status, [("Content-Type", mediaType), ResponseFields.NoStore, ResponseFields.NoSniff, .. fields],
-            JsonSerializer.SerializeToUtf8Bytes(content, JsonTwins.Options));
+            content.WrittenMemory);
+    }
 
     private static string ThanksFor(ObjectId id) => $"/thanks?id={id}";
 
@@ -144,13 +162,6 @@ internal sealed class Pages
                 .. fields,
             ],
             template.Page.Fill(values));
-
-    // Apart, so that the library of JSON is loaded when somebody asks for JSON, not at every start.
-    private static class JsonTwins
-    {
-        public static readonly JsonSerializerOptions Options =
-            new() { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull };
-    }
 
     private static string Sentence(string reason)
     {

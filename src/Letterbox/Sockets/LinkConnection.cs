@@ -18,11 +18,16 @@ internal sealed class LinkConnection : IDisposable
     public static async Task<(LinkConnection? Connection, string? Fault)> ConnectAsync(
         Address store, SharedSecret? secret, CancellationToken deadline)
     {
-        (Socket? socket, SocketError error) =
-            await Connecting.TryConnectAsync(store.ToConnect(), deadline);
-        if (socket is null)
+        Socket? socket = null;
+        try
         {
-            string how = error == SocketError.OperationAborted ? "in time" : $"({error})";
+            socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+            await socket.ConnectAsync(store.ToConnect(), deadline);
+        }
+        catch (Exception e) when (e is SocketException or OperationCanceledException)
+        {
+            socket?.Dispose();
+            string how = e is SocketException failure ? $"({failure.SocketErrorCode})" : "in time";
             return (null, $"the store at {store} cannot be reached {how}");
         }
 

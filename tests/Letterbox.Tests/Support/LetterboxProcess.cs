@@ -18,6 +18,16 @@ public sealed record Finished(int Status, string Output, string Error);
 /// <summary>A running letterbox: the supervisor with its children, or one role alone.</summary>
 public sealed partial class LetterboxProcess : IAsyncDisposable
 {
+    /// <summary>The executable to test in place of the one that was built beside the tests.</summary>
+    public const string ExecutableVariable = "LETTERBOX_TEST_EXECUTABLE";
+
+    /// <summary>The executable beside the tests, compiled as it runs.</summary>
+    public static readonly string Built = Path.Combine(AppContext.BaseDirectory, "letterbox");
+
+    /// <summary>The executable that is tested: the natively compiled one if there is one.</summary>
+    public static readonly string Executable =
+        Environment.GetEnvironmentVariable(ExecutableVariable) is { Length: > 0 } native ? native : Built;
+
     /// <summary>Signals by number.</summary>
     public const int SigHup = 1, SigInt = 2, SigKill = 9, SigTerm = 15;
 
@@ -195,8 +205,7 @@ public sealed partial class LetterboxProcess : IAsyncDisposable
         string[]? under = null)
     {
         string folder = data ?? Directory.CreateTempSubdirectory("letterbox-").FullName;
-        string letterbox = Path.Combine(AppContext.BaseDirectory, "letterbox");
-        string[] command = [.. under ?? [], letterbox, .. arguments];
+        string[] command = [.. under ?? [], Executable, .. arguments];
         var start = new Diagnostics.ProcessStartInfo(command[0], command[1..])
         {
             UseShellExecute = false,

@@ -1,0 +1,47 @@
+// Standard error that takes nothing, or is closed: it neither holds up the processes nor ends them.
+
+using System.Net;
+using Letterbox.Tests.Support;
+
+namespace Letterbox.Tests.Process;
+
+public sealed class StandardErrorTests
+{
+    // A pipe with a reader that never reads, and no room left.
+    private const string Full = """
+        mkfifo "$0" && exec 3<>"$0" || exit 1
+        dd if=/dev/zero of="$0" bs=4096 count=1000 oflag=nonblock 2>/dev/null
+        exec "$@" 2>&3 3>&-
+        """;
+
+    // A pipe that is no longer read.
+    private const string Gone = """
+        mkfifo "$0" && exec 3<>"$0" 4>"$0" 3<&- || exit 1
+        exec "$@" 2>&4 4>&-
+        """;
+
+    private const string Closed = """
+        exec "$@" 2>&-
+        """;
+
+    [Theory]
+    [InlineData(Full)]
+    [InlineData(Gone)]
+    [InlineData(Closed)]
+    public async Task Messages_are_taken_and_the_stop_is_in_order(string shell)
+    {
+        using var folder = new TempFolder();
+        await using LetterboxProcess letterbox = await LetterboxProcess.StartAsync(
+            variables: new() { ["LETTERBOX_LOG"] = "trace" },
+            under: ["sh", "-c", shell, folder.File("pipe")]);
+        using var client = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false });
+        using var form =
+            new FormUrlEncodedContent([new("username", "krabaton"), new("message", "First message")]);
+        using HttpResponseMessage answer =
+            await client.PostAsync(new Uri($"http://{letterbox.Http}/message"), form);
+        Assert.Equal(HttpStatusCode.SeeOther, answer.StatusCode);
+        letterbox.Signal(LetterboxProcess.SigTerm);
+        Assert.Equal(ExitStatus.Ok, await letterbox.EndedAsync());
+        Assert.Equal(["krabaton|First message"], JournalRows.Messages(letterbox.Data));
+    }
+}
