@@ -38,15 +38,19 @@ public sealed class Message
     private readonly byte[] _utf8;
     private readonly int _usernameLength;
 
-    private Message(ObjectId id, ReadOnlySpan<byte> username, ReadOnlySpan<byte> text)
+    private Message(ObjectId id, byte[] utf8, int usernameLength, bool hasServerKey)
     {
-        Id = id;
-        _utf8 = [.. username, .. text];
-        _usernameLength = username.Length;
+        (Id, HasServerKey) = (id, hasServerKey);
+        (_utf8, _usernameLength) = (utf8, usernameLength);
     }
 
     /// <summary>The idempotency key.</summary>
     public ObjectId Id { get; }
+
+    /// <summary>
+    /// The key was made here, as the sender gave none: nobody knows it yet, so another will do as well.
+    /// </summary>
+    public bool HasServerKey { get; }
 
     /// <summary>Who left it: 1 to <see cref="UsernameMax"/> letters, in UTF-8.</summary>
     public ReadOnlySpan<byte> UsernameUtf8 => _utf8.AsSpan(0, _usernameLength);
@@ -77,13 +81,19 @@ public sealed class Message
     /// <summary>Makes a message of fields as they arrived, or says what is wrong.</summary>
     public static bool TryCreate(
         ObjectId id, MessageFields fields,
-        [NotNullWhen(true)] out Message? message, [NotNullWhen(false)] out FieldFault? fault)
+        [NotNullWhen(true)] out Message? message, [NotNullWhen(false)] out FieldFault? fault,
+        bool hasServerKey = false)
     {
         fault = Check("username", fields.Has(MessageField.Username), fields.Username, UsernameMax)
             ?? Check("message", fields.Has(MessageField.Text), fields.Text, TextMax);
-        message = fault is null ? new Message(id, fields.Username, fields.Text) : null;
+        message = fault is not null
+            ? null
+            : new Message(id, [.. fields.Username, .. fields.Text], fields.Username.Length, hasServerKey);
         return message is not null;
     }
+
+    /// <summary>The same message under another key.</summary>
+    public Message WithId(ObjectId id) => new(id, _utf8, _usernameLength, HasServerKey);
 
     /// <summary>
     /// Length as a person counts: a line break (CR LF, CR or LF) is one letter, as HTML's <c>maxlength</c>

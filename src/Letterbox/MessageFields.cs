@@ -1,12 +1,12 @@
 // The fields of a message as they arrive, before any rule is applied: `id`, `username`, `message`, whatever
-// the encoding.
+// the encoding. And `text-digest`, which the form page adds to its key, see TextKey.cs.
 //
 // application/x-www-form-urlencoded (WHATWG URL Standard, 5.1):
 //    id=<24 hex>&username=krabaton&message=First+message
 // JSON (RFC 8259):
 //    {"id": "<24 hex>", "username": "krabaton", "message": "First message"}
 //
-// Names other than the three are skipped, so that a form may have a button and another program its own
+// Other names are skipped, so that a form may have a button and another program its own
 // extras. A name given twice is refused: two readers could disagree on which one counts. Decoding is pure: no
 // I/O, no state. What had to be decoded stands in scratch memory of the caller, so that nothing is allocated
 // before it is known to be a message.
@@ -31,10 +31,13 @@ public enum MessageField
 
     /// <summary>Field <c>message</c>.</summary>
     Text = 4,
+
+    /// <summary>Field <c>text-digest</c>.</summary>
+    TextDigest = 8,
 }
 
 /// <summary>
-/// The three fields as bytes that should be UTF-8. They live as long as the memory they were read from.
+/// The fields as bytes that should be UTF-8. They live as long as the memory they were read from.
 /// </summary>
 public ref struct MessageFields
 {
@@ -56,6 +59,9 @@ public ref struct MessageFields
 
     /// <summary>Field <c>message</c>.</summary>
     public ReadOnlySpan<byte> Text { get; private set; }
+
+    /// <summary>Of the text that the form page gave the key to; empty: to no text yet.</summary>
+    public ReadOnlySpan<byte> TextDigest { get; private set; }
 
     /// <summary>Whether the field was given, be it empty.</summary>
     public readonly bool Has(MessageField field) => (_given & field) != MessageField.None;
@@ -142,7 +148,8 @@ public ref struct MessageFields
         ObjectId id;
         if (!Has(MessageField.Id)) id = ObjectId.New(time);
         else if (!ObjectId.TryParse(Id, out id)) return new FieldFault("id", "id is not 24 hex digits");
-        return Message.TryCreate(id, this, out message, out FieldFault? fault) ? null : fault;
+        bool hasServerKey = !Has(MessageField.Id);
+        return Message.TryCreate(id, this, out message, out FieldFault? fault, hasServerKey) ? null : fault;
     }
 
     /// <summary>Takes one decoded field in. Returns <c>null</c>, or what is wrong.</summary>
@@ -152,27 +159,31 @@ public ref struct MessageFields
         _given |= field;
         if (field == MessageField.Id) Id = value;
         else if (field == MessageField.Username) Username = value;
+        else if (field == MessageField.TextDigest) TextDigest = value;
         else Text = value;
         return null;
     }
 
-    /// <summary>The field of this name; none, if it is not one of the three.</summary>
+    /// <summary>The field of this name; none, if the name means nothing here.</summary>
     public static MessageField Named(ReadOnlySpan<byte> name) =>
         name.SequenceEqual("username"u8) ? MessageField.Username
         : name.SequenceEqual("message"u8) ? MessageField.Text
         : name.SequenceEqual("id"u8) ? MessageField.Id
+        : name.SequenceEqual("text-digest"u8) ? MessageField.TextDigest
         : MessageField.None;
 
     private static MessageField Named(ref Utf8JsonReader reader) =>
         reader.ValueTextEquals("username"u8) ? MessageField.Username
         : reader.ValueTextEquals("message"u8) ? MessageField.Text
         : reader.ValueTextEquals("id"u8) ? MessageField.Id
+        : reader.ValueTextEquals("text-digest"u8) ? MessageField.TextDigest
         : MessageField.None;
 
     private static string Name(MessageField field) => field switch
     {
         MessageField.Id => "id",
         MessageField.Username => "username",
+        MessageField.TextDigest => "text-digest",
         _ => "message",
     };
 

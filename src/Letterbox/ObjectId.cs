@@ -1,12 +1,15 @@
 // The key of a message: a 12-byte ObjectId, made once at the first hop and kept all the way to MongoDB's
 // `_id`.
 //
-//    0        4                   9          12
-//    +--------+-------------------+----------+
-//    | seconds| random per process| counter  |      all big-endian; 24 lower-case hex digits in text
-//    +--------+-------------------+----------+
+//    0        4                              12
+//    +--------+-------------------------------+
+//    | seconds| random                        |     big-endian; 24 lower-case hex digits in text
+//    +--------+-------------------------------+
 //
-// Layout: MongoDB's BSON ObjectId specification. Sending a message again under the same key is harmless.
+// The seconds keep keys in order of time, as MongoDB's ObjectIds are. The rest comes from the system's random
+// generator, so that nobody can tell the next key from those that he was shown: a key that is taken before
+// its message comes would stand in that message's way. Sending a message again under the same key is
+// harmless.
 
 using System.Buffers;
 using System.Buffers.Binary;
@@ -26,21 +29,26 @@ public readonly record struct ObjectId : IComparable<ObjectId>
     /// <summary>Length of the text form in hex digits.</summary>
     public const int HexLength = 2 * Size;
 
-    private static readonly ulong s_process = NewProcessPart();
-    private static int s_counter = RandomNumberGenerator.GetInt32(0x100_0000);
+    // Random bytes are got in blocks, for 64 keys: a call of the generator costs more than the rest of a key.
+    private const int RandomBlock = 64 * sizeof(ulong);
+
+    [ThreadStatic]
+    private static byte[]? t_random;
+
+    [ThreadStatic]
+    private static int t_unused;
 
     private readonly uint _seconds;
     private readonly ulong _rest;
 
     private ObjectId(uint seconds, ulong rest) => (_seconds, _rest) = (seconds, rest);
 
-    /// <summary>A fresh key: no two calls in this process, or in any other, give the same one.</summary>
-    public static ObjectId New(TimeProvider time)
-    {
-        uint seconds = (uint)time.GetUtcNow().ToUnixTimeSeconds();
-        uint count = (uint)Interlocked.Increment(ref s_counter) & 0xFF_FFFF;
-        return new ObjectId(seconds, s_process | count);
-    }
+    /// <summary>A fresh key, which nobody can predict and no other call gives.</summary>
+    public static ObjectId New(TimeProvider time) =>
+        new((uint)time.GetUtcNow().ToUnixTimeSeconds(), NextRandom());
+
+    /// <summary>Another key of the same second.</summary>
+    public ObjectId WithRandom(ulong random) => new(_seconds, random);
 
     /// <summary>Reads 24 hex digits of either case; anything else is not a key.</summary>
     public static bool TryParse(ReadOnlySpan<byte> hex, out ObjectId id)
@@ -114,10 +122,16 @@ public readonly record struct ObjectId : IComparable<ObjectId>
     /// <inheritdoc cref="CompareTo"/>
     public static bool operator >=(ObjectId left, ObjectId right) => left.CompareTo(right) >= 0;
 
-    private static ulong NewProcessPart()
+    private static ulong NextRandom()
     {
-        Span<byte> bytes = stackalloc byte[8];
-        RandomNumberGenerator.Fill(bytes);
-        return BinaryPrimitives.ReadUInt64BigEndian(bytes) & ~0xFF_FFFFul;
+        byte[] block = t_random ??= new byte[RandomBlock];
+        if (t_unused == 0)
+        {
+            RandomNumberGenerator.Fill(block);
+            t_unused = block.Length;
+        }
+
+        t_unused -= sizeof(ulong);
+        return BinaryPrimitives.ReadUInt64BigEndian(block.AsSpan(t_unused));
     }
 }

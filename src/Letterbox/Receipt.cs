@@ -36,11 +36,21 @@ public enum ReceiptKind
 /// </param>
 public readonly record struct Receipt(ReceiptKind Kind, ObjectId Id, string Reason)
 {
+    // Both ends of the link go by these words: a store of another version says them too.
+    private const string TakenReason = " is already taken by a different message";
+
+    /// <summary>Refused for nothing but its key, which a different message has.</summary>
+    public bool IsTaken =>
+        Kind == ReceiptKind.Refused && Reason.EndsWith(TakenReason, StringComparison.Ordinal);
+
     /// <summary>On stable storage, under this key.</summary>
     public static Receipt Stored(ObjectId id) => new(ReceiptKind.Stored, id, "");
 
     /// <summary>Never will be: mend the message.</summary>
     public static Receipt Refused(string reason) => new(ReceiptKind.Refused, default, reason);
+
+    /// <summary>Never under this key.</summary>
+    public static Receipt Taken(ObjectId id) => Refused($"id {id}{TakenReason}");
 
     /// <summary>Not now: send the same message, with the same key, again.</summary>
     public static Receipt Later(string reason) => new(ReceiptKind.Later, default, reason);

@@ -4,6 +4,16 @@
 //   Stored    303 to the thank-you page
 //   Refused   422, the form again
 //   Later     503, the form again, same key
+//
+// A form that came back carries the digest of its text (TextKey.cs). Sent again as it is, it goes under the
+// key that it has; with another text it is another message, under the next key. When a different message has
+// the key:
+//
+//   the key is ours, or the form came back     the next key, and the person is not asked
+//   the first sending from a page              422, the form again under the next key: it may be "back" and
+//                                              another text, and who has been thanked for one message should
+//                                              know that this is a second one
+//   a program's own key                        422: it has to know
 
 using System.Buffers;
 using System.Text;
@@ -27,15 +37,20 @@ internal static class FormPost
                 return new(pages.Error(415, "A message is sent as a form or as JSON.", json, s_acceptPost));
             Message? message = null;
             fault ??= fields.ToMessage(time, out message);
-            if (fault is null) return DeliverAsync(message!, pages, deliver, json);
-            string username = Encoding.UTF8.GetString(fields.Username);
-            return new(pages.Unprocessable(username, Encoding.UTF8.GetString(fields.Text), fault, json));
+            if (fault is not null) return new(pages.Unprocessable(fields, fault, json));
+            bool cameBack = !fields.TextDigest.IsEmpty;
+            bool changed = cameBack && !TextKey.Of(message!).IsDigest(fields.TextDigest);
+            if (changed) message = UnderNextKey(message!);
+            return DeliverAsync(message!, cameBack || message!.HasServerKey, pages, deliver, json);
         }
         finally
         {
             ArrayPool<byte>.Shared.Return(scratch);
         }
     }
+
+    // Who takes one next key knows the text, and could take the one after it for ever.
+    private const int NextKeysMax = 4;
 
     private static ReadOnlySpan<byte> UrlEncoded => "application/x-www-form-urlencoded"u8;
 
@@ -63,15 +78,23 @@ internal static class FormPost
         return true;
     }
 
+    private static Message UnderNextKey(Message message) => message.WithId(TextKey.Of(message).Next);
+
     private static async ValueTask<Response> DeliverAsync(
-        Message message, Pages pages, Deliver deliver, bool json)
+        Message message, bool anyKeyWillDo, Pages pages, Deliver deliver, bool json)
     {
         Receipt receipt = await deliver(message);
+        for (int left = NextKeysMax; receipt.IsTaken && anyKeyWillDo && left > 0; left--)
+        {
+            message = UnderNextKey(message);
+            receipt = await deliver(message);
+        }
+
         return receipt.Kind switch
         {
             ReceiptKind.Stored => Pages.Stored(receipt.Id, json),
-            ReceiptKind.Refused => pages.Unprocessable(
-                message.Username, message.Text, new FieldFault("", receipt.Reason), json),
+            ReceiptKind.Refused when receipt.IsTaken && !json => pages.NewMessage(UnderNextKey(message)),
+            ReceiptKind.Refused => pages.Unprocessable(message, receipt.Reason, json),
             _ => pages.Unavailable(message, receipt.Reason, json),
         };
     }

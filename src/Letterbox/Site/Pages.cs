@@ -40,16 +40,37 @@ internal sealed class Pages
     /// <summary>
     /// The empty form, under a fresh key: the first hop of a message is the page it is written on.
     /// </summary>
-    public Response Form() => Form(200, ObjectId.New(_time).ToString(), "", "", null);
+    public Response Form() => Form(200, ObjectId.New(_time), "", "", "", null);
 
     /// <summary>
-    /// 422: the form as it was sent, with the reason at its field. Under a fresh key: nothing is stored under
-    /// the old one, and if that was the trouble, it is gone.
+    /// 422: the form as it was sent, with the reason at its field. Under a fresh key, unless it came back
+    /// before: then its first text may be stored under the old one.
     /// </summary>
-    public Response Unprocessable(string username, string text, FieldFault fault, bool json) =>
+    public Response Unprocessable(MessageFields fields, FieldFault fault, bool json)
+    {
+        if (json)
+            return Problem(422, fault.Reason, fault.Field.Length == 0 ? null : fault.Field, null);
+        string digest = Encoding.UTF8.GetString(fields.TextDigest);
+        if (digest.Length != TextKey.DigestLength || !ObjectId.TryParse(fields.Id, out ObjectId id))
+        {
+            id = ObjectId.New(_time);
+            digest = TextKey.Of(id, fields.Username, fields.Text).Digest;
+        }
+
+        string username = Encoding.UTF8.GetString(fields.Username);
+        return Form(422, id, digest, username, Encoding.UTF8.GetString(fields.Text), fault);
+    }
+
+    /// <summary>422: the store will not have this message, whatever its key.</summary>
+    public Response Unprocessable(Message message, string reason, bool json) =>
         json
-            ? Problem(422, fault.Reason, fault.Field.Length == 0 ? null : fault.Field, null)
-            : Form(422, ObjectId.New(_time).ToString(), username, text, fault);
+            ? Problem(422, reason, null, null)
+            : Form(422, message.WithId(ObjectId.New(_time)), new FieldFault("", reason));
+
+    /// <summary>422: another message has the key of the page; this one gets a key of its own.</summary>
+    public Response NewMessage(Message message) => Form(422, message, new FieldFault("",
+        "Another message was already sent from this page; it is kept as it was. What stands below is a new "
+        + "message and is not stored yet: press Send to send it"));
 
     /// <summary>
     /// 503: the form as it was sent, under its own key, so that sending it again cannot double it.
@@ -62,7 +83,7 @@ internal sealed class Pages
         string id = message.Id.ToString();
         return json
             ? Problem(503, summary, null, id, s_retryAfter)
-            : Form(503, id, message.Username, message.Text, new FieldFault("", summary));
+            : Form(503, message, new FieldFault("", summary));
     }
 
     /// <summary>The thank-you page for a receipt.</summary>
@@ -133,7 +154,11 @@ internal sealed class Pages
 
     private static string ThanksFor(ObjectId id) => $"/thanks?id={id}";
 
-    private Response Form(int status, string id, string username, string text, FieldFault? fault)
+    private Response Form(int status, Message message, FieldFault fault) => Form(
+        status, message.Id, TextKey.Of(message).Digest, message.Username, message.Text, fault);
+
+    private Response Form(
+        int status, ObjectId id, string digest, string username, string text, FieldFault? fault)
     {
         (string, string)[] lines = status switch
         {
@@ -147,7 +172,7 @@ internal sealed class Pages
             : Sentence(fault.Reason);
         return Page(
             status, _files.Form, lines,
-            ("id", id), ("username", username), ("message", text),
+            ("id", id.ToString()), ("text-digest", digest), ("username", username), ("message", text),
             ("problem", summary),
             ("username-problem", Reason("username")), ("message-problem", Reason("message")));
     }

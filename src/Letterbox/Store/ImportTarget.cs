@@ -96,7 +96,7 @@ internal static class ImportTarget
         RefusedEntry[] told =
         [
             .. from entry in refused
-               let taken = $"id {batch[entry.Index].Message.Id} is already taken by a different message"
+               let taken = Receipt.Taken(batch[entry.Index].Message.Id).Reason
                select entry.Reason == MongoStore.Conflict ? entry with { Reason = taken } : entry,
         ];
         return new ImportOutcome(imported, batch.Count - refused.Count - imported, told);

@@ -187,23 +187,30 @@ internal sealed class JournalWriter : IDisposable
 
     private int Insert(Pending pending)
     {
-        Span<byte> id = stackalloc byte[ObjectId.HexLength];
+        Message message = pending.Message;
+        ObjectId id = message.Id;
+        Span<byte> hex = stackalloc byte[ObjectId.HexLength];
         Span<byte> date = stackalloc byte[StoredMessage.DateFormat.Length];
-        pending.Message.Id.WriteHex(id);
         StoredMessage.WriteDate(pending.Received.DateTime, date);
 
         Statement insert = _open!.Insert;
         insert.Bind(1, _next);
-        insert.Bind(2, id);
         insert.Bind(3, date);
-        insert.Bind(4, pending.Message.UsernameUtf8);
-        insert.Bind(5, pending.Message.TextUtf8);
-        int code = insert.Run();
-        if (code != raw.SQLITE_OK) return Refuse(pending, code);
-        if (_open.Connection.Changes == 0) return Recognise(pending, id);
+        insert.Bind(4, message.UsernameUtf8);
+        insert.Bind(5, message.TextUtf8);
+        for (; ; id = ObjectId.New(_time))
+        {
+            id.WriteHex(hex);
+            insert.Bind(2, hex);
+            int code = insert.Run();
+            if (code != raw.SQLITE_OK) return Refuse(pending, code);
+            if (_open.Connection.Changes > 0) break;
+            if (!message.HasServerKey) return Recognise(pending, hex);
+        }
+
         _next++;
-        pending.Receipt = Receipt.Stored(pending.Message.Id);
-        return code;
+        pending.Receipt = Receipt.Stored(id);
+        return raw.SQLITE_OK;
     }
 
     // The key is taken: by this very message, sent again, or by another one.
@@ -219,7 +226,7 @@ internal sealed class JournalWriter : IDisposable
                 && find.Utf8(1).SequenceEqual(message.TextUtf8);
             pending.Receipt = same
                 ? Receipt.Stored(message.Id)
-                : Receipt.Refused($"id {message.Id} is already taken by a different message");
+                : Receipt.Taken(message.Id);
             code = raw.SQLITE_OK;
         }
 

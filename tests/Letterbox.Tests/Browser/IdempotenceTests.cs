@@ -86,7 +86,7 @@ public sealed class IdempotenceTests(Chromium chromium, OpenLetterbox letterbox)
     }
 
     [Fact]
-    public async Task Back_and_send_another_text_says_why_not_and_the_next_send_leaves_it()
+    public async Task Back_and_send_another_text_says_that_it_is_new_and_the_next_send_leaves_it()
     {
         await FillAsync("first thought");
         await SendAsync();
@@ -95,7 +95,7 @@ public sealed class IdempotenceTests(Chromium chromium, OpenLetterbox letterbox)
         await FillAsync("second thought");
         await SendAsync();
 
-        await Expect(_page.GetByRole(AriaRole.Alert)).ToContainTextAsync("already taken");
+        await Expect(_page.GetByRole(AriaRole.Alert)).ToContainTextAsync("is a new message");
         await Expect(_page.GetByLabel("Your message")).ToHaveValueAsync("second thought");
         Assert.NotEqual(receipt, await KeyAsync());
         AssertStored("first thought");

@@ -15,7 +15,8 @@ public sealed partial class PageFileTests
     [Theory]
     [InlineData("index.html")]
     [InlineData(
-        "message.html", "id", "username", "message", "problem", "username-problem", "message-problem")]
+        "message.html", "id", "text-digest", "username", "message", "problem", "username-problem",
+        "message-problem")]
     [InlineData("thanks.html", "receipt")]
     [InlineData("error.html", "status", "title", "detail")]
     public void A_page_has_each_of_its_placeholders_once_and_no_other(string page, params string[] names) =>
@@ -72,12 +73,12 @@ public sealed partial class PageFileTests
     }
 
     [Fact]
-    public void The_form_posts_the_three_fields_of_a_message_and_states_its_limits()
+    public void The_form_posts_the_fields_of_a_message_and_states_its_limits()
     {
         string html = Read("message.html");
         Assert.Matches("<form [^>]*method=\"post\" action=\"/message\\?send\"", html);
         Assert.Equal(
-            ["id", "message", "username"],
+            ["id", "message", "text-digest", "username"],
             FieldName.Matches(html).Select(static match => match.Groups[1].Value).Order());
         Assert.Contains($"maxlength=\"{Message.UsernameMax}\"", html, StringComparison.Ordinal);
         Assert.Contains($"maxlength=\"{Message.TextMax}\"", html, StringComparison.Ordinal);

@@ -103,11 +103,11 @@ public sealed class MessagePostTests : IAsyncDisposable
     [Fact]
     public async Task A_refusal_of_the_store_is_a_422_under_a_fresh_key()
     {
-        _site.Store = static _ => Receipt.Refused("id is already taken by a different message");
+        _site.Store = static _ => Receipt.Refused("the message cannot be stored");
         using var response = await _site.PostAsync($"id={Id}&username=a&message=b");
         string page = await response.Content.ReadAsStringAsync();
         Assert.Equal(HttpStatusCode.UnprocessableEntity, response.StatusCode);
-        Assert.Contains("already taken", page, StringComparison.Ordinal);
+        Assert.Contains("cannot be stored", page, StringComparison.Ordinal);
         Assert.DoesNotContain(Id, page, StringComparison.Ordinal);
     }
 
@@ -216,12 +216,7 @@ public sealed class MessagePostTests : IAsyncDisposable
         Assert.True(first.Headers.CacheControl is { NoCache: true, Private: true });
     }
 
-    private static string Key(string page)
-    {
-        const string before = "name=\"id\" value=\"";
-        int at = page.IndexOf(before, StringComparison.Ordinal) + before.Length;
-        return page.Substring(at, 24);
-    }
+    private static string Key(string page) => FormFields.Of(page)["id"];
 
     private Task<HttpResponseMessage> PostPartsAsync(params string[] parts) =>
         _site.PostAsync(

@@ -95,6 +95,7 @@ public sealed class JournalTests : IDisposable
         await using Journal journal = Samples.OpenJournal(_folder);
         Message message = Samples.Message("mine");
         Receipt taken = Receipt.Refused($"id {message.Id} is already taken by a different message");
+        Assert.True(taken.IsTaken);
         Assert.Equal(Receipt.Stored(message.Id), await journal.AppendAsync(message));
         Assert.Equal(Receipt.Stored(message.Id), await journal.AppendAsync(message));
         Assert.Equal(taken, await journal.AppendAsync(Samples.Message(message.Id, "other")));
@@ -104,6 +105,24 @@ public sealed class JournalTests : IDisposable
         // Copies take no number: the next message is the second.
         await journal.AppendAsync(Samples.Message("next"));
         Assert.Equal(2, journal.LastSequence);
+    }
+
+    [Fact]
+    public async Task A_key_that_was_made_here_and_is_taken_is_exchanged_for_another()
+    {
+        await using Journal journal = Samples.OpenJournal(_folder);
+        var fields = new MessageFields();
+        fields.Set(MessageField.Username, "krabaton"u8);
+        fields.Set(MessageField.Text, "mine"u8);
+        Assert.Null(fields.ToMessage(TimeProvider.System, out Message? message));
+        Assert.True(message!.HasServerKey);
+        await journal.AppendAsync(Samples.Message(message.Id, "a stranger's"));
+        Receipt receipt = await journal.AppendAsync(message);
+        Assert.Equal(ReceiptKind.Stored, receipt.Kind);
+        Assert.NotEqual(message.Id, receipt.Id);
+        Assert.Equal(["a stranger's", "mine"], Samples.Texts(journal));
+        Assert.Equal(
+            [$"{receipt.Id}"], Samples.Query(journal.Path, "SELECT id FROM messages WHERE seq = 2"));
     }
 
     [Fact]
