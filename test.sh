@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests need and this machine lacks, checks the format, builds, and runs every test.
+# Installs what the tests need and this machine lacks, checks the format, builds, compiles the program natively,
+# and runs every test. The tests that start the program start the native one.
 #
 #   ./test.sh                  everything
 #   ./test.sh Process Tidy     the tests that have one of these words in their full name
@@ -9,9 +10,14 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 configuration=Release
-results=$(mktemp)
+native=artifacts/native
 passed=0 failed=0 skipped=0
-trap 'rm -f "$results"; echo "$passed passed, $failed failed, $skipped skipped"' EXIT
+# Whatever builds and tests leave among the temporary files goes with this folder.
+export TMPDIR; TMPDIR=$(mktemp -d)
+results=$TMPDIR/results.xml
+trap 'rm -rf "$TMPDIR"; echo "$passed passed, $failed failed, $skipped skipped"' EXIT
+# The runtime's diagnostic pipes are the exception: a process that is killed leaves them.
+export DOTNET_EnableDiagnostics=0
 
 # Nothing of the build may outlive this script.
 export MSBUILDDISABLENODEREUSE=1 DOTNET_CLI_USE_MSBUILD_SERVER=0 UseSharedCompilation=false
@@ -25,6 +31,7 @@ missing() {
   has_library 'libmongoc-1\.0\.so\.0\|libmongoc2\.so\.2' || echo "libmongoc-1.0-0t64 libmongoc-1.0-0 libmongoc2-2"
   has_program chromium || echo "chromium"
   has_program strace || echo "strace"
+  has_program clang || has_program gcc || echo "clang"
 }
 
 install_missing() {
@@ -49,22 +56,39 @@ install_missing() {
   fi
 }
 
+# publish PROJECT NAME: compiles it natively, to $native/NAME.
+publish() {
+  dotnet publish "$1" --configuration "$configuration" -p:PublishAot=true --artifacts-path "$native/build" \
+    --output "$native/$2" --disable-build-servers -warnaserror -v quiet
+}
+
 # count NAME: an attribute of the assembly in the results.
 count() { grep -o '<assembly [^>]*' "$results" | grep -o " $1=\"[0-9]*" | grep -o '[0-9]*$'; }
+
+# Started in the background, this script ignores the signals of the terminal, and so would all that it starts:
+# but tests send them.
+reset=()
+if env --default-signal=HUP true 2>/dev/null; then reset=(env --default-signal=HUP,INT,QUIT); fi
+
+# run HOST...: runs the tests of one host. A runner that crashed wrote no results: that is a failure too.
+run() {
+  local status=0
+  rm -f "$results"
+  "${reset[@]}" "$@" -noColor -xml "$results" "${filter[@]}" </dev/null || status=$?
+  passed=$((passed + $(count passed || echo 0)))
+  failed=$((failed + $(count failed || echo 1) + $(count errors || echo 0)))
+  skipped=$((skipped + $(count skipped || echo 0) + $(count not-run || echo 0)))
+  if [ "$status" != 0 ] && [ "$failed" = 0 ]; then failed=1; fi
+}
 
 install_missing
 dotnet restore --disable-build-servers -v quiet
 dotnet format --verify-no-changes --no-restore
 dotnet build --configuration "$configuration" --no-restore --disable-build-servers -warnaserror -v quiet
+publish src/Letterbox letterbox
+export LETTERBOX_TEST_EXECUTABLE=$PWD/$native/letterbox/letterbox
 
 filter=()
 for word in "$@"; do filter+=(-method "*$word*"); done
-status=0
-dotnet exec "tests/Letterbox.Tests/bin/$configuration/net10.0/Letterbox.Tests.dll" \
-  -noColor -xml "$results" "${filter[@]}" </dev/null || status=$?
-
-# A runner that crashed wrote no results: that is a failure too.
-passed=$(count passed || echo 0)
-failed=$(($(count failed || echo 1) + $(count errors || echo 0)))
-skipped=$(($(count skipped || echo 0) + $(count not-run || echo 0)))
-if [ "$passed" = 0 ] || [ "$failed" != 0 ] || [ "$status" != 0 ]; then exit 1; fi
+run dotnet exec "tests/Letterbox.Tests/bin/$configuration/net10.0/Letterbox.Tests.dll"
+if [ "$passed" = 0 ] || [ "$failed" != 0 ]; then exit 1; fi

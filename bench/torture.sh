@@ -20,6 +20,9 @@ done
 
 export MSBUILDDISABLENODEREUSE=1 DOTNET_CLI_USE_MSBUILD_SERVER=0 DOTNET_NOLOGO=1
 dotnet build tests/Letterbox.Tests --configuration Release --disable-build-servers -v quiet
+dotnet publish src/Letterbox --configuration Release -p:PublishAot=true --artifacts-path artifacts/native/build \
+  --output artifacts/native/letterbox --disable-build-servers -v quiet
+export LETTERBOX_TEST_EXECUTABLE=$PWD/artifacts/native/letterbox/letterbox
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 status=0

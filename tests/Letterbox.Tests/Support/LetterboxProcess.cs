@@ -28,6 +28,10 @@ public sealed partial class LetterboxProcess : IAsyncDisposable
     public static readonly string Executable =
         Environment.GetEnvironmentVariable(ExecutableVariable) is { Length: > 0 } native ? native : Built;
 
+    /// <summary>The installation of the runtime that these tests run on.</summary>
+    public static readonly string DotnetRoot =
+        Path.GetFullPath("../../..", RuntimeEnvironment.GetRuntimeDirectory());
+
     /// <summary>Signals by number.</summary>
     public const int SigHup = 1, SigInt = 2, SigKill = 9, SigTerm = 15;
 
@@ -73,11 +77,12 @@ public sealed partial class LetterboxProcess : IAsyncDisposable
     /// <param name="under">
     /// A program to run it under, with its arguments; it ends when letterbox does.
     /// </param>
+    /// <param name="program">The executable, if not <see cref="Executable"/>.</param>
     public static async Task<LetterboxProcess> StartAsync(
         string[]? arguments = null, Dictionary<string, string>? variables = null, string? data = null,
-        string[]? under = null)
+        string[]? under = null, string? program = null)
     {
-        LetterboxProcess letterbox = Launch(arguments ?? [], variables, data, under);
+        LetterboxProcess letterbox = Launch(arguments ?? [], variables, data, under, program);
         try
         {
             string role = arguments is [var verb, ..] ? verb : "";
@@ -200,12 +205,13 @@ public sealed partial class LetterboxProcess : IAsyncDisposable
     /// <param name="variables">As for <see cref="StartAsync"/>.</param>
     /// <param name="data">As for <see cref="StartAsync"/>.</param>
     /// <param name="under">As for <see cref="StartAsync"/>.</param>
+    /// <param name="program">As for <see cref="StartAsync"/>.</param>
     public static LetterboxProcess Launch(
         string[] arguments, Dictionary<string, string>? variables = null, string? data = null,
-        string[]? under = null)
+        string[]? under = null, string? program = null)
     {
         string folder = data ?? Directory.CreateTempSubdirectory("letterbox-").FullName;
-        string[] command = [.. under ?? [], Executable, .. arguments];
+        string[] command = [.. under ?? [], program ?? Executable, .. arguments];
         var start = new Diagnostics.ProcessStartInfo(command[0], command[1..])
         {
             UseShellExecute = false,
@@ -218,8 +224,7 @@ public sealed partial class LetterboxProcess : IAsyncDisposable
         start.Environment["LETTERBOX_SOCKET"] = "127.0.0.1:0";
         start.Environment["LETTERBOX_DATA"] = folder;
         // The executable has to find the runtime that these tests run on, wherever it is installed.
-        string runtime = RuntimeEnvironment.GetRuntimeDirectory();
-        start.Environment["DOTNET_ROOT"] = Path.GetFullPath("../../..", runtime);
+        start.Environment["DOTNET_ROOT"] = DotnetRoot;
         foreach ((string name, string value) in variables ?? []) start.Environment[name] = value;
         return new LetterboxProcess(Diagnostics.Process.Start(start)!, folder, data is null);
     }
