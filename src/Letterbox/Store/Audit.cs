@@ -3,7 +3,7 @@
 //    the journal itself    SQLite's integrity_check                                     damaged
 //                          every row is a legal message                                 illegal
 //    journal ──▶ MongoDB   delivered, or tried and in quarantine, and not there         missing
-//                          there with another user name or text                         different
+//                          delivered, and there with another user name or text          different
 //    MongoDB ──▶ journal   younger than whatever may have been purged, not in it        extra
 //
 // What is purged is in MongoDB alone, and rightly so. Whatever was purged was received before the oldest
@@ -13,7 +13,7 @@
 // another program, or by a store process with another journal.
 //
 // All of it goes page by page, key by key, while messages come and go: memory does not grow with what is
-// stored, and what is on its way is no finding.
+// stored, and what is on its way is no finding: if another document has its key, it will get another one.
 
 using System.Globalization;
 
@@ -87,7 +87,7 @@ internal sealed class Audit(JournalReader journal, TextWriter output)
         {
             if (delivered) Find(ref _missing, "missing", ours, note);
         }
-        else if (!ours.IsSameAs(theirs))
+        else if (delivered && !ours.IsSameAs(theirs))
         {
             string username = theirs.Username == ours.Username ? "" : "username ";
             string text = theirs.Text == ours.Text ? "" : "message ";
@@ -137,6 +137,8 @@ internal sealed class Audit(JournalReader journal, TextWriter output)
         output.WriteLine(
             $"MongoDB: {_delivered} delivered, of these {_quarantined} in quarantine, "
             + $"{_messages - _delivered} still to come; {_missing} missing, {_different} different");
+        if (journal.CountRekeyed() is > 0 and long rekeyed)
+            output.WriteLine($"MongoDB: {rekeyed} messages under other keys than they were received under");
         if (extraSince is not null)
             output.WriteLine($"MongoDB since {extraSince}: {_compared} documents; {_extra} extra");
     }

@@ -30,4 +30,8 @@ public sealed record BatchOutcome(bool Stored, string? Fault, IReadOnlyList<Refu
 /// True: it never will, being poison, or because a different document has its key. False: it refused by a
 /// code that is not known here, and may take it another time.
 /// </param>
-public readonly record struct RefusedEntry(int Index, string Reason, bool ForGood = true);
+public readonly record struct RefusedEntry(int Index, string Reason, bool ForGood = true)
+{
+    /// <summary>The reason of an entry whose key is taken by a different document.</summary>
+    public const string Conflict = "conflict";
+}

@@ -100,6 +100,19 @@ public sealed class Journal : IAsyncDisposable
         _commits.Run(() => _writer.MarkDelivered(after, upTo, refused));
 
     /// <summary>
+    /// Gives messages another key, durably: MongoDB has other documents under theirs. Gives back what is to
+    /// be sent now. Returns null, or why it cannot be done. Blocks for a commit: for a thread of one's own.
+    /// </summary>
+    internal string? Rekey(
+        IReadOnlyList<JournalEntry> entries, bool fresh, out IReadOnlyList<JournalEntry> rekeyed)
+    {
+        IReadOnlyList<JournalEntry> found = [];
+        string? fault = _commits.Run(() => _writer.Rekey(entries, fresh, out found));
+        rekeyed = found;
+        return fault;
+    }
+
+    /// <summary>
     /// Deletes what was delivered <paramref name="keep"/> ago or longer, and more of what was delivered while
     /// there is no room for new messages; never what is in quarantine. In small steps between which new
     /// messages are stored. Returns null, or why it is not all done. Blocks: for a thread of one's own.

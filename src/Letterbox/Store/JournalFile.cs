@@ -1,7 +1,8 @@
 // The journal as it lies on the disk: a SQLite database, `letterbox.db` in the data folder, and how it is
 // opened.
 //
-//    header    application_id 0x4C424F58 ("LBOX") · user_version 1, the version of this schema
+//    header    application_id 0x4C424F58 ("LBOX") · user_version 2, the version of this schema.
+//              One of version 1 gets what it lacks, `rekeyed`, when its owner opens it.
 //
 //    messages                                      one row for each accepted message
 //    +-----+--------------------------+----------------------------+----------+---------+
@@ -26,6 +27,12 @@
 //    +------+----+--------+      be sent again, and the store process will give its message a new seq, as if
 //                                it had just come. The message is never purged.
 //
+//    rekeyed                                       one row for each key that a message was thanked for and
+//    +--------------------------+-------...---+    has no more, because MongoDB has another document under
+//    | old                      | new         |    it. The message is under `new` since the same transaction,
+//    +--------------------------+-------...---+    at its old place. Never purged: whoever asks for the old
+//                                                  key has it from his receipt.
+//
 // Beside it: `letterbox.db-wal`, the write-ahead log (synchronous=FULL: a commit returns after the log is
 // synced), `letterbox.db-shm`, its index, and `letterbox.lock`, see JournalLock.cs.
 //
@@ -45,7 +52,7 @@ internal static class JournalFile
     /// <summary>Name of the file in the data folder.</summary>
     public const string Name = "letterbox.db";
 
-    private const int Version = 1;
+    private const int Version = 2;
     private const int ApplicationId = 0x4C424F58;
 
     private const string Schema = """
@@ -67,6 +74,14 @@ internal static class JournalFile
         ) STRICT;
         """;
 
+    private const string SinceVersion2 = """
+        CREATE TABLE IF NOT EXISTS rekeyed (
+          old      TEXT NOT NULL PRIMARY KEY,
+          new      TEXT NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX IF NOT EXISTS rekeyed_new ON rekeyed (new);
+        """;
+
     // What another process's lock may cost the writer: another program's, or that of a change from outside,
     // such as `letterbox quarantine`, for as long as its transaction takes.
     private static readonly TimeSpan s_writerPatience = TimeSpan.FromMilliseconds(250);
@@ -85,8 +100,9 @@ internal static class JournalFile
         return Open(path, raw.SQLITE_OPEN_READWRITE | raw.SQLITE_OPEN_CREATE, s_writerPatience, file =>
         {
             if (IsEmpty(file, path)) Create(file, path);
-            CheckKind(file, path);
+            long version = CheckKind(file, path);
             Configure(file, path);
+            if (version < Version) Execute(file, path, SinceVersion2);
             // A reader of another program may be in the way: then the log, synced above, holds on to the
             // rest.
             int code = file.Checkpoint(waiting: true);
@@ -180,19 +196,21 @@ internal static class JournalFile
         return objects == 0 && application == 0;
     }
 
-    private static void Create(Sqlite file, string path)
-    {
-        string kind = $"PRAGMA application_id={ApplicationId}; PRAGMA user_version={Version};";
-        Check(file.Execute($"BEGIN; {kind} {Schema} COMMIT;"), path);
-    }
+    private static void Create(Sqlite file, string path) =>
+        Execute(file, path, $"PRAGMA application_id={ApplicationId}; {Schema} {SinceVersion2}");
 
-    private static void CheckKind(Sqlite file, string path)
+    // As a whole or not at all: an error closes the file, and what was begun is undone.
+    private static void Execute(Sqlite file, string path, string change) =>
+        Check(file.Execute($"BEGIN; {change} PRAGMA user_version={Version}; COMMIT;"), path);
+
+    // Returns the version.
+    private static long CheckKind(Sqlite file, string path)
     {
         Check(file.Scalar("PRAGMA application_id", out long application), path);
         if (application != ApplicationId)
             throw new StoreException($"{path} is not a journal of letterbox: another program made it");
         Check(file.Scalar("PRAGMA user_version", out long version), path);
-        if (version <= Version) return;
+        if (version <= Version) return version;
         throw new StoreException(
             $"the journal {path} has version {version}, this program knows {Version}: use a newer one");
     }

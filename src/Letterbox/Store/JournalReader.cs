@@ -144,6 +144,14 @@ public sealed class JournalReader : IStoredMessages
     /// <exception cref="StoreException">The file cannot be read.</exception>
     public long CountQuarantine() => Scalar($"SELECT count(*) FROM quarantine WHERE {Quarantine.IsHeld}");
 
+    /// <summary>How many keys were given up, because MongoDB has other documents under them.</summary>
+    /// <exception cref="StoreException">The file cannot be read.</exception>
+    public long CountRekeyed() =>
+        // A journal that no store process of this version has opened has no such table.
+        Scalar("SELECT count(*) FROM sqlite_schema WHERE name = 'rekeyed'") == 0
+            ? 0
+            : Scalar("SELECT count(*) FROM rekeyed");
+
     /// <summary>Whether somebody asked for something in quarantine to be sent again.</summary>
     /// <exception cref="StoreException">The file cannot be read.</exception>
     public bool IsReleaseAskedFor() => Scalar(

@@ -17,10 +17,18 @@ internal sealed class JournalStatements : IDisposable
         Commit = Prepare("COMMIT");
         Rollback = Prepare("ROLLBACK");
         Insert = Prepare("""
-            INSERT INTO messages (seq, id, date, username, message) VALUES (?1, ?2, ?3, ?4, ?5)
+            INSERT INTO messages (seq, id, date, username, message) SELECT ?1, ?2, ?3, ?4, ?5
+            WHERE NOT EXISTS (SELECT 1 FROM rekeyed JOIN messages ON id = new WHERE old = ?2)
             ON CONFLICT (id) DO NOTHING
             """);
-        Find = Prepare("SELECT username, message FROM messages WHERE id = ?1");
+        Find = Prepare("""
+            SELECT username, message FROM messages WHERE id = ?1
+            UNION ALL SELECT username, message FROM rekeyed JOIN messages ON id = new WHERE old = ?1
+            """);
+        Rekey = Prepare("UPDATE messages SET id = ?2 WHERE seq = ?1");
+        Remove = Prepare("DELETE FROM messages WHERE seq = ?1");
+        Follow = Prepare("UPDATE rekeyed SET new = ?1 WHERE new = ?2");
+        NoteRekeyed = Prepare("INSERT OR REPLACE INTO rekeyed (new, old) VALUES (?1, ?2)");
         Deliver = Prepare("""
             INSERT INTO deliveries (seq, at)
             SELECT ?1, ?2 WHERE ?3 = ifnull((SELECT max(seq) FROM deliveries), 0)
@@ -69,6 +77,14 @@ internal sealed class JournalStatements : IDisposable
     public Statement Insert { get; }
 
     public Statement Find { get; }
+
+    public Statement Rekey { get; }
+
+    public Statement Remove { get; }
+
+    public Statement Follow { get; }
+
+    public Statement NoteRekeyed { get; }
 
     public Statement Deliver { get; }
 

@@ -1,5 +1,6 @@
 // Everything that is ever written to the journal, as transactions on its one writing connection.
 
+using System.Text;
 using SQLitePCL;
 
 namespace Letterbox.Store;
@@ -80,6 +81,26 @@ internal sealed class JournalWriter : IDisposable
             code = open.Quarantine.Run();
         }
 
+        return End(code);
+    }
+
+    /// <summary>
+    /// Gives messages the next key (TextKey.cs) at their places, as MongoDB has other documents under theirs.
+    /// </summary>
+    /// <param name="entries">The messages.</param>
+    /// <param name="fresh">A key that nobody can have taken, instead of the next one.</param>
+    /// <param name="rekeyed">
+    /// The messages with their keys; without those that are in the journal under the next key already.
+    /// </param>
+    public string? Rekey(
+        IReadOnlyList<JournalEntry> entries, bool fresh, out IReadOnlyList<JournalEntry> rekeyed)
+    {
+        var found = new List<JournalEntry>(entries.Count);
+        rekeyed = found;
+        if (Begin() is { } fault) return fault;
+        int code = raw.SQLITE_OK;
+        for (int i = 0; i < entries.Count && code == raw.SQLITE_OK; i++)
+            code = Rekey(entries[i], fresh, found);
         return End(code);
     }
 
@@ -216,21 +237,57 @@ internal sealed class JournalWriter : IDisposable
     // The key is taken: by this very message, sent again, or by another one.
     private int Recognise(Pending pending, ReadOnlySpan<byte> id)
     {
+        Message message = pending.Message;
+        int code = Find(id, message.UsernameUtf8, message.TextUtf8, out bool? same);
+        pending.Receipt = same == true ? Receipt.Stored(message.Id) : Receipt.Taken(message.Id);
+        return code;
+    }
+
+    // Null: the key is free. Else whether this very message has it.
+    private int Find(
+        ReadOnlySpan<byte> id, ReadOnlySpan<byte> username, ReadOnlySpan<byte> text, out bool? same)
+    {
         Statement find = _open!.Find;
         find.Bind(1, id);
         int code = find.Step();
-        if (code == raw.SQLITE_ROW)
+        same = code != raw.SQLITE_ROW
+            ? null
+            : find.Utf8(0).SequenceEqual(username) && find.Utf8(1).SequenceEqual(text);
+        find.Reset();
+        return code is raw.SQLITE_ROW or raw.SQLITE_DONE ? raw.SQLITE_OK : code;
+    }
+
+    private int Rekey(JournalEntry entry, bool fresh, List<JournalEntry> rekeyed)
+    {
+        StoredMessage message = entry.Message;
+        byte[] username = Encoding.UTF8.GetBytes(message.Username);
+        byte[] text = Encoding.UTF8.GetBytes(message.Text);
+        Span<byte> old = stackalloc byte[ObjectId.HexLength], hex = stackalloc byte[ObjectId.HexLength];
+        message.Id.WriteHex(old);
+        ObjectId next = message.Id;
+        bool? same;
+        int code;
+        do
         {
-            Message message = pending.Message;
-            bool same = find.Utf8(0).SequenceEqual(message.UsernameUtf8)
-                && find.Utf8(1).SequenceEqual(message.TextUtf8);
-            pending.Receipt = same
-                ? Receipt.Stored(message.Id)
-                : Receipt.Taken(message.Id);
-            code = raw.SQLITE_OK;
+            next = fresh ? ObjectId.New(_time) : TextKey.Of(next, username, text).Next;
+            next.WriteHex(hex);
+            code = Find(hex, username, text, out same);
+        }
+        while (code == raw.SQLITE_OK && same == false);
+
+        if (same is null) rekeyed.Add(entry with { Message = message with { Id = next } });
+        Statement change = same is null ? _open!.Rekey : _open!.Remove;
+        change.Bind(1, entry.Sequence);
+        if (same is null) change.Bind(2, hex);
+        if (code == raw.SQLITE_OK) code = change.Run();
+        // An earlier key of the message leads to the newest one too.
+        foreach (Statement note in (Statement[])[_open.Follow, _open.NoteRekeyed])
+        {
+            note.Bind(1, hex);
+            note.Bind(2, old);
+            if (code == raw.SQLITE_OK) code = note.Run();
         }
 
-        find.Reset();
         return code;
     }
 

@@ -29,7 +29,7 @@ namespace Letterbox.Store;
 public sealed class MongoStore : IStoredMessages
 {
     /// <summary>The reason of an entry whose key is taken by a different document.</summary>
-    public const string Conflict = "conflict";
+    public const string Conflict = RefusedEntry.Conflict;
 
     // One command is one document to MongoDB, 16 MiB at most. Half of that, and one message over it.
     private const int DocumentsMax = 1_000;

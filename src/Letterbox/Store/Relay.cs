@@ -6,7 +6,14 @@
 //
 // While one batch is marked and a page is read, others are in flight: MongoDB does not wait for our disk.
 // They are marked in the order of the journal, so the watermark only moves over what MongoDB has. A crash
-// before the mark sends batches again, and their keys make that harmless. On the way the relay looks after
+// before the mark sends batches again, and their keys make that harmless.
+//
+// A message whose key another document has in MongoDB was acknowledged, so it must arrive all the same: it is
+// given the next key (TextKey.cs), in the journal first, and sent at once, before its batch is marked. After
+// a crash in between it is in the journal under the one key or the other, and the relay goes on from there;
+// another store that has the message too comes to the same key.
+//
+// On the way the relay looks after
 // the journal: hourly, and at once when new messages have no room, it purges what MongoDB has had for long
 // enough; every few seconds it takes back from quarantine what somebody asked it to.
 
@@ -28,6 +35,12 @@ public sealed class Relay : IAsyncDisposable
     // With one, MongoDB waits for the mark and the next page: three quarters of the rate of bare inserts.
     // With three the relay reaches it (bench/backlog.sh), and holds three pages in memory.
     private const int InFlightMax = 3;
+
+    // How often a message is given another key: who knows its text can take the next ones, but not the last,
+    // which is random. What MongoDB calls a conflict even then goes to quarantine.
+    private const int RekeysMax = 4;
+
+    private static readonly MongoFailure s_stopped = new("the relay stops");
 
     private static readonly TimeSpan s_purgeEvery = TimeSpan.FromHours(1);
 
@@ -170,7 +183,7 @@ public sealed class Relay : IAsyncDisposable
         while (_flights.TryDequeue(out Flight? first))
         {
             if (Land(first) is not { } outcome) return null;
-            if (Judge(first, outcome) is { } failure) return failure;
+            if (Judge(first, outcome) is { } failure) return failure == s_stopped ? null : failure;
             _outage.Over(Backlog);
             LookAfterJournal();
             TakeOff(after: _flights.LastOrDefault(first).UpTo);
@@ -186,11 +199,17 @@ public sealed class Relay : IAsyncDisposable
         {
             IReadOnlyList<JournalEntry> page = Reader().ReadAfter(after);
             if (page.Count == 0) break;
-            var flight = new Flight(page);
-            new Thread(() => Fly(flight)) { Name = "to MongoDB", IsBackground = true }.Start();
+            Flight flight = Start(page);
             _flights.Enqueue(flight);
             after = flight.UpTo;
         }
+    }
+
+    private Flight Start(IReadOnlyList<JournalEntry> batch)
+    {
+        var flight = new Flight(batch);
+        new Thread(() => Fly(flight)) { Name = "to MongoDB", IsBackground = true }.Start();
+        return flight;
     }
 
     private JournalReader Reader() => _reader ??= JournalReader.Open(_journal.Path);
@@ -228,25 +247,67 @@ public sealed class Relay : IAsyncDisposable
     // is rare, and costs less than to remember.
     private MongoFailure? Judge(Flight flight, BatchOutcome outcome)
     {
-        if (!outcome.Stored) return new(outcome.Fault ?? "no reason was given", outcome.OfThePlace);
-        if (_doubt.Of(outcome.Refused, flight.Batch.Count) is { } doubt) return new(doubt);
-        var refused = new List<(long Sequence, string Reason)>(outcome.Refused.Count);
-        foreach (RefusedEntry entry in outcome.Refused)
-            refused.Add((flight.Batch[entry.Index].Sequence, entry.Reason));
-        if (_journal.MarkDelivered(_watermark, flight.UpTo, refused) is { } fault) return new(fault);
+        var refused = new List<(JournalEntry Entry, string Reason)>();
+        if (Sort(flight.Batch, outcome, refused) is { } failure) return failure;
+        (long, string)[] told = [.. refused.Select(static held => (held.Entry.Sequence, held.Reason))];
+        if (_journal.MarkDelivered(_watermark, flight.UpTo, told) is { } fault) return new(fault);
 
         Volatile.Write(ref _watermark, flight.UpTo);
         // Nothing was noted when the watermark was set back meanwhile: they are sent and judged again.
-        if (refused.Count > 0 && Reader().ReadWatermark() == flight.UpTo) TellQuarantined(flight, outcome);
+        if (refused.Count > 0 && Reader().ReadWatermark() == flight.UpTo) TellQuarantined(refused);
         return null;
     }
 
-    private void TellQuarantined(Flight flight, BatchOutcome outcome)
+    // Gathers what is refused for good; what only its key stands in the way of is sent under other ones.
+    private MongoFailure? Sort(
+        IReadOnlyList<JournalEntry> batch, BatchOutcome outcome, List<(JournalEntry, string)> refused)
+    {
+        for (int rekeys = 0; ; rekeys++)
+        {
+            if (!outcome.Stored) return new(outcome.Fault ?? "no reason was given", outcome.OfThePlace);
+            if (_doubt.Of(outcome.Refused, batch.Count) is { } doubt) return new(doubt);
+            var taken = new List<JournalEntry>();
+            foreach (RefusedEntry entry in outcome.Refused)
+            {
+                bool rekey = entry.Reason == RefusedEntry.Conflict && rekeys < RekeysMax;
+                if (rekey) taken.Add(batch[entry.Index]);
+                else refused.Add((batch[entry.Index], entry.Reason));
+            }
+
+            if (taken.Count == 0) return null;
+            bool last = rekeys == RekeysMax - 1;
+            if (_journal.Rekey(taken, fresh: last, out batch) is { } fault) return new(fault);
+            if (batch.Count == 0) return null;
+            TellRekeyed(taken);
+            if (Land(Start(batch)) is not { } next) return s_stopped;
+            outcome = next;
+        }
+    }
+
+    private void TellRekeyed(List<JournalEntry> taken)
+    {
+        int count = taken.Count;
+        ObjectId id = taken[0].Message.Id;
+        if (count == 1)
+        {
+            _log.LogWarning(
+                "MongoDB has another document under the key of message {Id}: delivered under another key",
+                id);
+        }
+        else
+        {
+            _log.LogWarning(
+                "MongoDB has other documents under the keys of {Count} messages, the first {Id}: delivered "
+                + "under other keys", count, id);
+        }
+    }
+
+    private void TellQuarantined(List<(JournalEntry Entry, string Reason)> refused)
     {
         _looked = null;
-        int count = outcome.Refused.Count;
-        (int index, string reason, _) = outcome.Refused[0];
-        ObjectId id = flight.Batch[index].Message.Id;
+        int count = refused.Count;
+        (JournalEntry entry, string reason) = refused[0];
+        ObjectId id = entry.Message.Id;
         if (count == 1)
         {
             _log.LogError(

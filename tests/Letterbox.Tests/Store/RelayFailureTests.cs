@@ -105,16 +105,16 @@ public sealed class RelayFailureTests : IAsyncDisposable
     public async Task A_message_that_will_never_be_taken_goes_to_quarantine_and_holds_up_nobody()
     {
         Message[] messages = await Samples.FillAsync(_host.Journal, 3);
-        await using (_host.Start(new BatchOutcome(true, null, [new RefusedEntry(1, "conflict")])))
+        await using (_host.Start(new BatchOutcome(true, null, [new RefusedEntry(1, "too large")])))
         {
             await _host.Time.NextTimerAsync();
         }
 
         Assert.Single(_host.Batches);
-        Assert.Equal(["2 conflict"], _host.Quarantined());
+        Assert.Equal(["2 too large"], _host.Quarantined());
         Assert.Equal(3, _host.Watermark);
         Assert.Equal(
-            $"Error: MongoDB does not take message {messages[1].Id}: conflict; "
+            $"Error: MongoDB does not take message {messages[1].Id}: too large; "
             + "it stays in the journal, in quarantine",
             Assert.Single(_host.Log.Lines));
     }
