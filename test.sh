@@ -32,6 +32,8 @@ missing() {
   has_program chromium || echo "chromium"
   has_program strace || echo "strace"
   has_program clang || has_program gcc || echo "clang"
+  has_program openssl || echo "openssl"
+  has_program python3 || echo "python3"
 }
 
 install_missing() {

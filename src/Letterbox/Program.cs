@@ -81,6 +81,7 @@ public static class Program
         root.Add(QuarantineCommand.Create(Read));
         root.Add(RedeliverCommand.Create(Read));
         root.Add(AuditCommand.Create(Read));
+        root.Add(TlsCommand.Create());
 
         var health = new Command("health", "Asks the running HTTP server whether it is well.");
         health.SetAction((line, _) => HealthAsync(Read(line)));

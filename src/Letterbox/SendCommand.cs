@@ -47,8 +47,9 @@ public static class SendCommand
         if (key is not null && !ObjectId.TryParse(key, out id)) return Answer("NO id is not 24 hex digits");
         if (!Message.TryCreate(id, username, text, out Message? message, out FieldFault? fault))
             return Answer($"NO {fault.Reason}");
+        using var tls = MutualTls.Load(settings);
         Receipt receipt = await StoreLink.SendOnceAsync(
-            settings.Stores, message, s_patience, settings.Secret);
+            settings.Stores, message, s_patience, tls);
         switch (receipt.Kind)
         {
             case ReceiptKind.Stored:

@@ -24,10 +24,18 @@ public sealed record Setting(string Variable, string? Option, string Default, st
     public static readonly Setting Network = new("LETTERBOX_NETWORK", null, "public",
         "private: whoever reaches the socket server may leave messages; else it keeps to this machine");
 
-    /// <summary>File with the secret that web and store processes share.</summary>
-    public static readonly Setting SecretFile = new("LETTERBOX_SECRET_FILE", null,
-        "(none: no TLS, no proof)",
-        "file with a secret; web and store speak TLS, and each proves that it knows the secret; no UDP then");
+    /// <summary>Certificate of this process.</summary>
+    public static readonly Setting TlsCertificate = new("LETTERBOX_TLS_CERT", null, "(none: no TLS)",
+        "PEM file with a certificate: web and store speak TLS with certificates on both sides; no UDP then");
+
+    /// <summary>Its private key.</summary>
+    public static readonly Setting TlsKey = new("LETTERBOX_TLS_KEY", null, "(none)",
+        "PEM file with the private key of that certificate; \"letterbox tls init DIR\" makes a pair");
+
+    /// <summary>The certificate authority of the other side's certificate.</summary>
+    public static readonly Setting TlsAuthority = new("LETTERBOX_TLS_CA", null,
+        "(none: the other side has the same certificate)",
+        "PEM file with the CA whose certificates are accepted too, if issued for the host's name");
 
     /// <summary>Folder of the journal.</summary>
     public static readonly Setting Data = new("LETTERBOX_DATA", "--data", "./data",
@@ -75,7 +83,7 @@ public sealed record Setting(string Variable, string? Option, string Default, st
     /// <summary>All of them, in the order of the help.</summary>
     public static readonly IReadOnlyList<Setting> All =
     [
-        Http, Socket, Network, SecretFile, Data, Site, MongoUri, MongoUriFile, MongoDatabase, MongoCollection,
-        JournalKeep, JournalMax, DiskReserve, Log,
+        Http, Socket, Network, TlsCertificate, TlsKey, TlsAuthority, Data, Site, MongoUri, MongoUriFile,
+        MongoDatabase, MongoCollection, JournalKeep, JournalMax, DiskReserve, Log,
     ];
 }

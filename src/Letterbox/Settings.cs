@@ -32,13 +32,14 @@ public sealed record Settings
     /// <summary>Everyone who can reach the socket server may leave messages there.</summary>
     public bool NetworkIsPrivate { get; init; }
 
-    /// <summary>File that <see cref="Secret"/> came from.</summary>
-    public string? SecretFile { get; init; }
+    /// <summary>File with the certificate of this process; <c>null</c>: no TLS.</summary>
+    public string? TlsCertificate { get; init; }
 
-    /// <summary>
-    /// What web and store processes prove to each other that they know; <c>null</c>: they speak plainly.
-    /// </summary>
-    public SharedSecret? Secret { get; init; }
+    /// <summary>File with its key; set together with <see cref="TlsCertificate"/>.</summary>
+    public string? TlsKey { get; init; }
+
+    /// <summary>File with the CA of the other side; <c>null</c>: it has the same certificate.</summary>
+    public string? TlsAuthority { get; init; }
 
     /// <summary>Folder of the journal.</summary>
     public string Data { get; init; } = "./data";
@@ -93,7 +94,10 @@ public sealed record Settings
     {
         var source = new Source(lookup, spelled ?? (variable => variable));
         string? mongoUriFile = source.Text(Setting.MongoUriFile);
-        string? secretFile = source.Text(Setting.SecretFile);
+        string? certificate = source.Text(Setting.TlsCertificate), key = source.Text(Setting.TlsKey);
+        string? authority = source.Text(Setting.TlsAuthority);
+        if ((certificate is null) != (key is null) || (authority is not null && key is null))
+            throw source.NotTogether(Setting.TlsCertificate, Setting.TlsKey);
         const string address = "host:port, such as localhost:3000, [::1]:3000 or *:3000";
         const string addresses = address + "; web and send take several, with commas";
         const string level = "trace, debug, information, warning, error, critical or none";
@@ -103,9 +107,9 @@ public sealed record Settings
             Http = source.Get(Setting.Http, usual.Http, Address.TryParse, address),
             Stores = source.Get(Setting.Socket, usual.Stores, Address.TryParseList, addresses),
             NetworkIsPrivate = source.Get(Setting.Network, false, Private, "public or private"),
-            SecretFile = secretFile,
-            Secret = secretFile is null ? null : source.Content<SharedSecret?>(
-                Setting.SecretFile, secretFile, SharedSecret.TryCreate, SharedSecret.Expected),
+            TlsCertificate = certificate,
+            TlsKey = key,
+            TlsAuthority = authority,
             Data = source.Text(Setting.Data) ?? usual.Data,
             Site = source.Get(Setting.Site, usual.Site, ExistingFolder, "a folder that exists"),
             MongoUri = MongoUriOf(source, mongoUriFile),
@@ -134,10 +138,10 @@ public sealed record Settings
                 + "a store process listens on one");
         }
 
-        if (Secret is not null || NetworkIsPrivate || Socket.IsLoopback()) return;
+        if (TlsCertificate is not null || NetworkIsPrivate || Socket.IsLoopback()) return;
         throw new SettingsException(
             $"{Setting.Socket.Variable} is \"{Socket}\": not this machine alone can reach that. Set "
-            + $"{Setting.SecretFile.Variable} for TLS with a shared secret, or {Setting.Network.Variable}="
+            + $"{Setting.TlsCertificate.Variable} for TLS with certificates, or {Setting.Network.Variable}="
             + "private when everyone on that network may leave messages");
     }
 
@@ -150,7 +154,9 @@ public sealed record Settings
         [Setting.Http.Variable] = Http.ToString(),
         [Setting.Socket.Variable] = string.Join(',', Stores),
         [Setting.Network.Variable] = NetworkIsPrivate ? "private" : "public",
-        [Setting.SecretFile.Variable] = SecretFile,
+        [Setting.TlsCertificate.Variable] = TlsCertificate,
+        [Setting.TlsKey.Variable] = TlsKey,
+        [Setting.TlsAuthority.Variable] = TlsAuthority,
         [Setting.Data.Variable] = Data,
         [Setting.Site.Variable] = Site,
         [Setting.MongoUri.Variable] = MongoUriFile is null ? MongoUri : null,
@@ -257,6 +263,9 @@ public sealed record Settings
 
         public SettingsException BothSet(Setting one, Setting other) =>
             new($"{Name(one)} and {Name(other)} are both set: expected one of them");
+
+        public SettingsException NotTogether(Setting one, Setting other) =>
+            new($"{Name(one)} and {Name(other)} belong together: expected both or none");
 
         private string Name(Setting setting) => spelled(setting.Variable);
     }

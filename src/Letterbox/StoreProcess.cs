@@ -46,8 +46,9 @@ public static class StoreProcess
         await using Relay? relay = mongo is null
             ? null
             : new Relay(journal, mongo.Insert, settings.JournalKeep, time, logs.CreateLogger("relay"));
+        using var tls = MutualTls.Load(settings);
         using var server = new SocketServer(
-            settings.Socket, journal.AppendAsync, new SocketLimits(), time, log, settings.Secret, Notes);
+            settings.Socket, journal.AppendAsync, new SocketLimits(), time, log, tls, Notes);
 
         server.Start();
         ReadyLine.Write("store", settings.Socket.WithPort(server.EndPoint.Port));

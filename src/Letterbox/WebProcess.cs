@@ -33,9 +33,9 @@ public static class WebProcess
         ILogger log = logs.CreateLogger("web"), linkLog = logs.CreateLogger("link");
         TimeProvider time = TimeProvider.System;
         var linkLimits = new LinkLimits { DrainPatience = s_linkPatience };
-        await using var link =
-            new StoreLink(settings.Stores, linkLimits, time, linkLog, settings.Secret);
-        var inquiry = new StoreInquiry(settings.Stores, settings.Secret, linkLimits, time);
+        using var tls = MutualTls.Load(settings);
+        await using var link = new StoreLink(settings.Stores, linkLimits, time, linkLog, tls);
+        var inquiry = new StoreInquiry(settings.Stores, tls, linkLimits, time);
         using var site = new LetterboxSite(settings.Site, time, link.DeliverAsync, inquiry.AskAsync, log);
         var limits = new HttpLimits { ContentMax = Message.EncodedBytesMax };
         using var server = new HttpServer(limits, time, site.AnswerAsync, site.Refuse, site.Fault);

@@ -7,7 +7,6 @@ namespace Letterbox.Tests;
 
 public sealed class SettingsTests
 {
-    private const string Secret = "0123456789abcdef0123456789abcdef";
 
     [Fact]
     public void The_defaults_that_the_help_shows_are_the_defaults()
@@ -29,13 +28,14 @@ public sealed class SettingsTests
         using var folder = new TempFolder();
         const string uri = "mongodb://user:p%40ss@one,two/db?replicaSet=rs";
         folder.Write("uri", uri);
-        folder.Write("secret", Secret);
         var settings = new Settings
         {
             Http = new Address("::1", 8080),
             Stores = [new Address("localhost", 0), new Address("::1", 5000)],
             NetworkIsPrivate = true,
-            SecretFile = fromFiles ? folder.File("secret") : null,
+            TlsCertificate = fromFiles ? "/a/crt" : null,
+            TlsKey = fromFiles ? "/a/key" : null,
+            TlsAuthority = fromFiles ? "/a/ca" : null,
             Data = "/tmp/some where",
             Site = Path.GetTempPath(),
             MongoUri = uri,
@@ -53,7 +53,7 @@ public sealed class SettingsTests
         Assert.Equal(variables, read.ToVariables());
         Assert.Equal(settings.Stores, read.Stores);
         Assert.Equal(uri, read.MongoUri);
-        Assert.Equal(fromFiles, read.Secret is not null);
+        Assert.Equal(settings.TlsCertificate, read.TlsCertificate);
         Assert.Equal(fromFiles, variables[Setting.MongoUri.Variable] is null);
     }
 
@@ -67,8 +67,7 @@ public sealed class SettingsTests
     [InlineData("LETTERBOX_MONGODB_URI_FILE", "/no/such/file", "it cannot be read: ")]
     [InlineData("LETTERBOX_MONGODB_URI_FILE", "/", "it cannot be read: ")]
     [InlineData("LETTERBOX_MONGODB_URI_FILE", "/dev/null", "it is empty")]
-    [InlineData("LETTERBOX_SECRET_FILE", "/no/such/file", "it cannot be read: ")]
-    [InlineData("LETTERBOX_SECRET_FILE", "/dev/zero", "more than 65536 bytes")]
+    [InlineData("LETTERBOX_MONGODB_URI_FILE", "/dev/zero", "more than 65536 bytes")]
     [InlineData("LETTERBOX_SITE", "/no/such/folder", "a folder that exists")]
     [InlineData("LETTERBOX_MONGODB_URI", "localhost:27017", "mongodb://host")]
     [InlineData("LETTERBOX_JOURNAL_KEEP", "7", "such as")]
@@ -151,21 +150,13 @@ public sealed class SettingsTests
 
     [Theory]
     [InlineData("LETTERBOX_MONGODB_URI_FILE", "topsecret@host", "mongodb://host")]
-    [InlineData("LETTERBOX_SECRET_FILE", "topsecret78901234567890123456789\n", null)]
-    [InlineData("LETTERBOX_SECRET_FILE", "topsecret7890123456789012345678\n", "at least 32 bytes")]
-    [InlineData("LETTERBOX_SECRET_FILE", "\n", "it is empty")]
+    [InlineData("LETTERBOX_MONGODB_URI_FILE", "\n", "it is empty")]
     public void What_is_wrong_in_a_file_is_told_without_its_content(
-        string variable, string content, string? expected)
+        string variable, string content, string expected)
     {
         using var folder = new TempFolder();
         folder.Write("file", content);
         string? Only(string name) => name == variable ? folder.File("file") : null;
-        if (expected is null)
-        {
-            Assert.NotNull(Settings.Read(Only).Secret);
-            return;
-        }
-
         string fault = Assert.Throws<SettingsException>(() => Settings.Read(Only)).Message;
         Assert.StartsWith($"{variable} is \"{folder.File("file")}\": ", fault, StringComparison.Ordinal);
         Assert.Contains(expected, fault, StringComparison.Ordinal);
@@ -188,14 +179,22 @@ public sealed class SettingsTests
     [InlineData("0.0.0.0:5000")]
     [InlineData("[::]:5000")]
     [InlineData("192.0.2.1:5000")]
-    public void A_store_that_strangers_can_reach_needs_a_secret_or_a_word(string address)
+    public void A_store_that_others_can_reach_needs_certificates_or_a_private_network(string address)
     {
         string fault = Assert.Throws<SettingsException>(Read(address, "public").CheckForStore).Message;
-        Assert.Contains("LETTERBOX_SECRET_FILE", fault, StringComparison.Ordinal);
+        Assert.Contains("LETTERBOX_TLS_CERT", fault, StringComparison.Ordinal);
         Assert.Contains("LETTERBOX_NETWORK=private", fault, StringComparison.Ordinal);
-        Assert.True(SharedSecret.TryCreate(Secret, out SharedSecret? secret));
-        (Read(address, "public") with { Secret = secret }).CheckForStore();
+        (Read(address, "public") with { TlsCertificate = "/a/crt" }).CheckForStore();
     }
+
+    [Theory]
+    [InlineData("LETTERBOX_TLS_CERT")]
+    [InlineData("LETTERBOX_TLS_KEY")]
+    [InlineData("LETTERBOX_TLS_CA")]
+    public void A_certificate_and_its_key_are_set_together(string only) => Assert.Contains(
+        "LETTERBOX_TLS_CERT and LETTERBOX_TLS_KEY belong together",
+        Assert.Throws<SettingsException>(() => Settings.Read(name => name == only ? "/a" : null)).Message,
+        StringComparison.Ordinal);
 
     [Fact]
     public void A_store_listens_on_one_address() => Assert.Contains(

@@ -13,10 +13,10 @@ internal sealed class LinkConnection : IDisposable
 
     /// <summary>Connects, or says why not.</summary>
     /// <param name="store">Whereto.</param>
-    /// <param name="secret">What both sides prove to know; <c>null</c>: nothing, and no TLS.</param>
+    /// <param name="tls">Certificates on both sides; <c>null</c>: no TLS.</param>
     /// <param name="deadline">Ends the attempt.</param>
     public static async Task<(LinkConnection? Connection, string? Fault)> ConnectAsync(
-        Address store, SharedSecret? secret, CancellationToken deadline)
+        Address store, MutualTls? tls, CancellationToken deadline)
     {
         Socket? socket = null;
         try
@@ -27,19 +27,22 @@ internal sealed class LinkConnection : IDisposable
         catch (Exception e) when (e is SocketException or OperationCanceledException)
         {
             socket?.Dispose();
-            string how = e is SocketException failure ? $"({failure.SocketErrorCode})" : "in time";
+            string how = e is SocketException { SocketErrorCode: var error } ? $"({error})" : "in time";
             return (null, $"the store at {store} cannot be reached {how}");
         }
 
-        (Wire? wire, string? doubt) = secret is null
+        (Wire? wire, string? failure) = tls is null
             ? (new PlainWire(socket), null)
-            : await Handshake.ConnectAsync(socket, secret, deadline);
-        if (wire is null) return (null, $"the store at {store} cannot be used: {doubt}");
+            : await tls.ConnectAsync(socket, store.Host, deadline);
+        if (wire is null) return (null, $"the store at {store} cannot be used: {failure}");
         var connection = new LinkConnection(wire);
         // The promise that every form on this stream ends with LF: see MessageDecoder.
-        if (await connection.SendAsync("\n"u8.ToArray())) return (connection, null);
+        bool open = await connection.SendAsync("\n"u8.ToArray());
+        if (open && (tls is null || await connection.IsAcceptedAsync(deadline))) return (connection, null);
         connection.Dispose();
-        return (null, $"the store at {store} closed the connection");
+        return (null, open && tls is not null
+            ? $"the store at {store} does not accept our certificate"
+            : $"the store at {store} closed the connection");
     }
 
     /// <summary>Sends everything; <c>false</c>: the connection is gone.</summary>
@@ -67,6 +70,31 @@ internal sealed class LinkConnection : IDisposable
         {
             return 0;
         }
+    }
+
+    /// <summary>Receives one line, without its LF; empty: none came.</summary>
+    public async ValueTask<byte[]> ReceiveLineAsync()
+    {
+        byte[] bytes = new byte[Answer.BytesMax];
+        for (int length = 0; length < bytes.Length;)
+        {
+            int count = await ReceiveAsync(bytes.AsMemory(length));
+            if (count == 0) break;
+            length += count;
+            int end = bytes.AsSpan(0, length).IndexOf((byte)'\n');
+            if (end >= 0) return bytes[..end];
+        }
+
+        return [];
+    }
+
+    // In TLS 1.3 a client's handshake is done before the store has judged its certificate. An answer to a
+    // question shows that it was accepted; without one the store has closed the connection.
+    private async ValueTask<bool> IsAcceptedAsync(CancellationToken deadline)
+    {
+        await using CancellationTokenRegistration close =
+            deadline.UnsafeRegister(static self => ((LinkConnection)self!).Close(), this);
+        return await SendAsync("?\n"u8.ToArray()) && (await ReceiveLineAsync()).Length > 0;
     }
 
     /// <summary>Ends it: a loop that waits for it is told that it is gone. From any thread.</summary>

@@ -41,17 +41,16 @@ public sealed record SocketLimits
     public TimeSpan Idle { get; init; } = TimeSpan.FromMinutes(5);
 
     /// <summary>
-    /// From the connection to the proof that the client knows the secret; who takes longer is dropped. Long
+    /// From the connection to the end of its TLS handshake; a client that takes longer is closed. Long
     /// enough for a lost segment to be sent again.
     /// </summary>
     public TimeSpan HandshakeDeadline { get; init; } = TimeSpan.FromSeconds(5);
 
     /// <summary>
-    /// Connections at once whose client has not proved yet that it knows the secret; one more ends the one
-    /// that has been at it for longest. Against thousands of strangers a second an honest client still has a
-    /// hundred milliseconds.
+    /// Connections at once whose TLS handshake is not done; one more ends the oldest of them. Against
+    /// thousands of new connections a second an honest client still has a hundred milliseconds.
     /// </summary>
-    public int UnprovenMax { get; init; } = 512;
+    public int UnauthenticatedMax { get; init; } = 512;
 
     /// <summary>
     /// How long a message that had to wait counts against the store when none comes after it.

@@ -1,10 +1,9 @@
 // The socket server: TCP and UDP on one port number. What is spoken there is in docs/PROTOCOL.md.
 //
-// With a secret there is TCP only, through TLS, and nothing is read before the client has proved that it
-// knows the secret: Handshake.cs. Datagrams have no such thing, so there are none.
+// With certificates there is TCP only, through TLS, and nothing is read before the client has shown one that
+// is accepted: MutualTls.cs. Datagrams cannot, so there are none.
 
 using System.Net;
-using System.Net.Security;
 using System.Net.Sockets;
 using Microsoft.Extensions.Logging;
 
@@ -24,9 +23,8 @@ public sealed class SocketServer : IDisposable
     private readonly StoreStatus _status;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
-    private readonly SharedSecret? _secret;
-    private readonly SslStreamCertificateContext? _identity;
-    private readonly Strangers? _strangers;
+    private readonly MutualTls? _tls;
+    private readonly HandshakeLimiter _handshakes;
     private readonly Listener _listener;
     private readonly DatagramServer? _datagrams;
 
@@ -37,23 +35,18 @@ public sealed class SocketServer : IDisposable
     /// <param name="limits">The bounds.</param>
     /// <param name="time">The clock of keys and deadlines.</param>
     /// <param name="log">Faults go here.</param>
-    /// <param name="secret">What clients have to know; <c>null</c>: nothing, and no TLS.</param>
+    /// <param name="tls">Certificates on both sides; <c>null</c>: no TLS.</param>
     /// <param name="notes">
     /// What is told, one line each, to whoever asks how the store is; called on any thread, must be quick.
     /// </param>
     /// <exception cref="SocketException">The address cannot be bound.</exception>
     public SocketServer(
         Address address, Deliver accept, SocketLimits limits, TimeProvider time, ILogger log,
-        SharedSecret? secret = null, Func<IReadOnlyList<string>>? notes = null)
+        MutualTls? tls = null, Func<IReadOnlyList<string>>? notes = null)
     {
-        (_accept, _limits, _time, _log, _secret) = (accept, limits, time, log, secret);
+        (_accept, _limits, _time, _log, _tls) = (accept, limits, time, log, tls);
         _status = new StoreStatus(notes ?? (static () => []), limits.WaitMemory, time);
-        if (secret is not null)
-        {
-            _identity = Handshake.MakeIdentity();
-            _strangers = new Strangers(limits.UnprovenMax, time, log);
-        }
-
+        _handshakes = new HandshakeLimiter(limits.UnauthenticatedMax, time, log);
         (_listener, _datagrams) = Bind(address);
     }
 
@@ -89,7 +82,6 @@ public sealed class SocketServer : IDisposable
         _stopping.Cancel();
         _listener.Dispose();
         _datagrams?.Dispose();
-        _identity?.TargetCertificate.Dispose();
         _stopping.Dispose();
     }
 
@@ -98,7 +90,7 @@ public sealed class SocketServer : IDisposable
         for (int attempt = 1; ; attempt++)
         {
             var listener = new Listener(address, _limits.ConnectionsMax, ServeAsync, Refuse, _log);
-            if (_secret is not null) return (listener, null);
+            if (_tls is not null) return (listener, null);
             try
             {
                 int inFlightMax = _limits.DatagramsInFlightMax;
@@ -118,20 +110,20 @@ public sealed class SocketServer : IDisposable
     }
 
     private Task ServeAsync(Socket socket) =>
-        _secret is null ? ServeAsync(new PlainWire(socket)) : ServeIfProvenAsync(socket, _secret);
+        _tls is null ? ServeAsync(new PlainWire(socket)) : ServeAuthenticatedAsync(socket, _tls);
 
     private Task ServeAsync(Wire wire) =>
         SocketSession.ServeAsync(wire, _accept, _status, _limits, _time, _stopping.Token);
 
-    private async Task ServeIfProvenAsync(Socket socket, SharedSecret secret)
+    private async Task ServeAuthenticatedAsync(Socket socket, MutualTls tls)
     {
         using var deadline = new CancellationTokenSource(_limits.HandshakeDeadline, _time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, _stopping.Token);
         EndPoint? client = RemoteEnd(socket);
-        (Wire? wire, string? fault) = await _strangers!.ProveAsync(
-            socket, () => Handshake.AcceptAsync(socket, _identity!, secret, either.Token));
+        (Wire? wire, string? failure) =
+            await _handshakes.RunAsync(socket, () => tls.AcceptAsync(socket, either.Token));
         if (wire is not null) await ServeAsync(wire);
-        else if (!_stopping.IsCancellationRequested) _strangers.Refused(client, fault!);
+        else if (!_stopping.IsCancellationRequested) _handshakes.LogRejected(client, failure!);
     }
 
     private static EndPoint? RemoteEnd(Socket socket)
@@ -152,7 +144,7 @@ public sealed class SocketServer : IDisposable
     {
         try
         {
-            if (_secret is null)
+            if (_tls is null)
             {
                 socket.Send("WAIT too many connections\n"u8);
                 socket.Shutdown(SocketShutdown.Send);

@@ -5,11 +5,11 @@ namespace Letterbox.Sockets;
 
 /// <summary>Asks the stores how they are. Safe on any thread, many calls at once.</summary>
 /// <param name="stores">Where they are.</param>
-/// <param name="secret">What is proved to them, if anything.</param>
+/// <param name="tls">Certificates on both sides; <c>null</c>: no TLS.</param>
 /// <param name="limits">The bounds.</param>
 /// <param name="time">The clock.</param>
 public sealed class StoreInquiry(
-    IReadOnlyList<Address> stores, SharedSecret? secret, LinkLimits limits, TimeProvider time)
+    IReadOnlyList<Address> stores, MutualTls? tls, LinkLimits limits, TimeProvider time)
 {
     private readonly Lock _gate = new();
     private Task<Readiness>? _answer;
@@ -44,34 +44,18 @@ public sealed class StoreInquiry(
     {
         using var deadline = new CancellationTokenSource(limits.AskPatience, time);
         (LinkConnection? connection, string? fault) =
-            await LinkConnection.ConnectAsync(store, secret, deadline.Token);
+            await LinkConnection.ConnectAsync(store, tls, deadline.Token);
         if (connection is null) return (fault, []);
         using (connection)
         await using (deadline.Token.UnsafeRegister(static c => ((LinkConnection)c!).Close(), connection))
         {
             await connection.SendAsync("?\n"u8.ToArray());
-            byte[] line = await ReadLineAsync(connection);
+            byte[] line = await connection.ReceiveLineAsync();
             if (!Answer.TryReadStatus(line, out string? wait, out IReadOnlyList<string> notes))
                 return ($"the store at {store} does not answer", []);
             if (wait is not null) return ($"the store at {store} takes no messages: {wait}", []);
             bool alone = stores.Count == 1;
             return (null, alone ? notes : [.. notes.Select(note => $"the store at {store}: {note}")]);
         }
-    }
-
-    // Without its LF; empty: no line came.
-    private static async Task<byte[]> ReadLineAsync(LinkConnection connection)
-    {
-        byte[] bytes = new byte[Answer.BytesMax];
-        for (int length = 0; length < bytes.Length;)
-        {
-            int count = await connection.ReceiveAsync(bytes.AsMemory(length));
-            if (count == 0) break;
-            length += count;
-            int end = bytes.AsSpan(0, length).IndexOf((byte)'\n');
-            if (end >= 0) return bytes[..end];
-        }
-
-        return [];
     }
 }

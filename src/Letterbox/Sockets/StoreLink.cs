@@ -22,7 +22,7 @@ public sealed class StoreLink : IAsyncDisposable
     private const int AnswersSize = 16 * 1024;
 
     private readonly IReadOnlyList<Address> _stores;
-    private readonly SharedSecret? _secret;
+    private readonly MutualTls? _tls;
 
     // What came of the last attempt at each store, so that it is said once.
     private readonly string?[] _faults;
@@ -50,12 +50,12 @@ public sealed class StoreLink : IAsyncDisposable
     /// <param name="limits">The bounds.</param>
     /// <param name="time">The clock of deadlines and pauses.</param>
     /// <param name="log">Links made and broken go here.</param>
-    /// <param name="secret">What both sides prove to know; <c>null</c>: nothing, and no TLS.</param>
+    /// <param name="tls">Certificates on both sides; <c>null</c>: no TLS.</param>
     public StoreLink(
         IReadOnlyList<Address> stores, LinkLimits limits, TimeProvider time, ILogger log,
-        SharedSecret? secret = null)
+        MutualTls? tls = null)
     {
-        (_stores, _limits, _time, _log, _secret) = (stores, limits, time, log, secret);
+        (_stores, _limits, _time, _log, _tls) = (stores, limits, time, log, tls);
         _faults = new string?[stores.Count];
         _queue = new LinkQueue(limits, stores.Count, time);
         TimeSpan never = Timeout.InfiniteTimeSpan;
@@ -76,11 +76,11 @@ public sealed class StoreLink : IAsyncDisposable
     /// within <paramref name="patience"/> is <see cref="ReceiptKind.Later"/>.
     /// </summary>
     public static async Task<Receipt> SendOnceAsync(
-        IReadOnlyList<Address> stores, Message message, TimeSpan patience, SharedSecret? secret = null)
+        IReadOnlyList<Address> stores, Message message, TimeSpan patience, MutualTls? tls = null)
     {
         var limits = new LinkLimits { Patience = patience };
         await using var link =
-            new StoreLink(stores, limits, TimeProvider.System, NullLogger.Instance, secret);
+            new StoreLink(stores, limits, TimeProvider.System, NullLogger.Instance, tls);
         link.Start();
         return await link.DeliverAsync(message);
     }
@@ -141,7 +141,7 @@ public sealed class StoreLink : IAsyncDisposable
         string? fault;
         try
         {
-            (connection, fault) = await LinkConnection.ConnectAsync(store, _secret, either.Token);
+            (connection, fault) = await LinkConnection.ConnectAsync(store, _tls, either.Token);
         }
         catch (Exception e)
         {

@@ -1,4 +1,4 @@
-// A connection through TLS, after the handshake of Handshake.cs.
+// A connection through TLS, after the handshake of MutualTls.cs.
 //
 // A read of SslStream that was cancelled may have taken bytes with it, and sessions cancel reads as a matter
 // of course: a pause means something to them. So a read that was begun is never cancelled. It goes into a

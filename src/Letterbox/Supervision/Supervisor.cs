@@ -57,7 +57,7 @@ public static class Supervisor
     {
         string journal = Path.GetFullPath(settings.JournalPath);
         output.WriteLine($"The letterbox is open at {settings.Http.ToUrl()}");
-        string how = settings.Secret is null ? "TCP and UDP" : "TCP with TLS and the secret";
+        string how = settings.TlsCertificate is null ? "TCP and UDP" : "TCP with TLS and certificates";
         output.WriteLine($"Programs leave messages at {settings.Socket}, {how}");
         output.WriteLine(settings.MongoUri is null
             ? $"Messages are kept in {journal}"

@@ -1,5 +1,5 @@
 // The real executable on several hosts, as far as one host can stand for them: two store processes over one
-// MongoDB, and the secret between the processes.
+// MongoDB, and TLS between the processes.
 
 using System.Net;
 using Letterbox.Sockets;
@@ -11,7 +11,6 @@ namespace Letterbox.Tests.Process;
 public sealed class ManyStoresTests
 {
     private const int Rounds = 6;
-    private const string Secret = "0123456789abcdef0123456789abcdef";
 
     [Fact]
     public async Task Stores_that_are_killed_in_turn_under_load_cost_no_message_and_double_none()
@@ -81,13 +80,14 @@ public sealed class ManyStoresTests
     }
 
     [Fact]
-    public async Task Both_processes_speak_tls_when_there_is_a_secret_and_nobody_else_gets_in()
+    public async Task Both_processes_speak_tls_with_certificates_and_a_client_without_one_is_rejected()
     {
         using var folder = new TempFolder();
-        folder.Write("secret", $"{Secret}\n");
-        var variables = new Dictionary<string, string> { ["LETTERBOX_SECRET_FILE"] = folder.File("secret") };
+        Finished made = await LetterboxProcess.RunAsync(["tls", "init", folder.Path]);
+        Dictionary<string, string> variables = made.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries)
+            .Select(line => line.Split('=')).ToDictionary(pair => pair[0], pair => pair[1]);
         await using LetterboxProcess letterbox = await LetterboxProcess.StartAsync(variables: variables);
-        Assert.Contains("TCP with TLS and the secret", letterbox.Output.Text, StringComparison.Ordinal);
+        Assert.Contains("TCP with TLS and certificates", letterbox.Output.Text, StringComparison.Ordinal);
         Address store = letterbox.Socket;
         string[] send = ["send", "--username", "ann", "--message", "hello", "--socket", $"{store}"];
         Finished sent = await LetterboxProcess.RunAsync(send, variables);
@@ -99,11 +99,8 @@ public sealed class ManyStoresTests
         await stranger.SendAsync("username=a&message=b\n");
         Assert.DoesNotContain("OK", string.Concat(await stranger.ReadToEndAsync()));
         Assert.Equal(["ann|hello"], JournalRows.Messages(letterbox.Data));
-        foreach (int child in letterbox.Children)
-        {
-            string known = string.Concat(LetterboxProcess.Variables(child));
-            Assert.DoesNotContain(Secret, known, StringComparison.Ordinal);
-        }
+        Finished again = await LetterboxProcess.RunAsync(["tls", "init", folder.Path]);
+        Assert.Equal(ExitStatus.Failed, again.Status);
     }
 
     [Fact]
@@ -130,7 +127,7 @@ public sealed class ManyStoresTests
 
     [Theory]
     [InlineData("store", "*:0", "LETTERBOX_NETWORK=private")]
-    [InlineData("store", "*:0", "LETTERBOX_SECRET_FILE")]
+    [InlineData("store", "*:0", "LETTERBOX_TLS_CERT")]
     [InlineData("", "*:0", "LETTERBOX_NETWORK=private")]
     [InlineData("store", "127.0.0.1:0,127.0.0.1:0", "LETTERBOX_SOCKET names 2 addresses")]
     [InlineData("", "127.0.0.1:0,127.0.0.1:0", "LETTERBOX_SOCKET names 2 addresses")]
