@@ -58,6 +58,9 @@ internal sealed class HttpConnection
     private long _phaseStarted;
     private bool _continued;
     private int _answered;
+    private MemoryBudget.Hold? _hold; // made when a client that is waited for makes us hold something
+    private bool _held;
+    private int _heldByAnswer;
 
     // Of the request in hand, for its answer: the request itself may be gone by then.
     private bool _headOnly; // no content is sent in answer to HEAD
@@ -129,6 +132,7 @@ internal sealed class HttpConnection
             _state = State.Closed;
             ReleaseInput();
             _output.Release();
+            LetGo();
             _socket.Dispose();
         }
     }
@@ -137,18 +141,39 @@ internal sealed class HttpConnection
     public void Expire(long now)
     {
         long deadline = Volatile.Read(ref _deadline);
-        if (now >= deadline) Claim(deadline);
+        if (now >= deadline) Claim(deadline, Rejection.Timeout);
     }
 
     /// <summary>Closes the connection if no request is in hand. Called when the server stops.</summary>
     public void ExpireIdle()
     {
         long deadline = Volatile.Read(ref _deadline);
-        if (_state == State.Idle && deadline != NotWaiting) Claim(deadline);
+        if (_state == State.Idle && deadline != NotWaiting) Claim(deadline, Rejection.Timeout);
+    }
+
+    // Of all that are waited for it makes us hold memory for longest, and memory is short.
+    private void ExpireHeld()
+    {
+        long deadline = Volatile.Read(ref _deadline);
+        if (deadline != NotWaiting) Claim(deadline, Rejection.Overload);
+    }
+
+    // A client is waited for: what it makes us hold counts.
+    private void Hold()
+    {
+        _held = true;
+        _hold ??= new MemoryBudget.Hold(_server.Memory, ExpireHeld);
+        _hold.Set(_input.Length + _output.Capacity + _heldByAnswer);
+    }
+
+    private void LetGo()
+    {
+        if (_held) _hold!.Set(0);
+        _held = false;
     }
 
     // The waiting loop and the sweep settle by one exchange who ends the wait.
-    private void Claim(long deadline)
+    private void Claim(long deadline, Rejection reason)
     {
         if (deadline == Expired || Interlocked.CompareExchange(ref _deadline, Expired, deadline) != deadline)
             return;
@@ -157,7 +182,7 @@ internal sealed class HttpConnection
         {
             // To close a socket under a wait resets it: right for a client that does not take its answer. For
             // the others the end of the stream wakes the loop, which closes.
-            if (state is State.ReadingHead or State.ReadingContent) _server.Say(_socket, Rejection.Timeout);
+            if (state is State.ReadingHead or State.ReadingContent) _server.Say(_socket, reason);
             if (state is State.Responding or State.Lingering) _socket.Dispose();
             else _socket.Shutdown(SocketShutdown.Both);
         }
@@ -174,6 +199,7 @@ internal sealed class HttpConnection
         if (_state == State.Idle)
         {
             ReleaseInput();
+            LetGo();
             // An exchange for its fence: either a server that stops sees this wait, or this sees it stop.
             Interlocked.Exchange(ref _deadline, _server.After(now, _limits.IdleTimeout));
             return !_server.Stopping;
@@ -188,6 +214,7 @@ internal sealed class HttpConnection
         }
 
         Volatile.Write(ref _deadline, _server.After(_phaseStarted, patience));
+        Hold();
         return true;
     }
 
@@ -199,7 +226,10 @@ internal sealed class HttpConnection
     {
         if (_input.Length == 0) _input = ArrayPool<byte>.Shared.Rent(InputSize);
         else if (_end == _input.Length) MakeRoom();
-        int count = _socket.Receive(_input.AsSpan(_end), SocketFlags.None, out SocketError error);
+        // Not much beyond the request: what is behind it stays in memory while that is handled.
+        int missing = (_reader?.BytesExpected ?? 0) - (_end - _start);
+        int room = Math.Min(_input.Length - _end, Math.Max(InputSize, missing));
+        int count = _socket.Receive(_input.AsSpan(_end, room), SocketFlags.None, out SocketError error);
         if (error == SocketError.WouldBlock) return WouldBlock;
         if (error != SocketError.Success) return 0;
         _end += count;
@@ -216,14 +246,19 @@ internal sealed class HttpConnection
         }
         else
         {
-            byte[] larger =
-                ArrayPool<byte>.Shared.Rent(Math.Max(2 * _input.Length, _reader?.BytesExpected ?? 0));
-            held.CopyTo(larger);
-            ArrayPool<byte>.Shared.Return(_input);
-            _input = larger;
+            MoveInput(Math.Max(2 * _input.Length, _reader?.BytesExpected ?? 0));
+            return;
         }
 
         (_start, _end) = (0, held.Length);
+    }
+
+    private void MoveInput(int size)
+    {
+        byte[] other = ArrayPool<byte>.Shared.Rent(size);
+        _input.AsSpan(_start, _end - _start).CopyTo(other);
+        ArrayPool<byte>.Shared.Return(_input);
+        (_input, _start, _end) = (other, 0, _end - _start);
     }
 
     // Hands the next request on, if it is complete. What the answer will have to know of it is noted: the
@@ -247,6 +282,7 @@ internal sealed class HttpConnection
         _sayKeepAlive = request is { MinorVersion: 0, KeepAlive: true };
         answer = refused ? new(_server.Refuse(_reader.Rejection, request)) : Handle(request);
         if (!refused) EndRequest();
+        LetGo();
         return true;
     }
 
@@ -313,6 +349,7 @@ internal sealed class HttpConnection
     {
         _handled!.Request.Clear();
         if (_start == _end) ReleaseInput();
+        else if (_input.Length > InputSize && _end - _start <= InputSize) MoveInput(InputSize);
         return SendAsync();
     }
 
@@ -332,6 +369,12 @@ internal sealed class HttpConnection
 
     private async ValueTask WriteAsync(Response response, bool close)
     {
+        if (response.Writer is { } writer && !_headOnly)
+        {
+            await WriteAsync(response, writer, close);
+            return;
+        }
+
         ReadOnlyMemory<byte> content = _headOnly ? default : response.Content;
         await RoomAsync(response.Head.Length + OutputBuffer.LinesMax);
         _output.WriteHead(response, _server.DateLine, close, _sayKeepAlive);
@@ -344,6 +387,19 @@ internal sealed class HttpConnection
 
         // Too much to be worth copying: straight from where it stands.
         if (await SendAsync()) await SendAsync(content);
+    }
+
+    private async ValueTask WriteAsync(Response response, ContentWriter writer, bool close)
+    {
+        await RoomAsync(response.Head.Length + OutputBuffer.LinesMax);
+        _output.WriteHead(response, _server.DateLine, close, _sayKeepAlive);
+        _heldByAnswer = response.BytesHeld;
+        while (!_output.Broken && _output.WritePart(writer))
+        {
+            if (_output.IsFull) await SendAsync();
+        }
+
+        _heldByAnswer = 0;
     }
 
     private ValueTask<bool> RoomAsync(int count) => _output.HasRoom(count) ? new(true) : SendAsync();
@@ -386,6 +442,7 @@ internal sealed class HttpConnection
         Volatile.Write(ref _deadline, _server.After(_server.Time.GetTimestamp(), _limits.SendTimeout));
         try
         {
+            Hold();
             int taken = await _socket.SendAsync(slice, SocketFlags.None);
             if (!EndWait()) return _output.Break();
             _state = before;
@@ -415,6 +472,7 @@ internal sealed class HttpConnection
         {
             (_start, _end) = (0, 0);
             Volatile.Write(ref _deadline, deadline);
+            Hold();
             int count = await _socket.ReceiveAsync(_input.AsMemory(), SocketFlags.None);
             if (!EndWait() || count == 0) return;
             heard += count;

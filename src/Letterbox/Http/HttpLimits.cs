@@ -50,6 +50,11 @@ public sealed record HttpLimits
     /// <summary>How much a refused client is listened to.</summary>
     public int LingerBytesMax { get; init; } = 1024 * 1024;
 
+    /// <summary>
+    /// What all clients that are waited for make us hold; beyond: 503 for the one that is waited for longest.
+    /// </summary>
+    public int MemoryMax { get; init; } = 64 * 1024 * 1024;
+
     /// <summary>How often deadlines are looked at: a deadline strikes at most this much late.</summary>
     public TimeSpan SweepInterval { get; init; } = TimeSpan.FromSeconds(1);
 

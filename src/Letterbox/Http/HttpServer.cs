@@ -39,12 +39,15 @@ public sealed class HttpServer : IDisposable
         Func<Exception, Response> fault)
     {
         (Limits, Time, Handler, _refusal, _fault) = (limits.Checked(), time, handler, refusal, fault);
+        Memory = new MemoryBudget(limits.MemoryMax);
         _dateLine = MakeDateLine();
         _sweep = time.CreateTimer(
             static server => ((HttpServer)server!).Sweep(), this, limits.SweepInterval, limits.SweepInterval);
     }
 
     internal HttpLimits Limits { get; }
+
+    internal MemoryBudget Memory { get; }
 
     internal TimeProvider Time { get; }
 

@@ -14,6 +14,9 @@ internal sealed class OutputBuffer(Socket socket)
     /// <summary>Room that is needed beside a response's own head: Date, Connection, the empty line.</summary>
     public const int LinesMax = 80;
 
+    /// <summary>Most bytes of one part of a content that is written while it is sent.</summary>
+    public const int PartMax = 4 * 1024;
+
     private const int InitialSize = 16 * 1024;
 
     private byte[] _bytes = [];
@@ -25,6 +28,12 @@ internal sealed class OutputBuffer(Socket socket)
     /// <summary>What has been written and not yet released.</summary>
     public ReadOnlyMemory<byte> Written => _bytes.AsMemory(0, _length);
 
+    /// <summary>Bytes of memory that it holds.</summary>
+    public int Capacity => _bytes.Length;
+
+    /// <summary>It is as full as a content that is written while it is sent should make it.</summary>
+    public bool IsFull => _length > InitialSize - PartMax;
+
     /// <summary>So many bytes can be written; always so when the buffer is empty.</summary>
     public bool HasRoom(int count) => _length == 0 || _length + count <= Size;
 
@@ -34,6 +43,15 @@ internal sealed class OutputBuffer(Socket socket)
         if (_bytes.Length - _length < bytes.Length) Grow(bytes.Length);
         bytes.CopyTo(_bytes.AsSpan(_length));
         _length += bytes.Length;
+    }
+
+    /// <summary>Appends the next part of a content; <c>false</c>: there is none.</summary>
+    public bool WritePart(ContentWriter content)
+    {
+        if (_bytes.Length - _length < PartMax) Grow(PartMax);
+        int count = content(_bytes.AsSpan(_length, PartMax));
+        _length += count;
+        return count > 0;
     }
 
     /// <summary>Appends a head with its lines of the moment and the empty line.</summary>

@@ -7,14 +7,22 @@ using System.Text.Unicode;
 
 namespace Letterbox.Http;
 
-/// <summary>One answer. Immutable, may be sent on many connections at once.</summary>
+/// <summary>
+/// Writes the next part of a content into the buffer, and tells its length, 0 at the end: for content that
+/// takes less memory before it is written than after.
+/// </summary>
+public delegate int ContentWriter(Span<byte> buffer);
+
+/// <summary>
+/// One answer. Immutable, may be sent on many connections at once, but for one with a <see cref="Writer"/>.
+/// </summary>
 public sealed class Response
 {
     // The status line without its reason, and the line of the length: 15 bytes and 30, at most.
     private const int FixedMax = 48;
 
     private Response(int status, ReadOnlyMemory<byte> head, ReadOnlyMemory<byte> content) =>
-        (Status, Head, Content) = (status, head, content);
+        (Status, Head, Content, BytesHeld) = (status, head, content, content.Length);
 
     /// <summary>The status code.</summary>
     public int Status { get; }
@@ -24,6 +32,23 @@ public sealed class Response
 
     /// <summary>The content; not sent in answer to HEAD.</summary>
     public ReadOnlyMemory<byte> Content { get; }
+
+    /// <summary>Writes the content while it is sent, if it does not stand in <see cref="Content"/>.</summary>
+    public ContentWriter? Writer { get; private init; }
+
+    /// <summary>Bytes of memory that the content takes until it is sent.</summary>
+    public int BytesHeld { get; private init; }
+
+    /// <summary>Makes an answer whose content is written while it is sent.</summary>
+    /// <param name="status">A final status code that has content.</param>
+    /// <param name="fields">Names and values, in the order in which they are sent.</param>
+    /// <param name="length">Bytes of the content.</param>
+    /// <param name="writer">Writes as many.</param>
+    /// <param name="bytesHeld">Bytes of memory that the writer holds.</param>
+    public static Response Create(
+        int status, ReadOnlySpan<(string Name, string Value)> fields, int length, ContentWriter writer,
+        int bytesHeld) =>
+        new(status, MakeHead(status, fields, length), default) { Writer = writer, BytesHeld = bytesHeld };
 
     /// <summary>Makes an answer; with Content-Length, but for 204 and 304.</summary>
     /// <param name="status">A final status code.</param>
@@ -37,6 +62,12 @@ public sealed class Response
         bool never = status is 204 or 304;
         if (never && !content.IsEmpty)
             throw new ArgumentException($"{status} has no content", nameof(content));
+        return new Response(status, MakeHead(status, fields, never ? null : content.Length), content);
+    }
+
+    private static ReadOnlyMemory<byte> MakeHead(
+        int status, ReadOnlySpan<(string Name, string Value)> fields, int? contentLength)
+    {
         string reason = Reason(status);
         int room = FixedMax + reason.Length;
         foreach ((string name, string value) in fields)
@@ -45,11 +76,11 @@ public sealed class Response
         Utf8.TryWrite(head, CultureInfo.InvariantCulture, $"HTTP/1.1 {status} {reason}\r\n", out int length);
         foreach ((string name, string value) in fields)
             length += WriteField(name, value, head.AsSpan(length));
-        if (never) return new Response(status, head.AsMemory(0, length), content);
+        if (contentLength is null) return head.AsMemory(0, length);
         Utf8.TryWrite(
-            head.AsSpan(length), CultureInfo.InvariantCulture, $"Content-Length: {content.Length}\r\n",
+            head.AsSpan(length), CultureInfo.InvariantCulture, $"Content-Length: {contentLength.Value}\r\n",
             out int last);
-        return new Response(status, head.AsMemory(0, length + last), content);
+        return head.AsMemory(0, length + last);
     }
 
     /// <summary>

@@ -24,6 +24,9 @@ internal sealed class Pages
     private static readonly int s_storedId =
         s_stored.Head.Span.IndexOf(Encoding.ASCII.GetBytes(default(ObjectId).ToString()));
 
+    // Values above this are escaped while they are sent: that takes up to six times the memory.
+    private const int EscapedWholeMax = 1024;
+
     private const string NoPage = "There is no page at this address.";
 
     private readonly SiteFiles _files;
@@ -179,14 +182,20 @@ internal sealed class Pages
 
     private static Response Page(
         int status, (Template Page, (string, string) Policy) template, ReadOnlySpan<(string, string)> fields,
-        params ReadOnlySpan<(string, string)> values) =>
-        Response.Create(
-            status,
-            [
-                ("Content-Type", Html), ResponseFields.NoSniff, ResponseFields.Referrer, template.Policy,
-                .. fields,
-            ],
-            template.Page.Fill(values));
+        params ReadOnlySpan<(string, string)> values)
+    {
+        FilledTemplate page = template.Page.Fill(values);
+        ReadOnlySpan<(string, string)> lines =
+        [
+            ("Content-Type", Html), ResponseFields.NoSniff, ResponseFields.Referrer, template.Policy,
+            .. fields,
+        ];
+        if (page.BytesHeld > EscapedWholeMax)
+            return Response.Create(status, lines, page.Length, page.Write, page.BytesHeld);
+        byte[] whole = new byte[page.Length];
+        page.Write(whole);
+        return Response.Create(status, lines, whole);
+    }
 
     private static string Sentence(string reason)
     {

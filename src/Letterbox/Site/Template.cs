@@ -1,7 +1,5 @@
-// A page with places to fill in: `{{name}}`. Values are escaped for HTML, in text and in quoted attributes
-// alike.
+// A page with places to fill in: `{{name}}`.
 
-using System.Net;
 using System.Text;
 
 namespace Letterbox.Site;
@@ -9,7 +7,7 @@ namespace Letterbox.Site;
 /// <summary>A page, cut at its placeholders once. Immutable.</summary>
 internal sealed class Template
 {
-    private readonly List<string> _texts = []; // text, name, text, name, ..., text
+    private readonly List<(byte[] Text, string Name)> _parts = []; // the last without a name
 
     /// <summary>Cuts the page; braces that do not close stand for themselves.</summary>
     public Template(string page)
@@ -20,25 +18,24 @@ internal sealed class Template
             int open = page.IndexOf("{{", at, StringComparison.Ordinal);
             int close = open < 0 ? -1 : page.IndexOf("}}", open, StringComparison.Ordinal);
             if (close < 0) break;
-            _texts.Add(page[at..open]);
-            _texts.Add(page[(open + 2)..close]);
+            _parts.Add((Encoding.UTF8.GetBytes(page[at..open]), page[(open + 2)..close]));
             at = close + 2;
         }
 
-        _texts.Add(page[at..]);
+        _parts.Add((Encoding.UTF8.GetBytes(page[at..]), ""));
     }
 
     /// <summary>The page with its places filled; a place that no value is named for stays empty.</summary>
-    public byte[] Fill(params ReadOnlySpan<(string Name, string Value)> values)
+    public FilledTemplate Fill(params ReadOnlySpan<(string Name, string Value)> values)
     {
-        var page = new StringBuilder(4096);
-        for (int i = 0; i < _texts.Count; i++)
+        var pieces = new (byte[] Bytes, bool IsValue)[2 * _parts.Count];
+        for (int i = 0; i < _parts.Count; i++)
         {
-            if (i % 2 == 0) page.Append(_texts[i]);
-            else page.Append(WebUtility.HtmlEncode(Value(values, _texts[i])));
+            pieces[2 * i] = (_parts[i].Text, false);
+            pieces[(2 * i) + 1] = (Encoding.UTF8.GetBytes(Value(values, _parts[i].Name)), true);
         }
 
-        return Encoding.UTF8.GetBytes(page.ToString());
+        return new FilledTemplate(pieces);
     }
 
     private static string Value(ReadOnlySpan<(string Name, string Value)> values, string name)
