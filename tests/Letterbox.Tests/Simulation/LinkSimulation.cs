@@ -5,6 +5,8 @@
 //    2. The network delays, splits and cuts; datagrams are lost, doubled and overtaken.
 //    3. The disk fails, before or behind a commit; the store process is killed before or behind a commit, or
 //       at any other time, and started again a while later on what it left.
+//       A stranger who knows every key that was ever shown sends messages of his own under them. A sender
+//       whose key is taken goes on under the next one, as FormPost does for him.
 //    4. After some seconds of that all faults end. Within a minute every sender must be done.
 //    5. The rows of the disk are compared with what was acknowledged: there, once, unaltered, nothing else.
 //       On the way: order on each connection, and no sender waits longer than the link's patience.
@@ -109,6 +111,7 @@ internal sealed class LinkSimulation : IDisposable
         }
 
         Message message = _ledger.Next(_agenda.Random, NextKey());
+        ShowStranger(message.Id);
         if (byDatagram) SendDatagram(message, left);
         else Deliver(message, left);
     }
@@ -116,9 +119,9 @@ internal sealed class LinkSimulation : IDisposable
     private void Deliver(Message message, int left) => _link.Deliver(message, receipt =>
     {
         _agenda.Note($"{Name(message)} is answered {receipt.Kind}");
-        Assert.NotEqual(ReceiptKind.Refused, receipt.Kind);
         TimeSpan pause = _agenda.Within(TimeSpan.FromMilliseconds(300));
-        if (receipt.Kind == ReceiptKind.Later) _agenda.In(pause, () => Deliver(Again(message), left));
+        if (receipt.IsTaken) _agenda.In(pause, () => Deliver(UnderNextKey(message), left));
+        else if (receipt.Kind == ReceiptKind.Later) _agenda.In(pause, () => Deliver(Again(message), left));
         else Thank(message, () => _agenda.In(pause, () => SendNext(left - 1, byDatagram: false)));
     });
 
@@ -138,7 +141,11 @@ internal sealed class LinkSimulation : IDisposable
 
         void OnAnswer(string answer)
         {
-            if (done || answer != $"OK {message.Id}\n") return;
+            if (done) return;
+            // An answer to an earlier key may come late.
+            bool taken = answer.StartsWith($"NO id {message.Id} ", StringComparison.Ordinal);
+            if (taken) message = UnderNextKey(message);
+            if (answer != $"OK {message.Id}\n") return;
             done = true;
             Thank(message, () => SendNext(left - 1, byDatagram: true));
         }
@@ -213,6 +220,29 @@ internal sealed class LinkSimulation : IDisposable
     private Message Again(Message message) => _sabotage == Sabotage.FreshKeyOnResend
         ? Texts.Message(message.Username, message.Text, NextKey())
         : message;
+
+    private Message UnderNextKey(Message message)
+    {
+        Message next = message.WithId(TextKey.Of(message).Next);
+        _ledger.Sent(next);
+        ShowStranger(next.Id);
+        return next;
+    }
+
+    private void ShowStranger(ObjectId key)
+    {
+        if (_agenda.Random.Next(3) > 0) return;
+        Message message = _ledger.Next(_agenda.Random, key);
+        byte[] line = new byte[FormEncoder.BytesMax(message)];
+        byte[] datagram = line[..FormEncoder.Write(message, line)];
+        _agenda.In(_agenda.Within(2 * _delayMax), () => Drift(() => _store?.OnDatagram(datagram, OnAnswer)));
+
+        void OnAnswer(string answer)
+        {
+            _agenda.Note($"a stranger is answered {answer.Split(' ')[0]}");
+            if (answer == $"OK {key}\n") _ledger.Thank(message);
+        }
+    }
 
     private ObjectId NextKey()
     {

@@ -4,7 +4,11 @@
 //    2. MongoDB takes nothing, or a part, or all, and the answer is lost; a commit of the journal fails (that
 //       of a message, of a mark or of a purge); the process is killed between MongoDB's answer and the mark,
 //       or stopped and started, an hour later at times: then what was delivered is purged.
-//    3. Then all faults end, and soon MongoDB must hold what was acknowledged, once, as it was sent.
+//    3. A stranger knows every key that was ever shown, on a page or on a receipt, and leaves messages of his
+//       own under them: in this journal, or in MongoDB through another store. Visitors whose key is taken go
+//       on under the next one, as FormPost does for them.
+//    4. Then all faults end, and soon MongoDB must hold what was acknowledged, once, as it was sent; and each
+//       receipt still answers, and brings nothing twice.
 //
 // Real are Journal and SQLite, JournalReader and Relay with its thread. Simulated are time and MongoDB, which
 // swallows a key that it has, as InsertReply does of the real one's answers.
@@ -15,10 +19,22 @@ using SQLitePCL;
 
 namespace Letterbox.Tests.Simulation;
 
+/// <summary>A way to break the promise on purpose, to see that it is noticed.</summary>
+public enum RelaySabotage
+{
+    /// <summary>None.</summary>
+    None,
+
+    /// <summary>MongoDB acknowledges what it does not keep.</summary>
+    Forget,
+
+    /// <summary>A message whose key has gone stays behind.</summary>
+    LeaveBehind,
+}
+
 /// <summary>One world; <see cref="RunAsync"/> throws when the promise is broken.</summary>
-/// <param name="seed">Makes the world.</param>
-/// <param name="forgetful">Break the promise on purpose: MongoDB acknowledges what it does not keep.</param>
-internal sealed class RelaySimulation(int seed, bool forgetful = false) : IAsyncDisposable
+internal sealed class RelaySimulation(int seed, RelaySabotage sabotage = RelaySabotage.None)
+    : IAsyncDisposable
 {
     private const int Steps = 40;
     private static readonly TimeSpan s_poll = TimeSpan.FromSeconds(5);
@@ -32,6 +48,11 @@ internal sealed class RelaySimulation(int seed, bool forgetful = false) : IAsync
     private readonly SemaphoreSlim _grown = new(0);
     private readonly Ledger _ledger = new();
     private readonly Dictionary<string, string> _mongo = new(StringComparer.Ordinal);
+
+    // Keys that were shown; messages whose pages are open; receipts.
+    private readonly List<ObjectId> _shown = [];
+    private readonly Queue<Message> _open = new();
+    private List<(Message Message, bool Purged)> _thanked = [];
     private ManualTime _time = new();
     private Journal? _journal;
     private Relay? _relay;
@@ -48,14 +69,16 @@ internal sealed class RelaySimulation(int seed, bool forgetful = false) : IAsync
         await StartAsync();
         for (int step = 0; step < Steps; step++) await StepAsync();
         _calm = true;
-        for (int turn = 0; turn < 5 || _relay!.Backlog > 0; turn++)
+        await EndAsync();
+        foreach ((Message message, bool purged) in _thanked)
         {
-            Assert.True(turn < 100, "the relay does not come to its end");
-            await AdvanceAsync();
+            Receipt receipt = await AppendAsync(message);
+            // A key that the journal has forgotten may have gone to a stranger since.
+            Assert.True(receipt == Receipt.Stored(message.Id) || (purged && receipt.IsTaken), receipt.Reason);
+            await WaitsAsync();
         }
 
-        Verdict verdict = _ledger.Audit(_mongo.Select(static row => (row.Key, row.Value)));
-        Assert.True(verdict == Verdict.Kept, $"the promise is broken: {verdict}");
+        await EndAsync();
     }
 
     /// <inheritdoc/>
@@ -66,20 +89,37 @@ internal sealed class RelaySimulation(int seed, bool forgetful = false) : IAsync
         _folder.Dispose();
     }
 
+    private async Task EndAsync()
+    {
+        for (int turn = 0; turn < 5 || _relay!.Backlog > 0; turn++)
+        {
+            Assert.True(turn < 100, "the relay does not come to its end");
+            await AdvanceAsync();
+        }
+
+        Verdict verdict = _ledger.Audit(_mongo.Select(static row => (row.Key, row.Value)), anyKey: true);
+        Assert.True(verdict == Verdict.Kept, $"the promise is broken: {verdict}");
+    }
+
     private async Task StepAsync()
     {
-        switch (_random.Next(10))
+        switch (_random.Next(12))
         {
-            case < 4:
+            case < 2 when _shown.Count > 0:
+                // Through another store, whose relay was quicker.
+                Message message = _ledger.Next(_random, AnyShown());
+                if (_mongo.TryAdd(message.Id.ToString(), message.Text)) _ledger.Thank(message);
+                break;
+            case < 6:
                 // News wakes a relay that waits for it: then one message has to be enough.
                 int count = _wait == s_poll ? 1 : _random.Next(1, 6);
                 for (int i = 0; i < count; i++) await AppendAsync();
                 if (_wait == s_poll) await WaitsAsync();
                 break;
-            case < 8:
+            case < 10:
                 await AdvanceAsync();
                 break;
-            case < 9:
+            case < 11:
                 if (_journal!.Writer.Connection is { } open)
                     raw.sqlite3_commit_hook(open.Handle, static _ => 1, null);
                 break;
@@ -92,15 +132,41 @@ internal sealed class RelaySimulation(int seed, bool forgetful = false) : IAsync
 
     private async Task AppendAsync()
     {
-        Message message = _ledger.Next(_random);
+        bool stranger = _shown.Count > 0 && _random.Next(4) == 0;
+        if (!stranger && (_open.Count == 0 || _random.Next(2) == 0)) Open(_ledger.Next(_random));
+        Message message = stranger ? _ledger.Next(_random, AnyShown()) : _open.Dequeue();
+        Receipt receipt = await AppendAsync(message);
+        if (receipt.Kind == ReceiptKind.Stored)
+        {
+            Assert.Equal(message.Id, receipt.Id);
+            _ledger.Thank(message);
+            _thanked.Add((message, false));
+            return;
+        }
+
+        Assert.True(receipt.IsTaken, receipt.Reason);
+        if (!stranger) Open(message.WithId(TextKey.Of(message).Next));
+    }
+
+    private async Task<Receipt> AppendAsync(Message message)
+    {
         Receipt receipt;
         do receipt = await _journal!.AppendAsync(message);
         while (receipt.Kind == ReceiptKind.Later);
-        Assert.Equal(Receipt.Stored(message.Id), receipt);
-        _ledger.Thank(message);
         // The news follow the answer: until the relay has them it is not known what it is doing.
         await _grown.WaitAsync();
+        return receipt;
     }
+
+    // A page with this key is shown.
+    private void Open(Message message)
+    {
+        _ledger.Sent(message);
+        _shown.Add(message.Id);
+        _open.Enqueue(message);
+    }
+
+    private ObjectId AnyShown() => _shown[^_random.Next(1, Math.Min(6, _shown.Count) + 1)];
 
     private async Task AdvanceAsync()
     {
@@ -123,6 +189,7 @@ internal sealed class RelaySimulation(int seed, bool forgetful = false) : IAsync
     {
         // Timers of an earlier life have gone with its clock.
         _time = new ManualTime(_time.GetUtcNow() + later);
+        if (later > s_keep) _thanked = [.. _thanked.Select(static row => row with { Purged = true })];
         _journal = Journal.Open(Life, _time, new RecordingLog());
         _relay = new Relay(_journal, Deliver, s_keep, _time, new RecordingLog());
         // Behind the relay, which hears of it first.
@@ -137,7 +204,7 @@ internal sealed class RelaySimulation(int seed, bool forgetful = false) : IAsync
         (_relay, _journal) = (null, null);
     }
 
-    // MongoDB; on the relay's thread, while the world waits for it.
+    // MongoDB; on a thread of the relay's, while the world waits for it.
     private BatchOutcome Deliver(IReadOnlyList<JournalEntry> batch)
     {
         switch (_calm ? int.MaxValue : _random.Next(8))
@@ -151,21 +218,28 @@ internal sealed class RelaySimulation(int seed, bool forgetful = false) : IAsync
                 Insert(batch.Where(_ => _random.Next(2) == 0));
                 return new BatchOutcome(false, "not durable", []);
             case 3:
-                Insert(batch);
+                if (_random.Next(2) == 0) Insert(batch);
                 Kill();
                 return new BatchOutcome(false, "killed", []);
-            case 4 when forgetful:
+            case 4 when sabotage == RelaySabotage.Forget:
                 return new BatchOutcome(true, null, []);
             default:
-                Insert(batch);
-                return new BatchOutcome(true, null, []);
+                return new BatchOutcome(true, null, Insert(batch));
         }
     }
 
-    private void Insert(IEnumerable<JournalEntry> batch)
+    // What is refused.
+    private List<RefusedEntry> Insert(IEnumerable<JournalEntry> batch)
     {
-        foreach (StoredMessage message in batch.Select(static entry => entry.Message))
-            _mongo.TryAdd(message.Id.ToString(), message.Text);
+        var refused = new List<RefusedEntry>();
+        string reason = sabotage == RelaySabotage.LeaveBehind ? "taken" : RefusedEntry.Conflict;
+        foreach ((int index, JournalEntry entry) in batch.Index())
+        {
+            (string id, string text) = (entry.Message.Id.ToString(), entry.Message.Text);
+            if (!_mongo.TryAdd(id, text) && _mongo[id] != text) refused.Add(new(index, reason));
+        }
+
+        return refused;
     }
 
     // The next life begins with what the files hold at this moment, before the batch is marked.

@@ -12,24 +12,26 @@ public sealed class RelaySimulationTests
     [Fact]
     public Task Every_acknowledged_message_reaches_mongodb_once_in_every_world() =>
         Worlds.PlayAsync(
-            Seeds, nameof(RelaySimulation), static seed => PlayAsync(seed, forgetful: false).Wait());
+            Seeds, nameof(RelaySimulation), static seed => PlayAsync(seed, RelaySabotage.None).Wait());
 
-    [Fact]
-    public async Task A_mongodb_that_forgets_what_it_acknowledged_is_noticed()
+    [Theory]
+    [InlineData(RelaySabotage.Forget)]
+    [InlineData(RelaySabotage.LeaveBehind)]
+    public async Task A_promise_that_is_broken_on_purpose_is_caught(RelaySabotage sabotage)
     {
         int caught = 0;
         for (int seed = 1; seed <= CanarySeeds; seed++)
         {
-            Exception? broken = await Record.ExceptionAsync(() => PlayAsync(seed, forgetful: true));
+            Exception? broken = await Record.ExceptionAsync(() => PlayAsync(seed, sabotage));
             if (broken is Xunit.Sdk.XunitException) caught++;
         }
 
-        Assert.True(caught > 0, $"it was not noticed in {CanarySeeds} worlds");
+        Assert.True(caught > 0, $"{sabotage} was not noticed in {CanarySeeds} worlds");
     }
 
-    private static async Task PlayAsync(int seed, bool forgetful)
+    private static async Task PlayAsync(int seed, RelaySabotage sabotage)
     {
-        await using var world = new RelaySimulation(seed, forgetful);
+        await using var world = new RelaySimulation(seed, sabotage);
         await world.RunAsync();
     }
 }

@@ -58,7 +58,7 @@ internal sealed class ModelDisk : ISimulatedDisk
             if (fresh) _rows.Add((message.Id.ToString(), message.Text));
             pending.Receipt = fresh || _taken[message.Id].Text == message.Text
                 ? Receipt.Stored(message.Id)
-                : Receipt.Refused("taken");
+                : Receipt.Taken(message.Id);
         }
 
         return null;
@@ -105,7 +105,12 @@ internal sealed class SqliteDisk : ISimulatedDisk
         // When there is none yet, the disk that fails again lets none be opened.
         if (fails && _writer.Connection is null) return "the disk failed";
         if (fails) raw.sqlite3_commit_hook(_writer.Connection!.Handle, static _ => 1, null);
-        return _writer.Append(batch);
+        string? fault = _writer.Append(batch);
+        if (!fails) return fault;
+        // A batch of nothing but what is there already or refused writes nothing, and SQLite asks no hook.
+        if (fault is null) raw.sqlite3_commit_hook(_writer.Connection!.Handle, null, null);
+        // The model's words: the network cuts lines by their lengths.
+        return "the disk failed";
     }
 
     // What a killed process leaves is what its files hold at that moment; to close them properly would mend
