@@ -3,54 +3,63 @@
 // SQLite creates inside the data folder it syncs itself.
 
 using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 
 namespace Letterbox.Store;
 
 /// <summary>Makes folders durably.</summary>
 internal static partial class DurableFolder
 {
+    private const int CloseOnExec = 0x8_0000, IOError = 5;
+
     /// <summary>
-    /// Makes <paramref name="folder"/> and what is missing above it; on return it is on stable storage.
+    /// Makes <paramref name="folder"/>, for this user alone, and what is missing above it; on return all of
+    /// it is on stable storage: also what an earlier start made, and could not sync any more.
     /// </summary>
     /// <exception cref="StoreException">It cannot be made.</exception>
     public static void Create(string folder)
     {
-        var missing = new List<string>();
-        for (string? path = Path.GetFullPath(folder); path is not null && !Directory.Exists(path);
-             path = Path.GetDirectoryName(path))
-        {
-            missing.Add(path);
-        }
-
+        string path = Path.GetFullPath(folder);
+        string existing = path;
+        while (!Directory.Exists(existing)) existing = Path.GetDirectoryName(existing)!;
+        int made = path.Length - existing.Length;
         try
         {
-            Directory.CreateDirectory(folder);
+            PrivateFile.CreateFolder(path);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new StoreException($"cannot make the folder {folder}: {e.Message}");
         }
 
-        foreach (string path in missing) Sync(Path.GetDirectoryName(path)!);
+        for (; Path.GetDirectoryName(path) is { } parent; path = parent)
+            Sync(parent, changed: made > 0 && parent.Length >= existing.Length);
     }
 
-    private static void Sync(string folder)
+    /// <summary>Opens a folder, to be synced or locked; null: it cannot be, on Windows never.</summary>
+    public static SafeFileHandle? Open(string folder)
     {
-        // NTFS journals its own folders, and opens none this way.
+        if (OperatingSystem.IsWindows()) return null;
+        int file = OpenReadOnly(folder, OperatingSystem.IsLinux() ? CloseOnExec : 0);
+        return file < 0 ? null : new SafeFileHandle(file, ownsHandle: true);
+    }
+
+    // NTFS journals its own folders. Above those that were made now there are some that this user may not
+    // read, or that know no sync (/proc): that is a fault only when the disk itself fails.
+    private static void Sync(string folder, bool changed)
+    {
         if (OperatingSystem.IsWindows()) return;
-        int file = OpenReadOnly(folder, 0);
-        bool synced = file >= 0 && FSync(file) == 0;
-        string error = Marshal.GetLastPInvokeErrorMessage();
-        if (file >= 0) _ = Close(file);
-        if (!synced) throw new StoreException($"cannot sync the folder {folder}: {error}");
+        using SafeFileHandle? file = Open(folder);
+        if (file is not null && FSync(file) == 0) return;
+        int error = Marshal.GetLastPInvokeError();
+        if (changed || error == IOError)
+            throw new StoreException(
+                $"cannot sync the folder {folder}: {Marshal.GetPInvokeErrorMessage(error)}");
     }
 
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true)]
     private static partial int OpenReadOnly([MarshalAs(UnmanagedType.LPUTF8Str)] string path, int flags);
 
     [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
-    private static partial int FSync(int file);
-
-    [LibraryImport("libc", EntryPoint = "close")]
-    private static partial int Close(int file);
+    private static partial int FSync(SafeFileHandle file);
 }

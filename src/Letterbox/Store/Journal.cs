@@ -63,6 +63,7 @@ public sealed class Journal : IAsyncDisposable
         string folder, TimeProvider time, ILogger log, JournalBounds? bounds = null)
     {
         DurableFolder.Create(folder);
+        WarnIfOpenToOthers(folder, log);
         string path = System.IO.Path.GetFullPath(System.IO.Path.Combine(folder, JournalFile.Name));
         JournalLock owned = JournalLock.Take(folder);
         try
@@ -143,6 +144,16 @@ public sealed class Journal : IAsyncDisposable
         await _commits.DisposeAsync();
         _writer.Dispose();
         _lock.Dispose();
+    }
+
+    private static void WarnIfOpenToOthers(string folder, ILogger log)
+    {
+        if (OperatingSystem.IsWindows()) return;
+        UnixFileMode mode = File.GetUnixFileMode(folder);
+        if ((mode & PrivateFile.OthersRights) == UnixFileMode.None) return;
+        log.LogWarning(
+            "other users may look into the folder {Folder} (mode {Mode}): chmod 700, if they should not",
+            folder, Convert.ToString((int)mode, 8));
     }
 
     private string? Purge(DateTimeOffset before, bool onlyForRoom, CancellationToken stop)

@@ -97,6 +97,7 @@ internal static class JournalFile
     public static Sqlite OpenToWrite(string path)
     {
         SyncLog(path);
+        MakeFile(path);
         return Open(path, raw.SQLITE_OPEN_READWRITE | raw.SQLITE_OPEN_CREATE, s_writerPatience, file =>
         {
             if (IsEmpty(file, path)) Create(file, path);
@@ -187,6 +188,20 @@ internal static class JournalFile
     {
         if (!File.Exists(path))
             throw new StoreException($"there is no journal at {path}: no message was ever left here");
+    }
+
+    // SQLite takes an empty file for an empty database, and would make one that others may read.
+    private static void MakeFile(string path)
+    {
+        if (File.Exists(path)) return;
+        try
+        {
+            PrivateFile.Open(path).Dispose();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new StoreException($"cannot make the journal {path}: {e.Message}");
+        }
     }
 
     private static bool IsEmpty(Sqlite file, string path)

@@ -291,13 +291,19 @@ internal sealed class JournalWriter : IDisposable
         return code;
     }
 
-    // A message that SQLite will never take is refused by itself: its statement was undone, the transaction
-    // goes on. What is not about the message is about the batch.
+    // What SQLite has against one message alone costs that one its place: its statement was undone, the
+    // transaction goes on. Only its size is its own fault. A number that is taken was given by another
+    // writer, and is about the batch: the file is opened again, and says what the next number is.
     private int Refuse(Pending pending, int code)
     {
-        bool itsOwnFault = (code & 0xFF) is raw.SQLITE_CONSTRAINT or raw.SQLITE_TOOBIG or raw.SQLITE_MISMATCH;
-        if (!itsOwnFault || !_open!.Connection.InTransaction) return code;
-        pending.Receipt = Receipt.Refused($"the message cannot be stored: {Sqlite.Explain(code)}");
+        bool tooBig = (code & 0xFF) == raw.SQLITE_TOOBIG;
+        bool alone = tooBig || ((code & 0xFF) == raw.SQLITE_CONSTRAINT
+            && code is not (raw.SQLITE_CONSTRAINT_PRIMARYKEY or raw.SQLITE_CONSTRAINT_ROWID));
+        if (!alone || !_open!.Connection.InTransaction) return code;
+        string reason = Sqlite.Explain(code);
+        pending.Receipt = tooBig
+            ? Receipt.Refused($"the message cannot be stored: {reason}")
+            : Receipt.Later(reason);
         return raw.SQLITE_OK;
     }
 

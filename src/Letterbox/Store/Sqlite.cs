@@ -102,6 +102,7 @@ internal sealed class Sqlite : IDisposable
         raw.SQLITE_FULL => "the disk is full",
         raw.SQLITE_IOERR => $"the disk failed (SQLite error {code})",
         raw.SQLITE_BUSY or raw.SQLITE_LOCKED => "another program has locked the journal",
+        raw.SQLITE_CONSTRAINT => $"another program has changed the journal (SQLite error {code})",
         raw.SQLITE_READONLY => "the journal is read-only",
         raw.SQLITE_CANTOPEN => "the journal cannot be opened",
         raw.SQLITE_CORRUPT or raw.SQLITE_NOTADB => $"the journal is damaged (SQLite error {code})",

@@ -50,6 +50,8 @@ public sealed class SyncTests(TracedStore traced) : IClassFixture<TracedStore>
         // The folder itself was made too: that is a change to the one above it.
         string above = Path.GetDirectoryName(traced.Data)!;
         Assert.Contains(traced.Calls, call => call.IsSync && call.Path == above && call.Returned < ok.Began);
+        // An earlier start may have made it and lost its power before the sync: the second life syncs again.
+        Assert.Equal(2, traced.Calls.Count(call => call.IsSync && call.Path == above));
     }
 
     [Fact]

@@ -175,7 +175,7 @@ public sealed class JournalTests : IDisposable
     }
 
     [Fact]
-    public async Task A_message_that_sqlite_will_not_have_is_refused_alone()
+    public async Task A_message_that_a_foreign_trigger_will_not_have_waits_alone()
     {
         await using Journal journal = Samples.OpenJournal(_folder);
         Samples.Query(journal.Path, """
@@ -186,8 +186,26 @@ public sealed class JournalTests : IDisposable
             Enumerable.Range(1, 3).Select(n => journal.AppendAsync(Samples.Message($"message {n}"))
                 .AsTask()));
         Assert.Equal(
-            [ReceiptKind.Stored, ReceiptKind.Refused, ReceiptKind.Stored], got.Select(static r => r.Kind));
+            [ReceiptKind.Stored, ReceiptKind.Later, ReceiptKind.Stored], got.Select(static r => r.Kind));
         Assert.Equal(["message 1", "message 3"], Samples.Texts(journal));
+    }
+
+    [Fact]
+    public async Task A_number_that_a_second_writer_has_given_is_not_the_messages_fault()
+    {
+        await using Journal journal = Samples.OpenJournal(_folder);
+        await journal.AppendAsync(Samples.Message("ours"));
+        Samples.Query(journal.Path, """
+            INSERT INTO messages VALUES
+            (2, '635d8a1a9c3e5f0011223344', '2022-10-29 20:20:58.020261', 'theirs', 'theirs')
+            """);
+        Message message = Samples.Message("ours too");
+        Assert.Equal(
+            Receipt.Later("another program has changed the journal (SQLite error 1555)"),
+            await journal.AppendAsync(message));
+        // The file was read again: the next number is free.
+        Assert.Equal(Receipt.Stored(message.Id), await journal.AppendAsync(message));
+        Assert.Equal(["ours", "theirs", "ours too"], Samples.Texts(journal));
     }
 
     [Fact]

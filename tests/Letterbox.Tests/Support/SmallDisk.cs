@@ -16,7 +16,7 @@ internal sealed partial class SmallDisk : IDisposable
     public SmallDisk(int mebibytes)
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "there is no tmpfs here");
-        string size = string.Create(CultureInfo.InvariantCulture, $"size={mebibytes}m");
+        string size = string.Create(CultureInfo.InvariantCulture, $"size={mebibytes}m,mode=700");
         bool mounted = Mount("tmpfs", _folder.Path, "tmpfs", 0, size) == 0;
         string error = Marshal.GetLastPInvokeErrorMessage();
         if (!mounted) _folder.Dispose();
