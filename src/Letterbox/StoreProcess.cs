@@ -48,7 +48,8 @@ public static class StoreProcess
             : new Relay(journal, mongo.Insert, settings.JournalKeep, time, logs.CreateLogger("relay"));
         using var tls = MutualTls.Load(settings);
         using var server = new SocketServer(
-            settings.Socket, journal.AppendAsync, new SocketLimits(), time, log, tls, Notes);
+            settings.Socket, journal.AppendAsync, new SocketLimits(), time, log, tls, Notes,
+            () => journal.Gone);
 
         server.Start();
         ReadyLine.Write("store", settings.Socket.WithPort(server.EndPoint.Port));

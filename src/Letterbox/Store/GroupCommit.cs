@@ -49,6 +49,8 @@ internal sealed class GroupCommit : IAsyncDisposable
     /// </summary>
     public const int BatchMax = 256;
 
+    private static readonly TimeSpan s_idle = TimeSpan.FromSeconds(1);
+
     private readonly object _gate = new();
     private readonly Queue<Pending> _messages = new();
     private readonly Queue<Action> _work = new();
@@ -60,6 +62,7 @@ internal sealed class GroupCommit : IAsyncDisposable
     private readonly Task _answering;
     private readonly CommitBatch _commit;
     private readonly Action _afterwards;
+    private readonly Action _idle;
     private readonly ILogger _log;
     private bool _sleeps;
     private bool _closing;
@@ -72,10 +75,11 @@ internal sealed class GroupCommit : IAsyncDisposable
     /// Called on the writer's thread after a batch was committed and its answers are on their way; must be
     /// quick.
     /// </param>
+    /// <param name="idle">Called there once a second while there is nothing to do.</param>
     /// <param name="log">Told when storing fails, and when it works again.</param>
-    public GroupCommit(CommitBatch commit, Action afterwards, ILogger log)
+    public GroupCommit(CommitBatch commit, Action afterwards, Action idle, ILogger log)
     {
-        (_commit, _afterwards, _log) = (commit, afterwards, log);
+        (_commit, _afterwards, _idle, _log) = (commit, afterwards, idle, log);
         _waking = WakeAsync();
         _answering = AnswerAsync();
         new Thread(Run) { Name = "journal writer", IsBackground = true }.Start();
@@ -187,6 +191,7 @@ internal sealed class GroupCommit : IAsyncDisposable
         var batch = new List<Pending>(BatchMax);
         while (Take(batch, out Action? work))
         {
+            if (batch.Count == 0 && work is null) Guard(_idle);
             if (batch.Count > 0) Commit(batch);
             batch.Clear();
             work?.Invoke();
@@ -195,21 +200,22 @@ internal sealed class GroupCommit : IAsyncDisposable
         _ended.SetResult();
     }
 
-    // Waits for something to do; false: there is nothing left and never will be.
+    // Waits for something to do, or a second; false: there is nothing left and never will be.
     private bool Take(List<Pending> batch, out Action? work)
     {
         lock (_gate)
         {
-            while (_messages.Count == 0 && _work.Count == 0 && !_closing)
+            bool waited = true;
+            while (_messages.Count == 0 && _work.Count == 0 && !_closing && waited)
             {
                 _sleeps = true;
-                Monitor.Wait(_gate);
+                waited = Monitor.Wait(_gate, s_idle);
                 _sleeps = false;
             }
 
             while (batch.Count < BatchMax && _messages.TryDequeue(out Pending? message)) batch.Add(message);
             _work.TryDequeue(out work);
-            return batch.Count > 0 || work is not null;
+            return batch.Count > 0 || work is not null || !_closing;
         }
     }
 
@@ -229,7 +235,20 @@ internal sealed class GroupCommit : IAsyncDisposable
 
         _committed.Enqueue([.. batch]);
         _answers.Ring();
-        if (fault is null) _afterwards();
+        if (fault is null) Guard(_afterwards);
+    }
+
+    private void Guard(Action action)
+    {
+        try
+        {
+            action();
+        }
+        catch (Exception e)
+        {
+            // A bug of ours, or a file that cannot be looked at: the writer goes on.
+            _log.LogError(e, "the writer of the journal met a fault");
+        }
     }
 
     private string? TryCommit(List<Pending> batch)

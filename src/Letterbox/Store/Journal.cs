@@ -17,14 +17,18 @@ public sealed class Journal : IAsyncDisposable
     private readonly JournalWriter _writer;
     private readonly JournalRoom _room;
     private readonly GroupCommit _commits;
+    private readonly ILogger _log;
+    private volatile string? _gone;
 
     private Journal(
         string path, TimeProvider time, JournalLock owned, JournalWriter writer, JournalRoom room,
         ILogger log)
     {
-        (Path, _time, _lock, _writer, _room) = (path, time, owned, writer, room);
+        (Path, _time, _lock, _writer, _room, _log) = (path, time, owned, writer, room, log);
         _commits = new GroupCommit(
-            batch => room.Shortage(writer.Connection) ?? writer.Append(batch), Committed, log);
+            batch => (_gone is null ? null : FindGone())
+                ?? room.Shortage(writer.Connection) ?? writer.Append(batch) ?? FindGone(),
+            Committed, () => FindGone(), log);
     }
 
     /// <summary>
@@ -40,7 +44,13 @@ public sealed class Journal : IAsyncDisposable
     public long LastSequence => _writer.LastSequence;
 
     /// <summary>Why messages cannot be stored now, fit for anyone to read; null when they can.</summary>
-    public string? Fault => _commits.Fault;
+    public string? Fault => _gone ?? _commits.Fault;
+
+    /// <summary>
+    /// Why no message can be stored until a person has done something: a file of the journal is gone. Found
+    /// within a second, whether messages come or not.
+    /// </summary>
+    public string? Gone => _gone;
 
     /// <summary>Whether new messages had to wait for room of late: a purge makes some.</summary>
     public bool IsShortOfRoom => _room.IsShort;
@@ -170,6 +180,39 @@ public sealed class Journal : IAsyncDisposable
         }
 
         return fault;
+    }
+
+    // What was written just now is in files that nobody will find again: it is not thanked for. Marks go on
+    // being written there, so that the relay brings MongoDB what is still open.
+    private string? FindGone()
+    {
+        string? gone = _writer.Files.Fault();
+        if (gone is null || _gone is not null) return _gone = gone;
+        _gone = gone;
+        _log.LogCritical(
+            "the journal is gone: {What}; no message is taken until it is back. Do not end process {Id} "
+            + "before what it holds is safe (docs/OPERATIONS.md, The journal is gone)",
+            _writer.Files.Explain(), Environment.ProcessId);
+        if (_writer.Files.IsDeleted()) Save();
+        return gone;
+    }
+
+    private void Save()
+    {
+        string copy = $"{Path}.saved-{_time.GetUtcNow():yyyyMMdd-HHmmss}";
+        string? fault;
+        try
+        {
+            PrivateFile.CreateFolder(System.IO.Path.GetDirectoryName(Path)!);
+            fault = _writer.SaveTo(copy);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            fault = e.Message;
+        }
+
+        if (fault is null) _log.LogCritical("all that the journal held was saved to {Copy}", copy);
+        else _log.LogCritical("what the journal held could not be saved to {Copy}: {Reason}", copy, fault);
     }
 
     private void Committed()

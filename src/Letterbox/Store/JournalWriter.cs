@@ -20,6 +20,7 @@ internal sealed class JournalWriter : IDisposable
 
     private readonly string _path;
     private readonly TimeProvider _time;
+    private readonly JournalFiles _files;
     private JournalStatements? _open;
     private long _next;
     private long _last;
@@ -29,7 +30,7 @@ internal sealed class JournalWriter : IDisposable
     /// <exception cref="StoreException">It cannot be used.</exception>
     public JournalWriter(string path, TimeProvider time)
     {
-        (_path, _time) = (path, time);
+        (_path, _time, _files) = (path, time, new JournalFiles(path));
         Use(JournalFile.OpenToWrite(path));
     }
 
@@ -38,6 +39,9 @@ internal sealed class JournalWriter : IDisposable
 
     /// <summary>The connection, null while the disk fails; for tests, which make it fail.</summary>
     public Sqlite? Connection => _open?.Connection;
+
+    /// <summary>Whether the files are still where they were opened.</summary>
+    public JournalFiles Files => _files;
 
     /// <summary>
     /// Stores a batch of messages, and sets the receipt of each. One that cannot be stored does not harm
@@ -49,6 +53,29 @@ internal sealed class JournalWriter : IDisposable
         int code = raw.SQLITE_OK;
         for (int i = 0; i < batch.Count && code == raw.SQLITE_OK; i++) code = Insert(batch[i]);
         return End(code);
+    }
+
+    /// <summary>
+    /// Writes all that the journal holds, deleted files included, to a new file. Returns null once it is on
+    /// stable storage, or why it is not.
+    /// </summary>
+    public string? SaveTo(string copy)
+    {
+        if (_open is null) return "the journal is not open";
+        try
+        {
+            PrivateFile.Open(copy).Dispose();
+            string quoted = copy.Replace("'", "''", StringComparison.Ordinal);
+            int code = _open.Connection.Execute($"VACUUM INTO '{quoted}'");
+            if (code != raw.SQLITE_OK) return Sqlite.Explain(code);
+            using FileStream saved = PrivateFile.Open(copy);
+            saved.Flush(flushToDisk: true);
+            return null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return e.Message;
+        }
     }
 
     /// <summary>
@@ -197,10 +224,12 @@ internal sealed class JournalWriter : IDisposable
         // A full disk or a lock leaves the connection as it was before. After anything else it is not known
         // what the log holds: what is true is in the file, to be read again.
         bool harmless = (code & 0xFF) is raw.SQLITE_FULL or raw.SQLITE_BUSY or raw.SQLITE_LOCKED;
-        if (!harmless || _open.Connection.InTransaction)
+        // But not while the files are gone: what is open may be all that is left of them.
+        if ((!harmless && _files.Fault() is null) || _open.Connection.InTransaction)
         {
             _open.Dispose();
             _open = null;
+            _files.Closed();
         }
 
         return Sqlite.Explain(code);
@@ -324,6 +353,7 @@ internal sealed class JournalWriter : IDisposable
         {
             open = new JournalStatements(connection, _path);
             Volatile.Write(ref _last, Math.Max(Greatest("messages"), Greatest("deliveries")));
+            _files.Opened();
             _open = open;
         }
         catch

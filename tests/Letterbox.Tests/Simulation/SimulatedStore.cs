@@ -36,7 +36,7 @@ internal sealed class SimulatedStore : IDisposable
     public SimulatedStore(Agenda agenda, ISimulatedDisk disk, bool lies)
     {
         (_agenda, _disk, _lies) = (agenda, disk, lies);
-        _commits = new GroupCommit(Hold, static () => { }, new RecordingLog());
+        _commits = new GroupCommit(Hold, static () => { }, static () => { }, new RecordingLog());
     }
 
     /// <summary>Told when a commit is held: the world must let it go on.</summary>
