@@ -49,6 +49,11 @@ internal sealed class GroupCommit : IAsyncDisposable
     /// </summary>
     public const int BatchMax = 256;
 
+    /// <summary>
+    /// Most bytes of text in it, and one message more: so a batch fits a small disk.
+    /// </summary>
+    public const int BatchBytesMax = 256 * 1024;
+
     private static readonly TimeSpan s_idle = TimeSpan.FromSeconds(1);
 
     private readonly object _gate = new();
@@ -213,7 +218,12 @@ internal sealed class GroupCommit : IAsyncDisposable
                 _sleeps = false;
             }
 
-            while (batch.Count < BatchMax && _messages.TryDequeue(out Pending? message)) batch.Add(message);
+            for (int bytes = 0; batch.Count < BatchMax && bytes < BatchBytesMax
+                 && _messages.TryDequeue(out Pending? next); bytes += next.Message.TextUtf8.Length)
+            {
+                batch.Add(next);
+            }
+
             _work.TryDequeue(out work);
             return batch.Count > 0 || work is not null || !_closing;
         }

@@ -27,7 +27,7 @@ public sealed class Journal : IAsyncDisposable
         (Path, _time, _lock, _writer, _room, _log) = (path, time, owned, writer, room, log);
         _commits = new GroupCommit(
             batch => (_gone is null ? null : FindGone())
-                ?? room.Shortage(writer.Connection) ?? writer.Append(batch) ?? FindGone(),
+                ?? room.Shortage(writer.Connection, batch) ?? writer.Append(batch) ?? FindGone(),
             Committed, () => FindGone(), log);
     }
 
@@ -78,7 +78,7 @@ public sealed class Journal : IAsyncDisposable
         JournalLock owned = JournalLock.Take(folder);
         try
         {
-            var room = new JournalRoom(folder, bounds ?? new JournalBounds(), time);
+            var room = new JournalRoom(path, bounds ?? new JournalBounds(), time);
             return new Journal(path, time, owned, new JournalWriter(path, time), room, log);
         }
         catch
@@ -108,7 +108,7 @@ public sealed class Journal : IAsyncDisposable
     /// </summary>
     public string? MarkDelivered(
         long after, long upTo, IReadOnlyList<(long Sequence, string Reason)> refused) =>
-        _commits.Run(() => _writer.MarkDelivered(after, upTo, refused));
+        Work(() => _writer.MarkDelivered(after, upTo, refused));
 
     /// <summary>
     /// Gives messages another key, durably: MongoDB has other documents under theirs. Gives back what is to
@@ -118,7 +118,7 @@ public sealed class Journal : IAsyncDisposable
         IReadOnlyList<JournalEntry> entries, bool fresh, out IReadOnlyList<JournalEntry> rekeyed)
     {
         IReadOnlyList<JournalEntry> found = [];
-        string? fault = _commits.Run(() => _writer.Rekey(entries, fresh, out found));
+        string? fault = Work(() => _writer.Rekey(entries, fresh, out found));
         rekeyed = found;
         return fault;
     }
@@ -142,7 +142,7 @@ public sealed class Journal : IAsyncDisposable
     {
         string? fault = null;
         bool done = false;
-        while (!done && fault is null) fault = _commits.Run(() => _writer.Release(out done));
+        while (!done && fault is null) fault = Work(() => _writer.Release(out done));
         return fault;
     }
 
@@ -172,9 +172,9 @@ public sealed class Journal : IAsyncDisposable
         bool done = false;
         while (!done && fault is null && !stop.IsCancellationRequested)
         {
-            fault = _commits.Run(() =>
+            fault = Work(() =>
             {
-                done = onlyForRoom && _room.Look(_writer.Connection) is null;
+                done = onlyForRoom && !_room.NeedsPurge(_writer.Connection);
                 return done ? null : _writer.Purge(before, out done);
             });
         }
@@ -214,6 +214,14 @@ public sealed class Journal : IAsyncDisposable
         if (fault is null) _log.LogCritical("all that the journal held was saved to {Copy}", copy);
         else _log.LogCritical("what the journal held could not be saved to {Copy}: {Reason}", copy, fault);
     }
+
+    // A purge of many steps must not fill the disk with its log.
+    private string? Work(Func<string?> work) => _commits.Run(() =>
+    {
+        string? fault = work();
+        _writer.CheckpointIfDue();
+        return fault;
+    });
 
     private void Committed()
     {

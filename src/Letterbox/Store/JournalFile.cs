@@ -235,7 +235,7 @@ internal static class JournalFile
     private static void Configure(Sqlite file, string path)
     {
         Check(file.Execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA fullfsync=1;"
-            + "PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=16777216;"), path);
+            + "PRAGMA wal_autocheckpoint=0;"), path);
         Check(file.Scalar("PRAGMA synchronous", out long synchronous), path);
         if (synchronous != 2)
             throw new StoreException($"the journal {path} cannot be made to sync its commits");

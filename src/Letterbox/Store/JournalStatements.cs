@@ -48,10 +48,10 @@ internal sealed class JournalStatements : IDisposable
             SELECT max(seq) FROM deliveries
             WHERE seq < ifnull((SELECT min(seq) FROM deliveries WHERE at > ?1), 9223372036854775807)
             """);
-        PurgeMessages = Prepare($"""
+        PurgeMessages = Prepare("""
             DELETE FROM messages WHERE seq IN (
               SELECT seq FROM messages WHERE seq <= ?1 AND seq NOT IN (SELECT seq FROM quarantine)
-              ORDER BY seq LIMIT {Step})
+              ORDER BY seq LIMIT ?2)
             """);
         PurgeDeliveries = Prepare($"""
             DELETE FROM deliveries WHERE seq IN (

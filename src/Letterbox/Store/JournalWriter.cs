@@ -11,13 +11,15 @@ namespace Letterbox.Store;
 /// </summary>
 internal sealed class JournalWriter : IDisposable
 {
-    // The log is copied into the database every 4 MB, as far as readers let it, and starts over when none is
-    // in it. When readers have kept it from that for 64 MB, the writer waits for them, at most as long as its
-    // connection has patience; after that it lets them be for another 64 MB.
-    private const int CheckpointPages = 1_000;
+    // The log is copied into the database every 4 MB (less on a small disk, see JournalRoom.cs), as far as
+    // readers let it, and starts over when none is in it. When readers have kept it from that for 64 MB, the
+    // writer waits for them, at most as long as its connection has patience; after that it lets them be for
+    // another 64 MB.
     private const int CheckpointsBetweenWaits = 16;
-    private const long LogBytesMax = CheckpointsBetweenWaits * CheckpointPages * 4096L;
+    private const int PartsOfLog = 4;
+    private const int SmallStep = 100;
 
+    private readonly long _logMax;
     private readonly string _path;
     private readonly TimeProvider _time;
     private readonly JournalFiles _files;
@@ -31,6 +33,7 @@ internal sealed class JournalWriter : IDisposable
     public JournalWriter(string path, TimeProvider time)
     {
         (_path, _time, _files) = (path, time, new JournalFiles(path));
+        _logMax = JournalRoom.LogMax(path);
         Use(JournalFile.OpenToWrite(path));
     }
 
@@ -143,9 +146,12 @@ internal sealed class JournalWriter : IDisposable
         int code = ExpiredUpTo(before, out long expired);
         if (code == raw.SQLITE_OK && expired > 0)
         {
+            // Each message may be on pages of its own, and all of them go to the log.
+            int step = _logMax < JournalRoom.LogMaxAnywhere ? SmallStep : JournalStatements.Step;
             open.PurgeMessages.Bind(1, expired);
+            open.PurgeMessages.Bind(2, step);
             code = open.PurgeMessages.Run();
-            done = open.Connection.Changes < JournalStatements.Step;
+            done = open.Connection.Changes < step;
             // The row at `expired` stays: it may be the watermark, and holds the number of the last message.
             open.PurgeDeliveries.Bind(1, expired);
             if (code == raw.SQLITE_OK) code = open.PurgeDeliveries.Run();
@@ -182,9 +188,9 @@ internal sealed class JournalWriter : IDisposable
     /// </summary>
     public void CheckpointIfDue()
     {
-        if (_open is null || _open.Connection.PagesWritten < CheckpointPages) return;
+        if (_open is null || _open.Connection.PagesWritten * 4096L < _logMax / PartsOfLog) return;
         bool waiting = ++_checkpoints % CheckpointsBetweenWaits == 0
-            && new FileInfo(_path + "-wal").Length > LogBytesMax;
+            && new FileInfo(_path + "-wal") is { Exists: true } log && log.Length > PartsOfLog * _logMax;
         // A failure costs nothing but room: the log keeps what could not be copied, and the next time comes.
         _open.Connection.Checkpoint(waiting);
     }
@@ -351,6 +357,7 @@ internal sealed class JournalWriter : IDisposable
         JournalStatements? open = null;
         try
         {
+            JournalFile.Check(connection.Execute($"PRAGMA journal_size_limit={_logMax}"), _path);
             open = new JournalStatements(connection, _path);
             Volatile.Write(ref _last, Math.Max(Greatest("messages"), Greatest("deliveries")));
             _files.Opened();

@@ -144,7 +144,8 @@ public sealed class GroupCommitTests : IAsyncDisposable
         Assert.Equal(1001, _batches.Sum(static batch => batch.Length));
     }
 
-    private GroupCommit Commits(CommitBatch commit) => _commits = new(commit, static () => { }, _log);
+    private GroupCommit Commits(CommitBatch commit) =>
+        _commits = new(commit, static () => { }, static () => { }, _log);
 
     private static Task<Receipt> Add(GroupCommit commits, string text) =>
         commits.AddAsync(Samples.Message(text), DateTimeOffset.UnixEpoch).AsTask();
