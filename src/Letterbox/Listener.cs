@@ -68,7 +68,7 @@ public sealed class Listener : IDisposable
     public int Connections => Volatile.Read(ref _open) & (Accepting - 1);
 
     /// <summary>Begins to accept.</summary>
-    public void Start() => _accepting = AcceptAsync();
+    public void Start() => _accepting = Background.Run("accepting", AcceptAsync);
 
     /// <summary>
     /// Stops accepting, then waits until the connections that are open have ended, at most for <paramref
@@ -108,7 +108,7 @@ public sealed class Listener : IDisposable
                 Socket connection = await _socket.AcceptAsync(_stopping.Token);
                 pause = TimeSpan.FromMilliseconds(10);
                 if (Connections >= _connectionsMax) Refuse(connection);
-                else _ = ServeAsync(connection);
+                else _ = Background.Run("a connection", () => ServeAsync(connection));
             }
             catch (OperationCanceledException)
             {

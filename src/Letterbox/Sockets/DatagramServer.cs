@@ -61,7 +61,8 @@ internal sealed class DatagramServer : IDisposable
     public IPEndPoint EndPoint => (IPEndPoint)_socket.LocalEndPoint!;
 
     /// <summary>Begins to receive, until <paramref name="stop"/>.</summary>
-    public void Start(CancellationToken stop) => _receiving = ReceiveAsync(stop);
+    public void Start(CancellationToken stop) =>
+        _receiving = Background.Run("datagrams", () => ReceiveAsync(stop));
 
     /// <summary>
     /// After the stop: waits until what was received is answered, at most for <paramref name="patience"/>.
@@ -103,7 +104,8 @@ internal sealed class DatagramServer : IDisposable
                 int length = await receiving;
                 if (Decode(datagram.AsSpan(0, length)) is not { } decoded) continue;
                 await _room.WaitAsync(stop);
-                _ = AnswerAsync(decoded, length, Copy(sender));
+                SocketAddress from = Copy(sender);
+                _ = Background.Run("a datagram", () => AnswerAsync(decoded, length, from));
             }
             catch (OperationCanceledException)
             {

@@ -63,7 +63,7 @@ public sealed class StoreLink : IAsyncDisposable
     }
 
     /// <summary>Begins to connect, and stays connected until it is disposed. Called once.</summary>
-    public void Start() => _running = RunAsync();
+    public void Start() => _running = Background.Run("the link to the store", RunAsync);
 
     /// <summary>A connection stands. A store that hangs is found out only when a message is late.</summary>
     internal bool Connected => _connection is not null;

@@ -85,8 +85,8 @@ internal sealed class GroupCommit : IAsyncDisposable
     public GroupCommit(CommitBatch commit, Action afterwards, Action idle, ILogger log)
     {
         (_commit, _afterwards, _idle, _log) = (commit, afterwards, idle, log);
-        _waking = WakeAsync();
-        _answering = AnswerAsync();
+        _waking = Background.Run("waking the writer", WakeAsync);
+        _answering = Background.Run("answering", AnswerAsync);
         new Thread(Run) { Name = "journal writer", IsBackground = true }.Start();
     }
 

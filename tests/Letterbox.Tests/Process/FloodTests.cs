@@ -3,7 +3,6 @@
 
 using System.Globalization;
 using System.Net;
-using Letterbox.Store;
 using Letterbox.Tests.Support;
 
 namespace Letterbox.Tests.Process;

@@ -40,6 +40,13 @@ public sealed class TidyTests
         select $"{path}:{line.Number} says {word}");
 
     [Fact]
+    public void No_task_ends_unseen() => Nothing(
+        from path in Repository.CSharp("src/")
+        from line in Numbered(path)
+        where Regex.IsMatch(line.Text, @"\b_ = \w*Async\(|async void")
+        select $"{path}:{line.Number} waits for no end of its task: Background.Run");
+
+    [Fact]
     public void No_warning_is_switched_off_where_it_occurs() => Nothing(
         from path in Repository.CSharp("src/")
         from line in Numbered(path)
