@@ -20,6 +20,10 @@ public sealed record Setting(string Variable, string? Option, string Default, st
     public static readonly Setting Socket = new("LETTERBOX_SOCKET", "--socket", "127.0.0.1:5000",
         "address of the socket server, TCP and UDP; for web and send: where it is, or several with commas");
 
+    /// <summary>The proxies in front of the HTTP server.</summary>
+    public static readonly Setting TrustedProxies = new("LETTERBOX_TRUSTED_PROXIES", null, "(none)",
+        "addresses and networks of the proxies in front of the HTTP server, whose client addresses count");
+
     /// <summary>Who can reach the socket server.</summary>
     public static readonly Setting Network = new("LETTERBOX_NETWORK", null, "public",
         "private: whoever reaches the socket server may leave messages; else it keeps to this machine");
@@ -83,7 +87,7 @@ public sealed record Setting(string Variable, string? Option, string Default, st
     /// <summary>All of them, in the order of the help.</summary>
     public static readonly IReadOnlyList<Setting> All =
     [
-        Http, Socket, Network, TlsCertificate, TlsKey, TlsAuthority, Data, Site, MongoUri, MongoUriFile,
-        MongoDatabase, MongoCollection, JournalKeep, JournalMax, DiskReserve, Log,
+        Http, Socket, TrustedProxies, Network, TlsCertificate, TlsKey, TlsAuthority, Data, Site, MongoUri,
+        MongoUriFile, MongoDatabase, MongoCollection, JournalKeep, JournalMax, DiskReserve, Log,
     ];
 }

@@ -29,6 +29,9 @@ public sealed record Settings
         init => Stores = [value];
     }
 
+    /// <summary>The proxies in front of the HTTP server.</summary>
+    internal TrustedProxies TrustedProxies { get; init; } = TrustedProxies.None;
+
     /// <summary>Everyone who can reach the socket server may leave messages there.</summary>
     public bool NetworkIsPrivate { get; init; }
 
@@ -106,6 +109,8 @@ public sealed record Settings
         {
             Http = source.Get(Setting.Http, usual.Http, Address.TryParse, address),
             Stores = source.Get(Setting.Socket, usual.Stores, Address.TryParseList, addresses),
+            TrustedProxies = source.Get(
+                Setting.TrustedProxies, usual.TrustedProxies, TrustedProxies.TryParse, TrustedProxies.Expected),
             NetworkIsPrivate = source.Get(Setting.Network, false, Private, "public or private"),
             TlsCertificate = certificate,
             TlsKey = key,
@@ -153,6 +158,8 @@ public sealed record Settings
     {
         [Setting.Http.Variable] = Http.ToString(),
         [Setting.Socket.Variable] = string.Join(',', Stores),
+        [Setting.TrustedProxies.Variable] =
+            TrustedProxies == TrustedProxies.None ? null : TrustedProxies.ToString(),
         [Setting.Network.Variable] = NetworkIsPrivate ? "private" : "public",
         [Setting.TlsCertificate.Variable] = TlsCertificate,
         [Setting.TlsKey.Variable] = TlsKey,

@@ -38,7 +38,10 @@ public static class WebProcess
         var inquiry = new StoreInquiry(settings.Stores, tls, linkLimits, time);
         using var site = new LetterboxSite(settings.Site, time, link.DeliverAsync, inquiry.AskAsync, log);
         var limits = new HttpLimits { ContentMax = Message.EncodedBytesMax };
-        using var server = new HttpServer(limits, time, site.AnswerAsync, site.Refuse, site.Fault);
+        using var server = new HttpServer(limits, time, site.AnswerAsync, site.Refuse, site.Fault)
+        {
+            Proxies = settings.TrustedProxies,
+        };
         using var listener = new Listener(
             settings.Http, ConnectionsMax, server.ServeAsync, server.TurnAway, log);
 

@@ -32,6 +32,7 @@ public sealed class SettingsTests
         {
             Http = new Address("::1", 8080),
             Stores = [new Address("localhost", 0), new Address("::1", 5000)],
+            TrustedProxies = Proxies("192.0.2.7, 10.0.0.0/8, fd00::/8"),
             NetworkIsPrivate = true,
             TlsCertificate = fromFiles ? "/a/crt" : null,
             TlsKey = fromFiles ? "/a/key" : null,
@@ -63,6 +64,12 @@ public sealed class SettingsTests
     [InlineData("LETTERBOX_SOCKET", "a b:1", "host:port")]
     [InlineData("LETTERBOX_SOCKET", "a:1,", "host:port")]
     [InlineData("LETTERBOX_SOCKET", "a:1,b", "host:port")]
+    [InlineData("LETTERBOX_TRUSTED_PROXIES", "proxy.example", "such as 192.0.2.7, 10.0.0.0/8")]
+    [InlineData("LETTERBOX_TRUSTED_PROXIES", "10.0.0.0/33", "addresses and networks")]
+    [InlineData("LETTERBOX_TRUSTED_PROXIES", "10.0.0.1,", "addresses and networks")]
+    [InlineData("LETTERBOX_TRUSTED_PROXIES", "10/8", "addresses and networks")]
+    [InlineData("LETTERBOX_TRUSTED_PROXIES", "10", "addresses and networks")]
+    [InlineData("LETTERBOX_TRUSTED_PROXIES", "::ffff:10.0.0.0/104", "addresses and networks")]
     [InlineData("LETTERBOX_NETWORK", "trusted", "public or private")]
     [InlineData("LETTERBOX_MONGODB_URI_FILE", "/no/such/file", "it cannot be read: ")]
     [InlineData("LETTERBOX_MONGODB_URI_FILE", "/", "it cannot be read: ")]
@@ -201,6 +208,12 @@ public sealed class SettingsTests
         "LETTERBOX_SOCKET names 2 addresses",
         Assert.Throws<SettingsException>(Read("localhost:1, localhost:2", "private").CheckForStore).Message,
         StringComparison.Ordinal);
+
+    private static TrustedProxies Proxies(string text)
+    {
+        Assert.True(TrustedProxies.TryParse(text, out TrustedProxies? proxies));
+        return proxies!;
+    }
 
     private static Settings Read(string address, string network) => Settings.Read(
         name => name switch

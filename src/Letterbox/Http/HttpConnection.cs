@@ -15,6 +15,7 @@
 // something to read.
 
 using System.Buffers;
+using System.Net;
 using System.Net.Sockets;
 
 namespace Letterbox.Http;
@@ -48,6 +49,7 @@ internal sealed class HttpConnection
     private readonly HttpServer _server;
     private readonly HttpLimits _limits;
     private readonly Socket _socket;
+    private readonly IPAddress _peer;
     private readonly OutputBuffer _output;
     private RequestReader? _reader; // of the request that comes in
     private RequestReader? _handled; // of the one whose answer is due
@@ -71,6 +73,7 @@ internal sealed class HttpConnection
     public HttpConnection(HttpServer server, Socket socket)
     {
         (_server, _limits, _socket) = (server, server.Limits, socket);
+        _peer = ((IPEndPoint)socket.RemoteEndPoint!).Address;
         _output = new OutputBuffer(socket);
         socket.Blocking = false;
     }
@@ -289,6 +292,7 @@ internal sealed class HttpConnection
     private void BeginRequest()
     {
         _reader = _server.RentReader();
+        _reader.Request.ComesFrom(_peer, _server.Proxies);
         _continued = false;
     }
 

@@ -45,6 +45,9 @@ public sealed class HttpServer : IDisposable
             static server => ((HttpServer)server!).Sweep(), this, limits.SweepInterval, limits.SweepInterval);
     }
 
+    /// <summary>Whose word on who their client is counts.</summary>
+    internal TrustedProxies Proxies { get; init; } = TrustedProxies.None;
+
     internal HttpLimits Limits { get; }
 
     internal MemoryBudget Memory { get; }

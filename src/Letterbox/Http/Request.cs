@@ -1,5 +1,7 @@
 // A request as it was read: method, target, field lines and content, as views of the connection's buffer.
 
+using System.Net;
+
 namespace Letterbox.Http;
 
 /// <summary>The methods with a meaning on the web; the rest are <see cref="Unknown"/>.</summary>
@@ -34,6 +36,8 @@ public sealed class Request
     private int _start;
     private int _targetStart, _pathStart, _pathLength, _targetLength;
     private int _contentStart, _contentLength;
+    private IPAddress _peer = IPAddress.Loopback;
+    private TrustedProxies _proxies = TrustedProxies.None;
 
     /// <summary>The method.</summary>
     public Method Method { get; internal set; }
@@ -66,6 +70,9 @@ public sealed class Request
 
     /// <summary>The content, decoded from chunks; whole, never cut short.</summary>
     public ReadOnlySpan<byte> Content => View(_contentStart, _contentLength);
+
+    /// <summary>Whom the request counts for; found out each time it is asked.</summary>
+    internal Client Client => ForwardedClient.Of(this, _peer, _proxies);
 
     /// <summary>Number of field lines.</summary>
     public int FieldCount => _count;
@@ -105,6 +112,8 @@ public sealed class Request
     }
 
     internal void Bind(byte[] buffer, int start) => (_buffer, _start) = (buffer, start);
+
+    internal void ComesFrom(IPAddress peer, TrustedProxies proxies) => (_peer, _proxies) = (peer, proxies);
 
     internal void SetTarget(int start, int length, int pathStart, int pathLength) =>
         (_targetStart, _targetLength, _pathStart, _pathLength) = (start, length, pathStart, pathLength);

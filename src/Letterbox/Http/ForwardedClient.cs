@@ -1,0 +1,93 @@
+// Who sent a request that came through proxies. Each proxy adds the address it was asked from:
+//
+//   Forwarded: for=192.0.2.43, for="[2001:db8:cafe::17]:4711";proto=https        RFC 7239 4
+//   X-Forwarded-For: 192.0.2.43, 2001:db8:cafe::17                               no standard, but what most do
+//
+// So the list is read from its right end, and only while a trusted proxy wrote the entry: the right-most
+// address that is no trusted proxy is the client, and what stands left of it is the client's own invention.
+
+using System.Net;
+using System.Text;
+
+namespace Letterbox.Http;
+
+internal static class ForwardedClient
+{
+    // What the fields of one name came to. Without either: every hop is a trusted proxy.
+    private record struct Origin(IPAddress? Address, bool Unknown);
+
+    /// <summary>The client of a request that came from <paramref name="peer"/>.</summary>
+    public static Client Of(Request request, IPAddress peer, TrustedProxies trusted)
+    {
+        peer = ClientNetwork.Unmapped(peer);
+        bool forwarded = request.TryGetField("forwarded"u8, out _);
+        bool listed = request.TryGetField("x-forwarded-for"u8, out _);
+        if (!trusted.Contains(peer))
+            return new(new ClientNetwork(peer), IPAddress.IsLoopback(peer) && !forwarded && !listed);
+
+        Origin origin = listed ? Read(request, "x-forwarded-for"u8, trusted) : default;
+        // A proxy writes one of the two and may let the other through as the client made it up: where they
+        // differ neither is believed.
+        if (forwarded && Read(request, "forwarded"u8, trusted) is var other)
+            origin = !listed || other == origin ? other : new Origin(null, Unknown: true);
+        // A client that the proxy does not name counts for the proxy, but is not exempt as the proxy is.
+        bool proxyItself = origin == default;
+        return new(new ClientNetwork(origin.Address ?? peer), proxyItself);
+    }
+
+    // From left to right: the last address that is not trusted is the right-most one.
+    private static Origin Read(Request request, ReadOnlySpan<byte> name, TrustedProxies trusted)
+    {
+        Origin origin = default;
+        for (int at = -1; request.NextField(name, ref at);)
+        {
+            ReadOnlySpan<byte> rest = request.FieldValue(at);
+            while (!rest.IsEmpty)
+            {
+                ReadOnlySpan<byte> element = Next(ref rest, (byte)',');
+                if (element.IsEmpty) continue;
+                ReadOnlySpan<byte> node = name.Length == "forwarded".Length ? For(element) : element;
+                if (!TryReadNode(node, out IPAddress? address)) origin = new Origin(null, Unknown: true);
+                else if (!trusted.Contains(address!)) origin = new Origin(address, Unknown: false);
+            }
+        }
+
+        return origin;
+    }
+
+    // forwarded-element = [ forwarded-pair ] *( ";" [ forwarded-pair ] )        RFC 7239 4
+    private static ReadOnlySpan<byte> For(ReadOnlySpan<byte> element)
+    {
+        while (!element.IsEmpty)
+        {
+            ReadOnlySpan<byte> pair = Next(ref element, (byte)';');
+            if (pair.Length > 4 && pair[3] == '=' && Grammar.Same(pair[..3], "for"u8)) return pair[4..];
+        }
+
+        return default;
+    }
+
+    // What comes before the separator, trimmed; a separator within quotes is none.
+    private static ReadOnlySpan<byte> Next(scoped ref ReadOnlySpan<byte> rest, byte separator)
+    {
+        bool quoted = false;
+        int end = 0;
+        for (; end < rest.Length && (quoted || rest[end] != separator); end++) quoted ^= rest[end] == '"';
+        ReadOnlySpan<byte> part = rest[..end].Trim(" \t"u8);
+        rest = rest[Math.Min(end + 1, rest.Length)..];
+        return part;
+    }
+
+    // node = nodename [ ":" node-port ], an IPv6 nodename in brackets        RFC 7239 6
+    // X-Forwarded-For has IPv6 without brackets too.
+    private static bool TryReadNode(ReadOnlySpan<byte> node, out IPAddress? address)
+    {
+        if (node is [(byte)'"', .. var inner, (byte)'"']) node = inner;
+        int colon = node.IndexOf((byte)':');
+        if (node is [(byte)'[', ..]) node = node[1..Math.Max(1, node.IndexOf((byte)']'))];
+        else if (colon >= 0 && colon == node.LastIndexOf((byte)':')) node = node[..colon];
+        bool read = IPAddress.TryParse(Encoding.ASCII.GetString(node), out address);
+        if (read) address = ClientNetwork.Unmapped(address!);
+        return read;
+    }
+}
