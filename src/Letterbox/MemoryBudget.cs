@@ -70,6 +70,9 @@ internal sealed class MemoryBudget(long bytesMax)
         internal int Bytes { get; set; }
 
         /// <summary>It is so much now; 0 once the client is not waited for any more.</summary>
-        public void Set(int bytes) => _budget.Set(this, bytes);
+        public void Set(int bytes)
+        {
+            if (bytes != 0 || Bytes != 0) _budget.Set(this, bytes);
+        }
     }
 }

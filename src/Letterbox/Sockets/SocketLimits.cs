@@ -57,6 +57,12 @@ public sealed record SocketLimits
     /// </summary>
     public TimeSpan WaitMemory { get; init; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>
+    /// Bytes that parts of messages and answers that are not taken hold, of all connections together; beyond,
+    /// the one that is waited for longest is closed.
+    /// </summary>
+    public int MemoryMax { get; init; } = 64 * 1024 * 1024;
+
     /// <summary>A client that does not take its answers for this long is dropped.</summary>
     public TimeSpan WriteDeadline { get; init; } = TimeSpan.FromSeconds(10);
 

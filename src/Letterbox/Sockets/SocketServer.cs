@@ -19,6 +19,7 @@ public sealed class SocketServer : IDisposable
 
     private readonly CancellationTokenSource _stopping = new();
     private readonly SocketLimits _limits;
+    private readonly MemoryBudget _memory;
     private readonly Deliver _accept;
     private readonly StoreStatus _status;
     private readonly TimeProvider _time;
@@ -46,6 +47,7 @@ public sealed class SocketServer : IDisposable
         MutualTls? tls = null, Func<IReadOnlyList<string>>? notes = null, Func<string?>? blocked = null)
     {
         (_accept, _limits, _time, _log, _tls) = (accept, limits, time, log, tls);
+        _memory = new MemoryBudget(limits.MemoryMax);
         _status = new StoreStatus(
             blocked ?? (static () => null), notes ?? (static () => []), limits.WaitMemory, time);
         _handshakes = new HandshakeLimiter(limits.UnauthenticatedMax, time, log);
@@ -115,7 +117,7 @@ public sealed class SocketServer : IDisposable
         _tls is null ? ServeAsync(new PlainWire(socket)) : ServeAuthenticatedAsync(socket, _tls);
 
     private Task ServeAsync(Wire wire) =>
-        SocketSession.ServeAsync(wire, _accept, _status, _limits, _time, _stopping.Token);
+        SocketSession.ServeAsync(wire, _accept, _status, _limits, _memory, _time, _stopping.Token);
 
     private async Task ServeAuthenticatedAsync(Socket socket, MutualTls tls)
     {

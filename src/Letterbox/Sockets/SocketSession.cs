@@ -25,6 +25,7 @@ internal sealed class SocketSession : IDisposable
     private const int BufferSize = 4096;
     private const int BufferSizeMax = 2 * Message.EncodedBytesMax;
     private const int AnswersSize = 8192;
+    private const int AnswerDueSize = 64;
 
     private readonly Wire _wire;
     private readonly Deliver _accept;
@@ -35,6 +36,8 @@ internal sealed class SocketSession : IDisposable
     private readonly Deadline _receiveDeadline;
     private readonly Deadline _sendDeadline;
     private readonly Channel<ValueTask<Receipt>> _due;
+    private readonly MemoryBudget.Hold _partHeld; // a part of a message
+    private readonly MemoryBudget.Hold _unreadHeld; // answers that the client does not take
     private byte[] _buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
     private byte[] _answers = [];
 
@@ -48,9 +51,10 @@ internal sealed class SocketSession : IDisposable
     private bool _filled;
 
     private SocketSession(
-        Wire wire, Deliver accept, StoreStatus status, SocketLimits limits, TimeProvider time,
-        CancellationToken stop)
+        Wire wire, Deliver accept, StoreStatus status, SocketLimits limits, MemoryBudget memory,
+        TimeProvider time, CancellationToken stop)
     {
+        (_partHeld, _unreadHeld) = (new(memory, wire.Close), new(memory, wire.Close));
         (_wire, _accept, _status, _limits, _time) = (wire, accept, status, limits, time);
         _decoder = new MessageDecoder(time);
         _receiveDeadline = new Deadline(time, stop);
@@ -72,10 +76,10 @@ internal sealed class SocketSession : IDisposable
     /// <paramref name="accept"/> throws.
     /// </summary>
     public static async Task ServeAsync(
-        Wire wire, Deliver accept, StoreStatus status, SocketLimits limits, TimeProvider time,
-        CancellationToken stop)
+        Wire wire, Deliver accept, StoreStatus status, SocketLimits limits, MemoryBudget memory,
+        TimeProvider time, CancellationToken stop)
     {
-        using var session = new SocketSession(wire, accept, status, limits, time, stop);
+        using var session = new SocketSession(wire, accept, status, limits, memory, time, stop);
         Task answering = session.AnswerAsync();
         await Task.WhenAll(session.ReadAsync(stop), answering);
         await session.LingerAsync();
@@ -88,6 +92,8 @@ internal sealed class SocketSession : IDisposable
         _receiveDeadline.Dispose();
         _sendDeadline.Dispose();
         ArrayPool<byte>.Shared.Return(_buffer);
+        _partHeld.Set(0);
+        _unreadHeld.Set(0);
     }
 
     private async Task ReadAsync(CancellationToken stop)
@@ -125,6 +131,7 @@ internal sealed class SocketSession : IDisposable
             _start += decoded.Consumed;
             if (decoded.Status == DecodeStatus.NeedMore) break;
             _partialSince = 0;
+            _partHeld.Set(0);
             await AnswerLaterAsync(decoded.Status switch
             {
                 DecodeStatus.Complete => _accept(decoded.Message!),
@@ -151,6 +158,7 @@ internal sealed class SocketSession : IDisposable
     private async ValueTask<Heard> ReceiveAsync()
     {
         MakeRoom();
+        _partHeld.Set(_start < _end && _buffer.Length > BufferSize ? _buffer.Length : 0);
         TimeSpan patience = _start == _end ? _limits.Idle : _limits.Quiet;
         try
         {
@@ -259,12 +267,21 @@ internal sealed class SocketSession : IDisposable
         try
         {
             CancellationToken deadline = _sendDeadline.In(_limits.WriteDeadline);
-            while (!bytes.IsEmpty) bytes = bytes[await _wire.SendAsync(bytes, deadline)..];
+            while (!bytes.IsEmpty)
+            {
+                ValueTask<int> sending = _wire.SendAsync(bytes, deadline);
+                // Until it goes on the client may fill its input, and the queue of answers.
+                if (!sending.IsCompleted)
+                    _unreadHeld.Set(BufferSizeMax + AnswersSize + (_limits.InFlightMax * AnswerDueSize));
+                bytes = bytes[await sending..];
+            }
         }
         catch (Exception e) when (IsExpectedEnd(e) || e is OperationCanceledException)
         {
             _wire.Close();
         }
+
+        _unreadHeld.Set(0);
     }
 
     private async Task LingerAsync()

@@ -44,6 +44,9 @@ internal sealed class GroupCommit : IAsyncDisposable
     /// </summary>
     public const int QueueMax = 16_384;
 
+    /// <summary>Most bytes of text that wait: as many messages of 2,000 bytes.</summary>
+    public const int QueueBytesMax = 32 * 1024 * 1024;
+
     /// <summary>
     /// Most messages in a batch. More would hardly make the sync cheaper, and the first would wait longer.
     /// </summary>
@@ -58,6 +61,7 @@ internal sealed class GroupCommit : IAsyncDisposable
 
     private readonly object _gate = new();
     private readonly Queue<Pending> _messages = new();
+    private int _bytes; // of the texts of the messages
     private readonly Queue<Action> _work = new();
     private readonly ConcurrentQueue<Pending[]> _committed = new();
     private readonly Bell _brought = new();
@@ -103,9 +107,10 @@ internal sealed class GroupCommit : IAsyncDisposable
         lock (_gate)
         {
             if (_closing) return ValueTask.FromResult(Receipt.Later("the store is stopping"));
-            if (_messages.Count >= QueueMax)
+            if (_messages.Count >= QueueMax || _bytes >= QueueBytesMax)
                 return ValueTask.FromResult(Receipt.Later("too many messages are waiting to be stored"));
             _messages.Enqueue(pending);
+            _bytes += message.TextUtf8.Length;
             sleeps = _sleeps;
         }
 
@@ -222,6 +227,7 @@ internal sealed class GroupCommit : IAsyncDisposable
                  && _messages.TryDequeue(out Pending? next); bytes += next.Message.TextUtf8.Length)
             {
                 batch.Add(next);
+                _bytes -= next.Message.TextUtf8.Length;
             }
 
             _work.TryDequeue(out work);
