@@ -34,7 +34,8 @@ internal static partial class DurableFolder
         foreach (string path in missing) Sync(Path.GetDirectoryName(path)!);
     }
 
-    private static void Sync(string folder)
+    /// <summary>Syncs the names in a folder.</summary>
+    public static void Sync(string folder)
     {
         // NTFS journals its own folders, and opens none this way.
         if (OperatingSystem.IsWindows()) return;

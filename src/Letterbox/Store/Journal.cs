@@ -23,6 +23,8 @@ public sealed class Journal : IAsyncDisposable
         ILogger log)
     {
         (Path, _time, _lock, _writer, _room) = (path, time, owned, writer, room);
+        Notes = [.. LogCheck.Kept(path).Select(static kept =>
+            $"the journal's log was damaged and is kept as {System.IO.Path.GetFileName(kept)}: see the log")];
         _commits = new GroupCommit(
             batch => room.Shortage(writer.Connection) ?? writer.Append(batch), Committed, log);
     }
@@ -41,6 +43,9 @@ public sealed class Journal : IAsyncDisposable
 
     /// <summary>Why messages cannot be stored now, fit for anyone to read; null when they can.</summary>
     public string? Fault => _commits.Fault;
+
+    /// <summary>What a person should see to, a line each, as it was when the journal was opened.</summary>
+    public IReadOnlyList<string> Notes { get; }
 
     /// <summary>Whether new messages had to wait for room of late: a purge makes some.</summary>
     public bool IsShortOfRoom => _room.IsShort;
@@ -68,7 +73,7 @@ public sealed class Journal : IAsyncDisposable
         try
         {
             var room = new JournalRoom(folder, bounds ?? new JournalBounds(), time);
-            return new Journal(path, time, owned, new JournalWriter(path, time), room, log);
+            return new Journal(path, time, owned, new JournalWriter(path, time, log), room, log);
         }
         catch
         {

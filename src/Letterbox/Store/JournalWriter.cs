@@ -1,6 +1,7 @@
 // Everything that is ever written to the journal, as transactions on its one writing connection.
 
 using System.Text;
+using Microsoft.Extensions.Logging;
 using SQLitePCL;
 
 namespace Letterbox.Store;
@@ -27,10 +28,10 @@ internal sealed class JournalWriter : IDisposable
 
     /// <summary>Opens the journal at <paramref name="path"/>, whose lock the caller holds.</summary>
     /// <exception cref="StoreException">It cannot be used.</exception>
-    public JournalWriter(string path, TimeProvider time)
+    public JournalWriter(string path, TimeProvider time, ILogger log)
     {
         (_path, _time) = (path, time);
-        Use(JournalFile.OpenToWrite(path));
+        Use(JournalFile.OpenToWrite(path, log));
     }
 
     /// <summary>The greatest seq ever committed; 0 for none. Readable on any thread.</summary>
