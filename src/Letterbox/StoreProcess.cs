@@ -65,7 +65,7 @@ public static class StoreProcess
 
         IReadOnlyList<string> Notes()
         {
-            IReadOnlyList<string> notes = relay?.Notes ?? [];
+            IReadOnlyList<string> notes = [.. journal.Notes, .. relay?.Notes ?? []];
             return journal.Fault is { } fault ? [$"messages cannot be stored: {fault}", .. notes] : notes;
         }
     }

@@ -44,6 +44,9 @@ internal static partial class DurableFolder
         return file < 0 ? null : new SafeFileHandle(file, ownsHandle: true);
     }
 
+    /// <summary>Syncs the names in a folder.</summary>
+    public static void Sync(string folder) => Sync(folder, changed: true);
+
     // NTFS journals its own folders. Above those that were made now there are some that this user may not
     // read, or that know no sync (/proc): that is a fault only when the disk itself fails.
     private static void Sync(string folder, bool changed)

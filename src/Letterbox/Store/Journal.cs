@@ -25,6 +25,8 @@ public sealed class Journal : IAsyncDisposable
         ILogger log)
     {
         (Path, _time, _lock, _writer, _room, _log) = (path, time, owned, writer, room, log);
+        Notes = [.. LogCheck.Kept(path).Select(static kept =>
+            $"the journal's log was damaged and is kept as {System.IO.Path.GetFileName(kept)}: see the log")];
         _commits = new GroupCommit(
             batch => (_gone is null ? null : FindGone())
                 ?? room.Shortage(writer.Connection, batch) ?? writer.Append(batch) ?? FindGone(),
@@ -51,6 +53,9 @@ public sealed class Journal : IAsyncDisposable
     /// within a second, whether messages come or not.
     /// </summary>
     public string? Gone => _gone;
+
+    /// <summary>What a person should see to, a line each, as it was when the journal was opened.</summary>
+    public IReadOnlyList<string> Notes { get; }
 
     /// <summary>Whether new messages had to wait for room of late: a purge makes some.</summary>
     public bool IsShortOfRoom => _room.IsShort;
@@ -79,7 +84,7 @@ public sealed class Journal : IAsyncDisposable
         try
         {
             var room = new JournalRoom(path, bounds ?? new JournalBounds(), time);
-            return new Journal(path, time, owned, new JournalWriter(path, time), room, log);
+            return new Journal(path, time, owned, new JournalWriter(path, time, log), room, log);
         }
         catch
         {

@@ -39,8 +39,10 @@
 // What a crash can leave: half a transaction at the end of the log, which SQLite leaves out by its checksums;
 // or a whole transaction that was written but not yet synced, which nobody was told of. The rows of the
 // second kind come back to life on opening. They must reach the disk before the same message is told apart as
-// "already stored", so opening syncs the log and copies it into the database first of all.
+// "already stored", so opening syncs the log and copies it into the database first of all. A log that is
+// damaged, or alone, is no crash's: see LogCheck.cs.
 
+using Microsoft.Extensions.Logging;
 using Microsoft.Win32.SafeHandles;
 using SQLitePCL;
 
@@ -94,8 +96,9 @@ internal static class JournalFile
     /// <exception cref="StoreException">
     /// It is damaged, newer than this program, no journal, or out of reach.
     /// </exception>
-    public static Sqlite OpenToWrite(string path)
+    public static Sqlite OpenToWrite(string path, ILogger log)
     {
+        LogCheck.BeforeOpening(path, log);
         SyncLog(path);
         MakeFile(path);
         return Open(path, raw.SQLITE_OPEN_READWRITE | raw.SQLITE_OPEN_CREATE, s_writerPatience, file =>
@@ -104,6 +107,7 @@ internal static class JournalFile
             long version = CheckKind(file, path);
             Configure(file, path);
             if (version < Version) Execute(file, path, SinceVersion2);
+            LogCheck.TakeBack(file, path, log);
             // A reader of another program may be in the way: then the log, synced above, holds on to the
             // rest.
             int code = file.Checkpoint(waiting: true);
@@ -134,6 +138,7 @@ internal static class JournalFile
     public static Sqlite OpenToChange(string path)
     {
         CheckThere(path);
+        CheckLog(path);
         return Open(path, raw.SQLITE_OPEN_READWRITE, s_guestPatience, file =>
         {
             CheckKind(file, path);
@@ -171,6 +176,7 @@ internal static class JournalFile
 
     private static Sqlite Open(string path, int flags, TimeSpan patience, Action<Sqlite> prepare)
     {
+        LogCheck.CheckDatabaseIsThere(path);
         Check(Sqlite.Open(path, flags, patience, out Sqlite? file), path);
         try
         {
@@ -201,6 +207,19 @@ internal static class JournalFile
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new StoreException($"cannot make the journal {path}: {e.Message}");
+        }
+    }
+
+    // While the owner is at work the log is checked, and changes.
+    private static void CheckLog(string path)
+    {
+        try
+        {
+            using JournalLock owned = JournalLock.Take(Path.GetDirectoryName(path)!);
+            LogCheck.CheckUndamaged(path);
+        }
+        catch (StoreException e) when (e.InUse)
+        {
         }
     }
 

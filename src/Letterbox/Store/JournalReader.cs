@@ -2,6 +2,8 @@
 // own: a long transaction would hold on to an old state of the database, and the write-ahead log could not
 // start over before it ends.
 
+using System.Diagnostics.CodeAnalysis;
+using System.Text.Unicode;
 using SQLitePCL;
 
 namespace Letterbox.Store;
@@ -28,6 +30,11 @@ public sealed class JournalReader : IStoredMessages
     private readonly Statement _quarantine;
     private readonly Statement _quarantined;
     private long _listed;
+
+    /// <summary>
+    /// Told of rows that cannot be read, and are passed over; unless set they end the reading.
+    /// </summary>
+    public Action<string> OnDamage { get; set; } = static what => throw new StoreException(what);
 
     private JournalReader(string path, Sqlite connection)
     {
@@ -83,17 +90,59 @@ public sealed class JournalReader : IStoredMessages
             int code = raw.SQLITE_ROW;
             while (bytes < PageBytesMax && (code = _after.Step()) == raw.SQLITE_ROW)
             {
-                page.Add(ReadEntry(_after));
+                sequence = _after.Integer(0);
                 bytes += _after.Bytes(3) + _after.Bytes(4);
+                if (TryReadEntry(_after, out JournalEntry? entry)) page.Add(entry);
+                else ReportDamage(sequence, sequence);
             }
 
-            CheckStep(code);
+            if ((code & 0xFF) != raw.SQLITE_CORRUPT) CheckStep(code);
+            else if (page.Count == 0) return ReadBehindDamage(sequence);
             return page;
         }
         finally
         {
             _after.Reset();
         }
+    }
+
+    // A page of the table that cannot be read hides its rows and no others: looks for the first row behind.
+    private IReadOnlyList<JournalEntry> ReadBehindDamage(long sequence)
+    {
+        long damaged = sequence, readable = long.MaxValue;
+        for (long step = 1; step < 1L << 40 && readable == long.MaxValue; step *= 2)
+        {
+            if (CanReadAfter(sequence + step)) readable = sequence + step;
+            else damaged = sequence + step;
+        }
+
+        while (readable < long.MaxValue && readable - damaged > 1)
+        {
+            long middle = damaged + (readable - damaged) / 2;
+            if (CanReadAfter(middle)) readable = middle;
+            else damaged = middle;
+        }
+
+        ReportDamage(sequence + 1, readable);
+        return readable == long.MaxValue ? [] : ReadAfter(readable);
+    }
+
+    private bool CanReadAfter(long sequence)
+    {
+        _after.Reset();
+        _after.Bind(1, sequence);
+        int code = _after.Step();
+        _after.Reset();
+        if ((code & 0xFF) == raw.SQLITE_CORRUPT) return false;
+        CheckStep(code);
+        return true;
+    }
+
+    private void ReportDamage(long from, long to)
+    {
+        string end = to == long.MaxValue ? "the end" : $"{to}";
+        string rows = from == to ? $"row {from}" : $"rows {from} to {end}";
+        OnDamage($"the journal {_path} is damaged: {rows} cannot be read");
     }
 
     /// <summary>
@@ -234,13 +283,22 @@ public sealed class JournalReader : IStoredMessages
         }
     }
 
-    private JournalEntry ReadEntry(Statement row)
+    private JournalEntry ReadEntry(Statement row) => TryReadEntry(row, out JournalEntry? entry)
+        ? entry
+        : throw new StoreException($"the journal {_path} is damaged: row {row.Integer(0)} cannot be read");
+
+    private static bool TryReadEntry(Statement row, [NotNullWhen(true)] out JournalEntry? entry)
     {
-        if (!ObjectId.TryParse(row.Text(1), out ObjectId id))
-            throw new StoreException(
-                $"the journal {_path} is damaged: row {row.Integer(0)} has no proper id");
+        entry = null;
+        if (!ObjectId.TryParse(row.Text(1), out ObjectId id)) return false;
+        for (int column = 2; column <= 4; column++)
+        {
+            if (!Utf8.IsValid(row.Utf8(column))) return false;
+        }
+
         var message = new StoredMessage(id, row.Text(2), row.Text(3), row.Text(4));
-        return new JournalEntry(row.Integer(0), message);
+        entry = new JournalEntry(row.Integer(0), message);
+        return true;
     }
 
     /// <summary>What <paramref name="read"/> makes of the first row; null when there is none.</summary>

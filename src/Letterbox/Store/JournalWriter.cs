@@ -1,6 +1,7 @@
 // Everything that is ever written to the journal, as transactions on its one writing connection.
 
 using System.Text;
+using Microsoft.Extensions.Logging;
 using SQLitePCL;
 
 namespace Letterbox.Store;
@@ -30,11 +31,11 @@ internal sealed class JournalWriter : IDisposable
 
     /// <summary>Opens the journal at <paramref name="path"/>, whose lock the caller holds.</summary>
     /// <exception cref="StoreException">It cannot be used.</exception>
-    public JournalWriter(string path, TimeProvider time)
+    public JournalWriter(string path, TimeProvider time, ILogger log)
     {
         (_path, _time, _files) = (path, time, new JournalFiles(path));
         _logMax = JournalRoom.LogMax(path);
-        Use(JournalFile.OpenToWrite(path));
+        Use(JournalFile.OpenToWrite(path, log));
     }
 
     /// <summary>The greatest seq ever committed; 0 for none. Readable on any thread.</summary>

@@ -19,6 +19,9 @@ internal enum Uncertain
 
     /// <summary>It is all there, but for the end of the last write.</summary>
     TornAtTheEnd,
+
+    /// <summary>It is all there, and one byte of the log is another one.</summary>
+    FlippedByte,
 }
 
 /// <summary>The files of one folder.</summary>
@@ -74,7 +77,13 @@ internal sealed class CrashDisk(string folder)
         };
         foreach ((string path, CrashFile? file) in _renamed[..names]) Set(left, path, file);
         foreach ((string path, CrashFile file) in left)
-            File.WriteAllBytes(Path.Combine(target, Path.GetFileName(path)), file.Left(uncertain, random));
+        {
+            byte[] content = file.Left(uncertain, random);
+            bool flip = uncertain == Uncertain.FlippedByte && path.EndsWith("-wal", StringComparison.Ordinal);
+            if (flip && content.Length > 0)
+                content[random.Next(content.Length)] ^= (byte)(1 << random.Next(8));
+            File.WriteAllBytes(Path.Combine(target, Path.GetFileName(path)), content);
+        }
     }
 
     private void Name(string path, CrashFile? file)
@@ -117,7 +126,7 @@ internal sealed class CrashDisk(string folder)
             for (int i = 0; i < _changes.Count; i++)
             {
                 (int at, byte[]? bytes) = _changes[i];
-                bool last = i == _changes.Count - 1;
+                bool last = i == _changes.Count - 1 && uncertain == Uncertain.TornAtTheEnd;
                 if (bytes is null) content = Changed(content, at, null);
                 else if (uncertain == Uncertain.InParts) content = WithSectors(content, at, bytes, random);
                 else content = Changed(content, at, last ? bytes[..random.Next(bytes.Length)] : bytes);

@@ -91,7 +91,8 @@ public sealed class SyncTests(TracedStore traced) : IClassFixture<TracedStore>
         return writes[header + 1].Returned;
     }
 
-    // Cuts the power after each sync and each OK, three times; gives what was missing then.
+    // Cuts the power after each sync and each OK, four times; gives what was missing then. What a flipped
+    // byte of the log took with it must at least have been noticed.
     private IEnumerable<string> Lost(IReadOnlyList<SystemCall> calls, Action crashed)
     {
         var disk = new CrashDisk(traced.Data);
@@ -107,7 +108,10 @@ public sealed class SyncTests(TracedStore traced) : IClassFixture<TracedStore>
                 using var folder = new TempFolder();
                 disk.Leave(folder.Path, uncertain, random);
                 crashed();
-                foreach (string id in Missing(folder, acknowledged))
+                string[] missing = [.. Missing(folder, acknowledged)];
+                bool noticed = LogCheck.Kept(folder.File(JournalFile.Name)).Count > 0;
+                if (noticed && uncertain == Uncertain.FlippedByte) continue;
+                foreach (string id in missing)
                     yield return $"{id} at {call.Returned}, {uncertain}";
             }
         }
@@ -116,7 +120,7 @@ public sealed class SyncTests(TracedStore traced) : IClassFixture<TracedStore>
     private IEnumerable<string> Missing(TempFolder folder, HashSet<string> acknowledged)
     {
         string path = folder.File(JournalFile.Name);
-        using Sqlite journal = JournalFile.OpenToWrite(path);
+        using Sqlite journal = JournalFile.OpenToWrite(path, new RecordingLog());
         Assert.Equal(0, journal.Prepare("PRAGMA integrity_check", out Statement? check));
         using (check)
         {

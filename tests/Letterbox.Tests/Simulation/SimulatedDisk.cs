@@ -87,7 +87,7 @@ internal sealed class SqliteDisk : ISimulatedDisk
     public SqliteDisk()
     {
         _path = _folder.File(JournalFile.Name);
-        _writer = new JournalWriter(_path, _time);
+        _writer = new JournalWriter(_path, _time, new RecordingLog());
     }
 
     public IReadOnlyList<(string Id, string Text)> Rows
@@ -124,7 +124,7 @@ internal sealed class SqliteDisk : ISimulatedDisk
             if (File.Exists(_path + kind)) File.Copy(_path + kind, path + kind);
         _writer.Dispose();
         _path = path;
-        _writer = new JournalWriter(path, _time);
+        _writer = new JournalWriter(path, _time, new RecordingLog());
     }
 
     public void Dispose()
