@@ -39,8 +39,9 @@ public static class WebProcess
         using var site = new LetterboxSite(settings.Site, time, link.DeliverAsync, inquiry.AskAsync, log);
         var limits = new HttpLimits { ContentMax = Message.EncodedBytesMax };
         using var server = new HttpServer(limits, time, site.AnswerAsync, site.Refuse, site.Fault);
-        using var listener = new Listener(
-            settings.Http, ConnectionsMax, server.ServeAsync, server.TurnAway, log);
+        using Listener listener = await new Predecessor(time, log, stop).OutwaitAsync(
+            $"{settings.Http}",
+            () => new Listener(settings.Http, ConnectionsMax, server.ServeAsync, server.TurnAway, log));
 
         listener.Start();
         ReadyLine.Write("web", settings.Http.WithPort(listener.EndPoint.Port));

@@ -7,10 +7,10 @@
 namespace Letterbox.Sockets;
 
 /// <summary>The state of a store as its senders see it. Safe on any thread.</summary>
-/// <param name="notes">What a person should see to, one line each; called for every question.</param>
+/// <param name="state">What is known without a message; called for every question.</param>
 /// <param name="memory">How long a wait counts when no message comes after it.</param>
 /// <param name="time">The clock.</param>
-internal sealed class StoreStatus(Func<IReadOnlyList<string>> notes, TimeSpan memory, TimeProvider time)
+internal sealed class StoreStatus(Func<Readiness> state, TimeSpan memory, TimeProvider time)
 {
     private volatile LastWait? _lastWait;
 
@@ -22,10 +22,13 @@ internal sealed class StoreStatus(Func<IReadOnlyList<string>> notes, TimeSpan me
     }
 
     /// <summary>The answer to the question.</summary>
-    public Receipt Tell() =>
-        _lastWait is { } last && time.GetElapsedTime(last.At) < memory
-            ? Answer.NotReady(last.Reason)
-            : Answer.Ready(notes());
+    public Receipt Tell()
+    {
+        if (_lastWait is { } last && time.GetElapsedTime(last.At) < memory)
+            return Answer.NotReady(last.Reason);
+        Readiness now = state();
+        return now.Reasons is [var reason, ..] ? Answer.NotReady(reason) : Answer.Ready(now.Notes);
+    }
 
     private sealed record LastWait(string Reason, long At);
 }

@@ -28,7 +28,7 @@ internal static partial class DurableFolder
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new StoreException($"cannot make the folder {folder}: {e.Message}");
+            throw StoreException.OfFile($"cannot make the folder {folder}: {e.Message}", e);
         }
 
         foreach (string path in missing) Sync(Path.GetDirectoryName(path)!);

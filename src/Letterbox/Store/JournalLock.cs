@@ -24,9 +24,9 @@ internal sealed class JournalLock : IDisposable
             return new JournalLock(
                 new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None));
         }
-        catch (UnauthorizedAccessException)
+        catch (UnauthorizedAccessException e)
         {
-            throw new StoreException($"cannot write {path}: this user must be allowed to write there");
+            throw StoreException.OfFile($"cannot write {path}: this user must be allowed to write there", e);
         }
         catch (IOException) when (IsHeld(path))
         {
@@ -36,7 +36,7 @@ internal sealed class JournalLock : IDisposable
         }
         catch (IOException e)
         {
-            throw new StoreException($"cannot lock {path}: {e.Message}");
+            throw StoreException.OfFile($"cannot lock {path}: {e.Message}", e);
         }
     }
 
