@@ -84,7 +84,8 @@ public sealed record Address(string Host, int Port)
 
     /// <summary>The end point to connect to; every interface is reached through loopback.</summary>
     public EndPoint ToConnect() =>
-        Host == "*" ? new IPEndPoint(IPAddress.Loopback, Port)
+        Host is "*" or "0.0.0.0" ? new IPEndPoint(IPAddress.Loopback, Port)
+        : Host == "::" ? new IPEndPoint(IPAddress.IPv6Loopback, Port)
         : IPAddress.TryParse(Host, out IPAddress? ip) ? new IPEndPoint(ip, Port)
         : new DnsEndPoint(Host, Port);
 

@@ -3,6 +3,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.Net.Sockets;
+using Letterbox.Sockets;
 using Letterbox.Store;
 using Letterbox.Supervision;
 using Microsoft.Extensions.Logging;
@@ -121,7 +122,12 @@ public static class Program
     {
         using ILoggerFactory logs = Logs.Create(settings.Log);
         using StopSignal stop = StopSignal.Listen();
-        return await Supervisor.RunAsync(settings, logs, Console.Out, stop);
+        using var tls = MutualTls.Load(settings);
+        var store = new Role("store", Setting.Socket, (at, deadline) =>
+            Liveness.AskAsync(at, Liveness.StoreQuestion, tls, deadline));
+        var web = new Role("web", Setting.Http, static (at, deadline) =>
+            Liveness.AskAsync(at, Liveness.HttpQuestion, null, deadline));
+        return await Supervisor.RunAsync(settings, store, web, logs, Console.Out, stop);
     }
 
     private static Task<int> WebAsync(Settings settings) =>
@@ -144,6 +150,11 @@ public static class Program
         try
         {
             return await run(settings, logs, stop.Token);
+        }
+        catch (OperationCanceledException) when (stop.Token.IsCancellationRequested)
+        {
+            // Stopped before it served.
+            return ExitStatus.Ok;
         }
         catch (SocketException e)
         {

@@ -17,10 +17,13 @@ using System.Runtime.InteropServices;
 namespace Letterbox;
 
 /// <summary>Tells this process to stop. One for each process, for as long as it lives.</summary>
-public sealed class StopSignal : IDisposable
+public sealed partial class StopSignal : IDisposable
 {
     /// <summary>The environment variable that marks a process as held on the leash.</summary>
     public const string SupervisedVariable = "LETTERBOX_SUPERVISED";
+
+    /// <summary>Its values: the role was not ready yet under this supervisor; it was.</summary>
+    public const string FirstStart = "1", Restart = "restart";
 
     // More than the supervisor waits before it kills: this matters only where there is no supervisor any
     // more.
@@ -40,7 +43,10 @@ public sealed class StopSignal : IDisposable
             PosixSignalRegistration.Create(PosixSignal.SIGINT, toAll),
             PosixSignalRegistration.Create(PosixSignal.SIGHUP, toAll),
         ];
-        if (supervised) new Thread(WatchLeash) { IsBackground = true, Name = "leash" }.Start();
+        if (!supervised) return;
+        // Stopped by a signal this process would not see the leash go: then the kernel is to continue it.
+        if (OperatingSystem.IsLinux()) _ = ProcessControl(SetParentDeathSignal, LinuxSigCont);
+        new Thread(WatchLeash) { IsBackground = true, Name = "leash" }.Start();
     }
 
     /// <summary>Cancelled when the process is to stop in good order.</summary>
@@ -51,8 +57,12 @@ public sealed class StopSignal : IDisposable
     /// </summary>
     public CancellationToken AtOnce => _atOnce.Token;
 
+    /// <summary>This process replaces one that was ready: its settings are not mistyped.</summary>
+    public static bool IsRestart => Environment.GetEnvironmentVariable(SupervisedVariable) == Restart;
+
     /// <summary>Begins to listen for whatever may stop this process.</summary>
-    public static StopSignal Listen() => new(Environment.GetEnvironmentVariable(SupervisedVariable) == "1");
+    public static StopSignal Listen() => new(
+        Environment.GetEnvironmentVariable(SupervisedVariable) is FirstStart or Restart);
 
     /// <inheritdoc/>
     public void Dispose()
@@ -76,6 +86,11 @@ public sealed class StopSignal : IDisposable
         if (signal.Cancel) _stop.Cancel();
         else _atOnce.Cancel();
     }
+
+    private const int SetParentDeathSignal = 1, LinuxSigCont = 18;
+
+    [LibraryImport("libc", EntryPoint = "prctl")]
+    private static partial int ProcessControl(int option, nint value);
 
     private void WatchLeash()
     {

@@ -19,15 +19,6 @@ public static class StoreProcess
     /// </summary>
     private static readonly TimeSpan s_drainPatience = TimeSpan.FromSeconds(8);
 
-    /// <summary>
-    /// How long to wait for a journal that is in use. A store process whose supervisor was killed ends by
-    /// itself, see <see cref="StopSignal"/>: whoever starts the letterbox again at once finds it on its way
-    /// out.
-    /// </summary>
-    private static readonly TimeSpan s_predecessorPatience = TimeSpan.FromSeconds(16);
-
-    private static readonly TimeSpan s_lookAgain = TimeSpan.FromMilliseconds(100);
-
     /// <summary>Serves until <paramref name="stop"/>, then drains. Returns the exit status.</summary>
     /// <exception cref="SettingsException">Its address is not fit for a store process.</exception>
     /// <exception cref="SocketException">The address cannot be bound.</exception>
@@ -41,18 +32,21 @@ public static class StoreProcess
         foreach (string setting in settings.Describe()) log.LogInformation("{Setting}", setting);
         TimeProvider time = TimeProvider.System;
         using MongoStore? mongo = MongoStore.Open(settings);
-        await using Journal? journal = await OpenJournalAsync(settings, time, log, stop);
-        if (journal is null) return ExitStatus.Ok;
-        await using Relay? relay = mongo is null
-            ? null
-            : new Relay(journal, mongo.Insert, settings.JournalKeep, time, logs.CreateLogger("relay"));
+        var predecessor = new Predecessor(time, log, stop);
+        await using var opener = new JournalOpener(OpenJournal, StopSignal.IsRestart, time, log);
+        Relay? relay = null;
+        await predecessor.OutwaitAsync("the journal", opener.TryOpen);
         using var tls = MutualTls.Load(settings);
-        using var server = new SocketServer(
-            settings.Socket, journal.AppendAsync, new SocketLimits(), time, log, tls, Notes,
-            () => journal.Gone);
+        using SocketServer server = await predecessor.OutwaitAsync(
+            $"{settings.Socket}",
+            () => new SocketServer(
+                settings.Socket, opener.AppendAsync, new SocketLimits(), time, log, tls, State));
 
         server.Start();
         ReadyLine.Write("store", settings.Socket.WithPort(server.EndPoint.Port));
+        Journal? journal = await opener.OpenAsync(stop);
+        if (journal is not null && mongo is not null)
+            relay = new Relay(journal, mongo.Insert, settings.JournalKeep, time, logs.CreateLogger("relay"));
         await Task.Delay(Timeout.Infinite, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
         // The relay stops meanwhile: what it does not bring to MongoDB any more stays in the journal, which
@@ -63,31 +57,16 @@ public static class StoreProcess
         if (left > 0) log.LogWarning("{Left} connections did not end in time", left);
         return ExitStatus.Ok;
 
-        IReadOnlyList<string> Notes()
-        {
-            IReadOnlyList<string> notes = [.. journal.Notes, .. relay?.Notes ?? []];
-            return journal.Fault is { } fault ? [$"messages cannot be stored: {fault}", .. notes] : notes;
-        }
-    }
+        Journal OpenJournal() => Journal.Open(
+            settings.Data, time, log, JournalBounds.Of(settings), mustExist: StopSignal.IsRestart);
 
-    // Null: this process is to stop before it got the journal.
-    private static async Task<Journal?> OpenJournalAsync(
-        Settings settings, TimeProvider time, ILogger log, CancellationToken stop)
-    {
-        long since = time.GetTimestamp();
-        for (bool first = true; ; first = false)
+        Readiness State()
         {
-            try
-            {
-                return Journal.Open(settings.Data, time, log, JournalBounds.Of(settings));
-            }
-            catch (StoreException e) when (e.InUse && time.GetElapsedTime(since) < s_predecessorPatience)
-            {
-                if (stop.IsCancellationRequested) return null;
-                if (first) log.LogWarning("{Reason}; waiting for its end", e.Message);
-            }
-
-            await Task.Delay(s_lookAgain, time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (opener.Fault is { } closed) return new Readiness([closed], []);
+            IReadOnlyList<string> notes = [.. opener.Notes, .. relay?.Notes ?? []];
+            return new Readiness([], opener.CommitFault is { } fault
+                ? [$"messages cannot be stored: {fault}", .. notes]
+                : notes);
         }
     }
 }

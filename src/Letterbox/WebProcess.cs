@@ -42,8 +42,9 @@ public static class WebProcess
         {
             Proxies = settings.TrustedProxies,
         };
-        using var listener = new Listener(
-            settings.Http, ConnectionsMax, server.ServeAsync, server.TurnAway, log);
+        using Listener listener = await new Predecessor(time, log, stop).OutwaitAsync(
+            $"{settings.Http}",
+            () => new Listener(settings.Http, ConnectionsMax, server.ServeAsync, server.TurnAway, log));
 
         listener.Start();
         ReadyLine.Write("web", settings.Http.WithPort(listener.EndPoint.Port));

@@ -37,19 +37,17 @@ public sealed class SocketServer : IDisposable
     /// <param name="time">The clock of keys and deadlines.</param>
     /// <param name="log">Faults go here.</param>
     /// <param name="tls">Certificates on both sides; <c>null</c>: no TLS.</param>
-    /// <param name="notes">
-    /// What is told, one line each, to whoever asks how the store is; called on any thread, must be quick.
+    /// <param name="state">
+    /// What a client that asks is told, unless messages had to wait; called on any thread, must be quick.
     /// </param>
-    /// <param name="blocked">Why no message can be taken; asked in the same way. Null: none is known.</param>
     /// <exception cref="SocketException">The address cannot be bound.</exception>
     public SocketServer(
         Address address, Deliver accept, SocketLimits limits, TimeProvider time, ILogger log,
-        MutualTls? tls = null, Func<IReadOnlyList<string>>? notes = null, Func<string?>? blocked = null)
+        MutualTls? tls = null, Func<Readiness>? state = null)
     {
         (_accept, _limits, _time, _log, _tls) = (accept, limits, time, log, tls);
         _memory = new MemoryBudget(limits.MemoryMax);
-        _status = new StoreStatus(
-            blocked ?? (static () => null), notes ?? (static () => []), limits.WaitMemory, time);
+        _status = new StoreStatus(state ?? (static () => new Readiness([], [])), limits.WaitMemory, time);
         _handshakes = new HandshakeLimiter(limits.UnauthenticatedMax, time, log);
         (_listener, _datagrams) = Bind(address);
     }

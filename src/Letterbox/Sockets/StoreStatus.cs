@@ -7,12 +7,10 @@
 namespace Letterbox.Sockets;
 
 /// <summary>The state of a store as its senders see it. Safe on any thread.</summary>
-/// <param name="blocked">Why none can be taken, whatever the last one was told; null: none is known.</param>
-/// <param name="notes">What a person should see to, one line each; called for every question.</param>
+/// <param name="state">What is known without a message; called for every question.</param>
 /// <param name="memory">How long a wait counts when no message comes after it.</param>
 /// <param name="time">The clock.</param>
-internal sealed class StoreStatus(
-    Func<string?> blocked, Func<IReadOnlyList<string>> notes, TimeSpan memory, TimeProvider time)
+internal sealed class StoreStatus(Func<Readiness> state, TimeSpan memory, TimeProvider time)
 {
     private volatile LastWait? _lastWait;
 
@@ -24,11 +22,14 @@ internal sealed class StoreStatus(
     }
 
     /// <summary>The answer to the question.</summary>
-    public Receipt Tell() =>
-        blocked() is { } reason ? Answer.NotReady(reason)
-        : _lastWait is { } last && time.GetElapsedTime(last.At) < memory
+    public Receipt Tell()
+    {
+        Readiness now = state();
+        if (now.Reasons is [var reason, ..]) return Answer.NotReady(reason);
+        return _lastWait is { } last && time.GetElapsedTime(last.At) < memory
             ? Answer.NotReady(last.Reason)
-            : Answer.Ready(notes());
+            : Answer.Ready(now.Notes);
+    }
 
     private sealed record LastWait(string Reason, long At);
 }

@@ -29,7 +29,7 @@ internal static partial class DurableFolder
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new StoreException($"cannot make the folder {folder}: {e.Message}");
+            throw StoreException.OfFile($"cannot make the folder {folder}: {e.Message}", e);
         }
 
         for (; Path.GetDirectoryName(path) is { } parent; path = parent)
@@ -56,8 +56,10 @@ internal static partial class DurableFolder
         if (file is not null && FSync(file) == 0) return;
         int error = Marshal.GetLastPInvokeError();
         if (changed || error == IOError)
-            throw new StoreException(
-                $"cannot sync the folder {folder}: {Marshal.GetPInvokeErrorMessage(error)}");
+        {
+            string text = $"cannot sync the folder {folder}: {Marshal.GetPInvokeErrorMessage(error)}";
+            throw StoreException.OfFile(text, new IOException(text, error));
+        }
     }
 
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true)]

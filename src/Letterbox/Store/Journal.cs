@@ -70,13 +70,15 @@ public sealed class Journal : IAsyncDisposable
     /// <param name="time">The clock of the messages.</param>
     /// <param name="log">Told when storing fails, and when it works again.</param>
     /// <param name="bounds">How far it may grow; by default there is no bound but the disk.</param>
+    /// <param name="mustExist">No folder and no journal is made.</param>
     /// <exception cref="StoreException">
     /// Another process owns it, the folder cannot be written to, or the file is damaged, newer than this
     /// program or not a journal. Nothing was changed; the text says what to do.
     /// </exception>
     public static Journal Open(
-        string folder, TimeProvider time, ILogger log, JournalBounds? bounds = null)
+        string folder, TimeProvider time, ILogger log, JournalBounds? bounds = null, bool mustExist = false)
     {
+        if (mustExist) CheckExists(folder);
         DurableFolder.Create(folder);
         WarnIfOpenToOthers(folder, log);
         string path = System.IO.Path.GetFullPath(System.IO.Path.Combine(folder, JournalFile.Name));
@@ -169,6 +171,19 @@ public sealed class Journal : IAsyncDisposable
         log.LogWarning(
             "other users may look into the folder {Folder} (mode {Mode}): chmod 700, if they should not",
             folder, Convert.ToString((int)mode, 8));
+    }
+
+    private static void CheckExists(string folder)
+    {
+        string path = System.IO.Path.Combine(folder, JournalFile.Name);
+        if (File.Exists(path)) return;
+        throw new StoreException(
+            $"the journal {path} was there, and cannot be found now: is its disk mounted, may this user read "
+            + "the folder? Bring it back; or, to begin with an empty one, stop letterbox and start it again",
+            "the journal cannot be found")
+        {
+            Obstacle = StoreObstacle.Access,
+        };
     }
 
     private string? Purge(DateTimeOffset before, bool onlyForRoom, CancellationToken stop)

@@ -171,7 +171,16 @@ internal static class JournalFile
             _ => "",
         };
         string reason = Sqlite.Explain(code);
-        throw new StoreException($"cannot use the journal {path}: {reason}{advice}", reason);
+        throw new StoreException($"cannot use the journal {path}: {reason}{advice}", reason)
+        {
+            Obstacle = (code & 0xFF) switch
+            {
+                raw.SQLITE_FULL or raw.SQLITE_IOERR or raw.SQLITE_BUSY or raw.SQLITE_LOCKED =>
+                    StoreObstacle.Disk,
+                raw.SQLITE_CANTOPEN or raw.SQLITE_READONLY or raw.SQLITE_PERM => StoreObstacle.Access,
+                _ => StoreObstacle.None,
+            },
+        };
     }
 
     private static Sqlite Open(string path, int flags, TimeSpan patience, Action<Sqlite> prepare)
@@ -206,7 +215,7 @@ internal static class JournalFile
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new StoreException($"cannot make the journal {path}: {e.Message}");
+            throw StoreException.OfFile($"cannot make the journal {path}: {e.Message}", e);
         }
     }
 
@@ -272,7 +281,7 @@ internal static class JournalFile
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new StoreException($"cannot sync the journal's log {log}: {e.Message}");
+            throw StoreException.OfFile($"cannot sync the journal's log {log}: {e.Message}", e);
         }
     }
 }

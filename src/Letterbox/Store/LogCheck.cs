@@ -59,7 +59,8 @@ internal static class LogCheck
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new StoreException($"cannot check and keep the log of the journal {path}: {e.Message}");
+            throw StoreException.OfFile(
+                $"cannot check and keep the log of the journal {path}: {e.Message}", e);
         }
     }
 

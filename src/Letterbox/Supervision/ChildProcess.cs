@@ -7,11 +7,12 @@
 
 using System.ComponentModel;
 using System.Diagnostics;
+using System.Runtime.InteropServices;
 
 namespace Letterbox.Supervision;
 
 /// <summary>A running child. Safe on any thread; dispose it when it has ended.</summary>
-public sealed class ChildProcess : IDisposable
+internal sealed partial class ChildProcess : IDisposable
 {
     // Whoever waits goes on by itself, not on the thread that reads.
     private const TaskCreationOptions Later = TaskCreationOptions.RunContinuationsAsynchronously;
@@ -58,13 +59,13 @@ public sealed class ChildProcess : IDisposable
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
         };
+        start.Environment[StopSignal.SupervisedVariable] = StopSignal.FirstStart;
         foreach ((string name, string? value) in variables)
         {
             if (value is null) start.Environment.Remove(name);
             else start.Environment[name] = value;
         }
 
-        start.Environment[StopSignal.SupervisedVariable] = "1";
         try
         {
             return (new ChildProcess(Process.Start(start)!, role, output), "");
@@ -81,12 +82,43 @@ public sealed class ChildProcess : IDisposable
     /// <summary>Ends it at once, if it has not ended yet.</summary>
     public void Kill() => _process.Kill();
 
+    /// <summary>What the kernel says of it now.</summary>
+    public ChildState State()
+    {
+        try
+        {
+            // proc(5): pid (name) state ...; the name may hold anything, a parenthesis too.
+            string stat = File.ReadAllText($"/proc/{Id}/stat");
+            return stat[stat.LastIndexOf(')') + 2] switch
+            {
+                'T' => ChildState.Stopped,
+                't' => ChildState.Traced,
+                _ => ChildState.Running,
+            };
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return ChildState.Running;
+        }
+    }
+
+    /// <summary>Continues it after a signal stopped it.</summary>
+    public void Resume()
+    {
+        if (!_process.HasExited) _ = SendSignal(Id, LinuxSigCont);
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
         _process.StandardInput.Dispose();
         _process.Dispose();
     }
+
+    private const int LinuxSigCont = 18;
+
+    [LibraryImport("libc", EntryPoint = "kill")]
+    private static partial int SendSignal(int process, int signal);
 
     private async Task<int> EndAsync()
     {

@@ -4,7 +4,8 @@
 //   Starting   it says that it is ready              Running
 //              it ends                               Waiting, or given up (RestartPolicy)
 //              30 s pass                             killed: it ends
-//   Running    it ends                               Waiting, or given up
+//   Running    it ends                               Waiting
+//              it hangs (LivenessMonitor)            killed: it ends
 //   Waiting    the delay is over                     Starting, at the address it had
 //   any        stop                                  Stopping: the leash is let go
 //   Stopping   it ends                               stopped
@@ -15,14 +16,18 @@ using Microsoft.Extensions.Logging;
 
 namespace Letterbox.Supervision;
 
+/// <summary>A role that has a process of its own, as the supervisor knows it.</summary>
+/// <param name="Name">As its ready line and the log name it.</param>
+/// <param name="Listens">The setting that is its address.</param>
+/// <param name="Probe">Asks it whether it serves.</param>
+internal sealed record Role(string Name, Setting Listens, Probe Probe);
+
 /// <summary>Keeps one role running. One call of <see cref="RunAsync"/> in its life.</summary>
-/// <param name="role">The role, as its ready line and the log name it.</param>
+/// <param name="role">The role.</param>
 /// <param name="command">The executable and its arguments.</param>
-/// <param name="listens">The setting that is the address of the role.</param>
 /// <param name="output">Where what the child prints goes.</param>
 /// <param name="log">Deaths and restarts go here.</param>
-public sealed class Keeper(
-    string role, IReadOnlyList<string> command, Setting listens, TextWriter output, ILogger log)
+internal sealed class Keeper(Role role, IReadOnlyList<string> command, TextWriter output, ILogger log)
 {
     private readonly RestartPolicy _policy = new();
     private readonly TaskCompletionSource<Address> _firstReady =
@@ -33,6 +38,9 @@ public sealed class Keeper(
 
     /// <summary>How long a child may take to stop.</summary>
     public TimeSpan StopMax { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>The clock of the questions whether it serves.</summary>
+    public TimeProvider Time { get; init; } = TimeProvider.System;
 
     /// <summary>
     /// The address of the role once it was ready for the first time; it stays the same from then on.
@@ -52,22 +60,29 @@ public sealed class Keeper(
         while (true)
         {
             // A port that the system picked is kept: the other process and every visitor know it by now.
-            if (FirstReady.IsCompleted) settings[listens.Variable] = (await FirstReady).ToString();
+            if (FirstReady.IsCompleted)
+            {
+                settings[role.Listens.Variable] = (await FirstReady).ToString();
+                settings[StopSignal.SupervisedVariable] = StopSignal.Restart;
+            }
+
             ChildEnd end = await RunOnceAsync(settings, stop, atOnce);
             if (stop.IsCancellationRequested)
             {
-                log.LogDebug("{Role} is stopped", role);
+                log.LogDebug("{Role} is stopped", role.Name);
                 return ExitStatus.Ok;
             }
 
             RestartDecision decision = _policy.After(end);
             if (decision.Delay is not { } delay)
             {
-                log.LogError("{Role} cannot start: it {End}, the reason is above; giving up", role, end);
+                log.LogError(
+                    "{Role} cannot start: it {End}, the reason is above; giving up", role.Name, end);
                 return decision.Status;
             }
 
-            log.LogWarning("{Role} {End}; started again in {Delay} ms", role, end, delay.TotalMilliseconds);
+            log.LogWarning(
+                "{Role} {End}; started again in {Delay} ms", role.Name, end, delay.TotalMilliseconds);
             await Task.Delay(delay, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (stop.IsCancellationRequested) return ExitStatus.Ok;
         }
@@ -77,10 +92,10 @@ public sealed class Keeper(
         IReadOnlyDictionary<string, string?> settings, CancellationToken stop, CancellationToken atOnce)
     {
         var ran = Stopwatch.StartNew();
-        (ChildProcess? started, string reason) = ChildProcess.Start(role, command, settings, output);
+        (ChildProcess? started, string reason) = ChildProcess.Start(role.Name, command, settings, output);
         if (started is not { } child)
         {
-            log.LogWarning("{Role}: the system starts no process: {Reason}", role, reason);
+            log.LogWarning("{Role}: the system starts no process: {Reason}", role.Name, reason);
             return new ChildEnd(false, ran.Elapsed, CouldNotBeStarted);
         }
 
@@ -90,6 +105,7 @@ public sealed class Keeper(
         {
             bool ready = await IsReadyAsync(child, stop);
             if (ready) NowRunning(await child.Ready, child.Id);
+            if (ready) await KillIfHungAsync(child, stop);
             int status = await EndAsync(child, stop);
             return new ChildEnd(ready, ran.Elapsed, status);
         }
@@ -105,11 +121,25 @@ public sealed class Keeper(
         {
             log.LogWarning(
                 "{Role} (process {Id}) is not ready after {Max} s: killed",
-                role, child.Id, StartMax.TotalSeconds);
+                role.Name, child.Id, StartMax.TotalSeconds);
             child.Kill();
         }
 
         return false;
+    }
+
+    // Until it ends, is to stop, or hangs.
+    private async Task KillIfHungAsync(ChildProcess child, CancellationToken stop)
+    {
+        using var watching = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        var monitor = new LivenessMonitor(role.Name, role.Probe, Time, log);
+        Task<bool> hung = monitor.IsHungAsync(
+            await child.Ready, child.Id, child.State, child.Resume, watching.Token);
+        await Task.WhenAny(child.Ended, hung);
+        await watching.CancelAsync();
+        if (!await hung) return;
+        log.LogError("{Role} (process {Id}) hangs: killed", role.Name, child.Id);
+        child.Kill();
     }
 
     private async Task<int> EndAsync(ChildProcess child, CancellationToken stop)
@@ -117,7 +147,7 @@ public sealed class Keeper(
         var stopping = new TaskCompletionSource();
         using CancellationTokenRegistration registration = stop.Register(stopping.SetResult);
         await Task.WhenAny(child.Ended, stopping.Task);
-        if (stopping.Task.IsCompleted) log.LogDebug("{Role} (process {Id}) is stopping", role, child.Id);
+        if (stopping.Task.IsCompleted) log.LogDebug("{Role} (process {Id}) is stopping", role.Name, child.Id);
         using var patience = new CancellationTokenSource();
         await Task.WhenAny(child.Ended, Task.Delay(StopMax, patience.Token));
         await patience.CancelAsync();
@@ -125,7 +155,7 @@ public sealed class Keeper(
         {
             log.LogWarning(
                 "{Role} (process {Id}) did not stop in {Max} s: killed",
-                role, child.Id, StopMax.TotalSeconds);
+                role.Name, child.Id, StopMax.TotalSeconds);
             child.Kill();
         }
 
@@ -137,7 +167,7 @@ public sealed class Keeper(
         bool first = _firstReady.TrySetResult(address);
         log.Log(
             first ? LogLevel.Debug : LogLevel.Information,
-            "{Role} (process {Id}) is ready on {Address}", role, id, address);
+            "{Role} (process {Id}) is ready on {Address}", role.Name, id, address);
     }
 
     // As a shell says that it could not run a command.

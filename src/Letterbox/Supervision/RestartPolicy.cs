@@ -2,8 +2,12 @@
 //
 //   was ready  any before  ended      decision
 //   no         no          by itself  give up: it cannot start here (taken port, bad data folder)
-//   no         otherwise              failed start: again after the delay; the tenth in a row: give up
+//   no         no          by signal  failed start: again after the delay; the tenth in a row: give up
+//   no         yes         -          failed start: again after the delay; from the tenth in a row: 30 s
 //   yes        -           -          again after the delay; the row of failed starts is over
+//
+// A role that was ready once is never given up: what keeps it from starting (a disk that is full or away) may
+// pass, and the other role tells visitors meanwhile.
 //
 // The delay is 100 ms, doubles with each restart up to 5 s, and is 100 ms again after a run that was ready
 // for longer than that: what dies less often costs the machine little.
@@ -34,7 +38,7 @@ public readonly record struct RestartDecision(TimeSpan? Delay, int Status);
 /// <summary>Decides for one child. Not thread-safe.</summary>
 public sealed class RestartPolicy
 {
-    /// <summary>Failed starts in a row, after the first, that are too many.</summary>
+    /// <summary>Failed starts in a row that are too many.</summary>
     public const int FailedStartsMax = 10;
 
     /// <summary>The first delay.</summary>
@@ -43,6 +47,9 @@ public sealed class RestartPolicy
     /// <summary>The longest delay, and the shortest run that counts as a good one.</summary>
     public static readonly TimeSpan DelayMax = TimeSpan.FromSeconds(5);
 
+    /// <summary>The delay after too many failed starts: each says why in the log.</summary>
+    public static readonly TimeSpan DelayOfFailing = TimeSpan.FromSeconds(30);
+
     private TimeSpan _delay = DelayMin;
     private bool _everReady;
     private int _failedStarts;
@@ -50,15 +57,16 @@ public sealed class RestartPolicy
     /// <summary>Decides after a run.</summary>
     public RestartDecision After(ChildEnd end)
     {
-        bool cannotStart = !end.WasReady && !_everReady && !end.BySignal;
         _everReady |= end.WasReady;
         _failedStarts = end.WasReady ? 0 : _failedStarts + 1;
-        if (cannotStart || _failedStarts >= FailedStartsMax)
+        bool tooMany = _failedStarts >= FailedStartsMax;
+        if (!_everReady && (!end.BySignal || tooMany))
         {
             int status = end.Status == ExitStatus.Usage ? ExitStatus.Usage : ExitStatus.Failed;
             return new RestartDecision(null, status);
         }
 
+        if (tooMany) return new RestartDecision(DelayOfFailing, ExitStatus.Ok);
         if (end.WasReady && end.Ran > DelayMax) _delay = DelayMin;
         TimeSpan delay = _delay;
         _delay = TimeSpan.FromTicks(Math.Min(DelayMax.Ticks, 2 * _delay.Ticks));

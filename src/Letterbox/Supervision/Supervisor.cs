@@ -9,23 +9,26 @@ using Microsoft.Extensions.Logging;
 namespace Letterbox.Supervision;
 
 /// <summary>Runs the whole letterbox.</summary>
-public static class Supervisor
+internal static class Supervisor
 {
     /// <summary>Runs both roles until <paramref name="signal"/>. Returns the exit status.</summary>
     /// <param name="settings">
     /// For both; the web process does not get what only the store process needs.
     /// </param>
+    /// <param name="storeRole">What it starts first.</param>
+    /// <param name="webRole">What it starts then.</param>
     /// <param name="logs">Deaths and restarts go there.</param>
     /// <param name="output">
     /// Where a person reads where the letterbox is open; what the children print goes there too.
     /// </param>
     /// <param name="signal">When to stop.</param>
     public static async Task<int> RunAsync(
-        Settings settings, ILoggerFactory logs, TextWriter output, StopSignal signal)
+        Settings settings, Role storeRole, Role webRole, ILoggerFactory logs, TextWriter output,
+        StopSignal signal)
     {
         ILogger log = logs.CreateLogger("letterbox");
-        var store = new Keeper("store", OwnCommand("store"), Setting.Socket, output, log);
-        var web = new Keeper("web", OwnCommand("web"), Setting.Http, output, log);
+        var store = new Keeper(storeRole, OwnCommand(storeRole.Name), output, log);
+        var web = new Keeper(webRole, OwnCommand(webRole.Name), output, log);
         using var stopStore = new CancellationTokenSource();
         using var stopWeb = new CancellationTokenSource();
         var stopping = new TaskCompletionSource();

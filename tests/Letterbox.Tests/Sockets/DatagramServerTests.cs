@@ -156,7 +156,7 @@ public sealed class DatagramServerTests : IAsyncDisposable
         var mailbox = new Mailbox();
         using var server = new DatagramServer(
             new IPEndPoint(IPAddress.Loopback, 0), mailbox.DeliverAsync,
-            new StoreStatus(() => null, () => [], default, time), inFlightMax: 1000, time,
+            new StoreStatus(() => new Readiness([], []), default, time), inFlightMax: 1000, time,
             NullLogger.Instance);
         using UdpClient client = Connect(server.EndPoint);
         for (int i = 0; i < DatagramServer.PerTurn + 1; i++)

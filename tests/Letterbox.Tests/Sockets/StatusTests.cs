@@ -169,7 +169,7 @@ public sealed class StatusTests : IAsyncDisposable
         var address = new Address("127.0.0.1", 0);
         var server = new SocketServer(
             address, message => new(_answer ?? Receipt.Stored(message.Id)), new SocketLimits(), _time,
-            NullLogger.Instance, notes: () => _notes);
+            NullLogger.Instance, state: () => new Readiness([], _notes));
         server.Start();
         _servers.Add(server);
         return address.WithPort(server.EndPoint.Port);

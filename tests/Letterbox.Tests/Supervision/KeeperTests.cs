@@ -1,6 +1,7 @@
 // The state table on top of Keeper.cs, with a shell in the role of the child.
 
 using Letterbox.Supervision;
+using Letterbox.Tests.Support;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Letterbox.Tests.Supervision;
@@ -9,6 +10,9 @@ public sealed class KeeperTests : IDisposable
 {
     // Ready, and not listening for the end of its leash.
     private const string Deaf = "echo store ready on 127.0.0.1:41; exec sleep 1000";
+
+    private static readonly Role s_role =
+        new("store", Setting.Socket, static (_, _) => Task.FromResult<bool?>(true));
 
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("letterbox-");
     private readonly StringWriter _output = new();
@@ -50,7 +54,7 @@ public sealed class KeeperTests : IDisposable
     [Fact]
     public async Task What_cannot_be_executed_is_given_up()
     {
-        var keeper = new Keeper("store", ["/no/such/program"], Setting.Socket, _output, NullLogger.Instance);
+        var keeper = new Keeper(s_role, ["/no/such/program"], _output, NullLogger.Instance);
         Assert.Equal(ExitStatus.Failed, await Run(keeper));
     }
 
@@ -99,6 +103,34 @@ public sealed class KeeperTests : IDisposable
     }
 
     [Fact]
+    public async Task A_child_that_hangs_is_killed_and_started_again()
+    {
+        string again = Path.Combine(_folder.FullName, "again");
+        string script =
+            $"""
+            if [ -e {again} ]; then echo the second; fi
+            touch {again}
+            {Deaf}
+            """;
+        var time = new ManualTime();
+        var log = new RecordingLog();
+        var role = s_role with { Probe = static (_, _) => Task.FromResult<bool?>(false) };
+        var keeper = new Keeper(role, ["/bin/sh", "-c", script], _output, log) { Time = time };
+        Task<int> end = Run(keeper);
+        while (!_output.ToString().Contains("the second", StringComparison.Ordinal))
+        {
+            Assert.False(end.IsCompleted);
+            time.Advance(LivenessMonitor.AskEvery);
+            await Task.Yield();
+        }
+
+        Assert.Contains(log.Lines, static line => line.EndsWith("hangs: killed", StringComparison.Ordinal));
+        await _stop.CancelAsync();
+        await _atOnce.CancelAsync();
+        Assert.Equal(ExitStatus.Ok, await end);
+    }
+
+    [Fact]
     public async Task A_child_that_does_not_stop_is_killed()
     {
         Keeper keeper = Keep(Deaf, stopMax: TimeSpan.FromMilliseconds(50));
@@ -123,7 +155,7 @@ public sealed class KeeperTests : IDisposable
     private Keeper Keep(string script, TimeSpan? startMax = null, TimeSpan? stopMax = null)
     {
         TimeSpan ever = TimeSpan.FromDays(1);
-        return new Keeper("store", ["/bin/sh", "-c", script], Setting.Socket, _output, NullLogger.Instance)
+        return new Keeper(s_role, ["/bin/sh", "-c", script], _output, NullLogger.Instance)
         {
             StartMax = startMax ?? ever,
             StopMax = stopMax ?? ever,

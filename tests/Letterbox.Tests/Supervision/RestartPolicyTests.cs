@@ -29,15 +29,16 @@ public sealed class RestartPolicyTests
     }
 
     [Fact]
-    public void A_child_that_was_ready_once_gets_ten_starts_and_a_ready_one_ends_the_row()
+    public void A_child_that_was_ready_once_is_never_given_up_but_starts_that_fail_become_rare()
     {
         var policy = new RestartPolicy();
         var failed = new ChildEnd(false, TimeSpan.Zero, 2);
         Assert.NotNull(policy.After(s_killed).Delay);
-        for (int i = 1; i < RestartPolicy.FailedStartsMax; i++) Assert.NotNull(policy.After(failed).Delay);
-        Assert.NotNull(policy.After(s_killed).Delay);
-        for (int i = 1; i < RestartPolicy.FailedStartsMax; i++) Assert.NotNull(policy.After(failed).Delay);
-        Assert.Equal(new RestartDecision(null, ExitStatus.Usage), policy.After(failed));
+        for (int i = 1; i < RestartPolicy.FailedStartsMax; i++)
+            Assert.InRange(policy.After(failed).Delay!.Value, RestartPolicy.DelayMin, RestartPolicy.DelayMax);
+        for (int i = 0; i < 1000; i++)
+            Assert.Equal(RestartPolicy.DelayOfFailing, policy.After(failed).Delay);
+        Assert.InRange(policy.After(s_killed).Delay!.Value, RestartPolicy.DelayMin, RestartPolicy.DelayMax);
     }
 
     [Fact]
