@@ -6,15 +6,16 @@
 // full, lines are dropped and their number is logged: a terminal that stands still must not hold up messages.
 
 using System.Globalization;
+using System.Runtime.InteropServices;
+using System.Text;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Logging.Console;
 using Microsoft.Extensions.Options;
-using Microsoft.Win32.SafeHandles;
 
 namespace Letterbox;
 
-internal static class Logs
+internal static partial class Logs
 {
     public const int LinesMax = 4_096;
 
@@ -36,16 +37,34 @@ internal static class Logs
         return logs;
     }
 
-    /// <summary>
-    /// Standard error as a stream of its own. What is written to the one of <see cref="Console"/> holds the
-    /// lock of standard output: a full pipe there would keep the ready line from being written.
-    /// </summary>
-    public static void SetStandardError() => Console.SetError(new StreamWriter(
-        new FileStream(new SafeFileHandle(2, ownsHandle: false), FileAccess.Write, bufferSize: 0),
-        bufferSize: 4096)
+    /// <summary>Puts <see cref="StandardError"/> in the place of the console's own.</summary>
+    public static void SetStandardError() => Console.SetError(new StandardError());
+
+    // What is written to the console's own standard error holds the lock of standard output: a full pipe
+    // there would keep the ready line from being written. A FileStream keeps an offset of its own, and would
+    // overwrite what the other processes write to the same file. So: write(2). A line that cannot be written
+    // is lost, and the next one is tried.
+    private sealed partial class StandardError : TextWriter
     {
-        AutoFlush = true,
-    });
+        public override Encoding Encoding => Encoding.UTF8;
+
+        public override void Write(char value) => Write(value.ToString());
+
+        public override void WriteLine(string? value) => Write(value + '\n');
+
+        public override void Write(string? value)
+        {
+            ReadOnlySpan<byte> rest = Encoding.GetBytes(value ?? "");
+            for (nint written; !rest.IsEmpty; rest = rest[(int)written..])
+            {
+                written = Write(2, rest, rest.Length);
+                if (written < 0) return;
+            }
+        }
+
+        [LibraryImport("libc", EntryPoint = "write")]
+        private static partial nint Write(int descriptor, ReadOnlySpan<byte> bytes, nint count);
+    }
 
     private sealed class FixedOptions(ConsoleLoggerOptions options) : IOptionsMonitor<ConsoleLoggerOptions>
     {

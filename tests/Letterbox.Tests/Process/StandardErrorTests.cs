@@ -24,6 +24,23 @@ public sealed class StandardErrorTests
         exec "$@" 2>&-
         """;
 
+    [Fact]
+    public async Task The_processes_share_a_file_and_no_line_is_lost()
+    {
+        using var folder = new TempFolder();
+        string file = folder.File("log");
+        await using LetterboxProcess letterbox = await LetterboxProcess.StartAsync(
+            variables: new() { ["LETTERBOX_LOG"] = "debug" },
+            under: ["sh", "-c", "exec \"$@\" 2>\"$0\"", file]);
+        letterbox.Signal(LetterboxProcess.SigTerm);
+        Assert.Equal(ExitStatus.Ok, await letterbox.EndedAsync());
+        string[] lines = await File.ReadAllLinesAsync(file);
+        Assert.All(lines, static line => Assert.Matches("^[0-9-]{10} [0-9:.]{12} [a-z]{4} [a-z]+: ", line));
+        Assert.Contains(lines, static line => line.Contains("store is stopped", StringComparison.Ordinal));
+        foreach (string role in (string[])["store", "link", "letterbox"])
+            Assert.Contains(lines, line => line.Contains($" {role}: ", StringComparison.Ordinal));
+    }
+
     [Theory]
     [InlineData(Full)]
     [InlineData(Gone)]
