@@ -45,7 +45,7 @@ public static class StoreProcess
         if (journal is null) return ExitStatus.Ok;
         await using Relay? relay = mongo is null
             ? null
-            : new Relay(journal, mongo.Insert, settings.JournalKeep, time, logs.CreateLogger("relay"));
+            : new Relay(journal, mongo.InsertAsync, settings.JournalKeep, time, logs.CreateLogger("relay"));
         using var tls = MutualTls.Load(settings);
         using var server = new SocketServer(
             settings.Socket, journal.AppendAsync, new SocketLimits(), time, log, tls, Notes);
