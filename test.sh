@@ -23,12 +23,10 @@ export DOTNET_EnableDiagnostics=0
 export MSBUILDDISABLENODEREUSE=1 DOTNET_CLI_USE_MSBUILD_SERVER=0 UseSharedCompilation=false
 export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1
 
-has_library() { { ldconfig -p || /sbin/ldconfig -p; } 2>/dev/null | grep -q "$1"; }
 has_program() { command -v "$1" >/dev/null; }
 
 # One line for each thing that is missing: the packages that bring it, in the order of preference.
 missing() {
-  has_library 'libmongoc-1\.0\.so\.0\|libmongoc2\.so\.2' || echo "libmongoc-1.0-0t64 libmongoc-1.0-0 libmongoc2-2"
   has_program chromium || echo "chromium"
   has_program strace || echo "strace"
   has_program clang || has_program gcc || echo "clang"
@@ -88,9 +86,11 @@ dotnet restore --disable-build-servers -v quiet
 dotnet format --verify-no-changes --no-restore
 dotnet build --configuration "$configuration" --no-restore --disable-build-servers -warnaserror -v quiet
 publish src/Letterbox letterbox
+publish tests/NativeTests nativetests
 export LETTERBOX_TEST_EXECUTABLE=$PWD/$native/letterbox/letterbox
 
 filter=()
 for word in "$@"; do filter+=(-method "*$word*"); done
 run dotnet exec "tests/Letterbox.Tests/bin/$configuration/net10.0/Letterbox.Tests.dll"
+run "$native/nativetests/NativeTests"
 if [ "$passed" = 0 ] || [ "$failed" != 0 ]; then exit 1; fi

@@ -21,14 +21,15 @@ public static class AuditCommand
         {
             noExtra,
         };
-        audit.SetAction((line, _) => Task.FromResult(Run(read(line), extra: !line.GetValue(noExtra))));
+        audit.SetAction((line, _) => RunAsync(read(line), extra: !line.GetValue(noExtra)));
         return audit;
     }
 
-    private static int Run(Settings settings, bool extra)
+    private static async Task<int> RunAsync(Settings settings, bool extra)
     {
         using JournalReader journal = JournalReader.Open(settings.JournalPath);
         using MongoStore? mongo = MongoStore.Open(settings);
-        return new Audit(journal, Console.Out).Run(mongo, extra) ? ExitStatus.Ok : ExitStatus.Failed;
+        bool well = await new Audit(journal, Console.Out).RunAsync(mongo, extra);
+        return well ? ExitStatus.Ok : ExitStatus.Failed;
     }
 }

@@ -59,8 +59,8 @@ public sealed record Setting(string Variable, string? Option, string Default, st
         "file with the connection string, such as a Docker secret; instead of the variable above");
 
     /// <summary>Database in MongoDB.</summary>
-    public static readonly Setting MongoDatabase = new("LETTERBOX_MONGODB_DATABASE", null, "letterbox",
-        "database in MongoDB");
+    public static readonly Setting MongoDatabase = new("LETTERBOX_MONGODB_DATABASE", null,
+        "(that of the connection string, or letterbox)", "database in MongoDB");
 
     /// <summary>Collection in MongoDB.</summary>
     public static readonly Setting MongoCollection = new("LETTERBOX_MONGODB_COLLECTION", null, "messages",

@@ -59,7 +59,7 @@ public sealed record Settings
     public string? MongoUriFile { get; init; }
 
     /// <summary>Database of the messages in MongoDB.</summary>
-    public string MongoDatabase { get; init; } = "letterbox";
+    public string? MongoDatabase { get; init; }
 
     /// <summary>Collection of the messages in MongoDB.</summary>
     public string MongoCollection { get; init; } = "messages";
@@ -119,7 +119,7 @@ public sealed record Settings
             Site = source.Get(Setting.Site, usual.Site, ExistingFolder, "a folder that exists"),
             MongoUri = MongoUriOf(source, mongoUriFile),
             MongoUriFile = mongoUriFile,
-            MongoDatabase = source.Text(Setting.MongoDatabase) ?? usual.MongoDatabase,
+            MongoDatabase = source.Text(Setting.MongoDatabase),
             MongoCollection = source.Text(Setting.MongoCollection) ?? usual.MongoCollection,
             JournalKeep = source.Get(
                 Setting.JournalKeep, usual.JournalKeep, Duration.TryParse, Duration.Expected),

@@ -34,17 +34,17 @@ internal sealed class Audit(JournalReader journal, TextWriter output)
     /// <param name="mongo"><c>null</c>: only the journal itself is checked.</param>
     /// <param name="extra">Look for extra documents too, which reads those that MongoDB got of late.</param>
     /// <exception cref="StoreException">The journal or MongoDB cannot be read.</exception>
-    public bool Run(MongoStore? mongo, bool extra)
+    public async Task<bool> RunAsync(MongoStore? mongo, bool extra)
     {
         foreach (string fault in journal.CheckIntegrity()) Find(ref _damaged, "damaged", fault);
-        CheckMessages(mongo);
+        await CheckMessagesAsync(mongo);
         string? since = mongo is not null && extra ? ExtraSince() : null;
         if (since is not null) CheckExtra(mongo!, since);
         Summarise(mongo is not null, since);
         return _damaged + _illegal + _missing + _different + _extra == 0;
     }
 
-    private void CheckMessages(MongoStore? mongo)
+    private async Task CheckMessagesAsync(MongoStore? mongo)
     {
         long last = 0;
         while (true)
@@ -54,8 +54,9 @@ internal sealed class Audit(JournalReader journal, TextWriter output)
             IReadOnlyList<JournalEntry> page = journal.ReadAfter(last);
             if (page.Count == 0) return;
             last = page[^1].Sequence;
-            IReadOnlyDictionary<ObjectId, StoredMessage>? there =
-                mongo?.Find([.. page.Select(static entry => entry.Message.Id)]);
+            IReadOnlyDictionary<ObjectId, StoredMessage>? there = mongo is null
+                ? null
+                : await mongo.FindAsync([.. page.Select(static entry => entry.Message.Id)]);
             foreach (JournalEntry entry in page)
             {
                 CheckLegal(entry);

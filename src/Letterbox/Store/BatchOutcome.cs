@@ -12,9 +12,8 @@ namespace Letterbox.Store;
 public sealed record BatchOutcome(bool Stored, string? Fault, IReadOnlyList<RefusedEntry> Refused)
 {
     /// <summary>
-    /// Whether the fault is one of the place, such as a wrong password or a full disk: somebody has to mend
-    /// it, and trying again soon will not help. To be believed when it comes twice in a row, see
-    /// MongoFailure.cs.
+    /// Whether the fault is one of the place, such as a wrong password or a full disk: a person has to fix
+    /// it, and trying again soon will not help.
     /// </summary>
     public bool OfThePlace { get; init; }
 

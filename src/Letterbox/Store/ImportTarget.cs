@@ -46,11 +46,10 @@ internal static class ImportTarget
         return new ImportOutcome(imported, stored - imported, refused, fault);
     };
 
-    /// <summary>Into MongoDB. Blocks its thread.</summary>
+    /// <summary>Into MongoDB.</summary>
     public static ImportBatch Mongo(MongoStore mongo, TimeProvider time) => async batch =>
     {
         IReadOnlyDictionary<ObjectId, StoredMessage>? there = null;
-        bool placeBefore = false;
         for (int tries = 1; ; tries++)
         {
             string? fault;
@@ -58,8 +57,8 @@ internal static class ImportTarget
             try
             {
                 // Looked at once, before the first try: later it is not known whose work it is.
-                there ??= mongo.Find([.. batch.Select(static entry => entry.Message.Id)]);
-                BatchOutcome outcome = mongo.Insert(batch);
+                there ??= await mongo.FindAsync([.. batch.Select(static entry => entry.Message.Id)]);
+                BatchOutcome outcome = await mongo.InsertAsync(batch, CancellationToken.None);
                 if (outcome.Stored) return Count(batch, there, outcome.Refused);
                 fault = outcome.Fault ?? "no reason was given";
                 place = outcome.OfThePlace;
@@ -69,9 +68,7 @@ internal static class ImportTarget
                 fault = e.Message;
             }
 
-            // The first may be a login that an election cut short.
-            if (tries == Tries || (place && placeBefore)) return new ImportOutcome(0, 0, [], fault);
-            placeBefore = place;
+            if (tries == Tries || place) return new ImportOutcome(0, 0, [], fault);
             await Task.Delay(s_pause, time);
         }
     };
@@ -97,7 +94,7 @@ internal static class ImportTarget
         [
             .. from entry in refused
                let taken = Receipt.Taken(batch[entry.Index].Message.Id).Reason
-               select entry.Reason == MongoStore.Conflict ? entry with { Reason = taken } : entry,
+               select entry.Reason == RefusedEntry.Conflict ? entry with { Reason = taken } : entry,
         ];
         return new ImportOutcome(imported, batch.Count - refused.Count - imported, told);
     }

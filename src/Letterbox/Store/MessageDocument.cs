@@ -2,40 +2,79 @@
 //
 //     { _id: ObjectId, date: "2022-10-29 20:20:58.020261", username: "krabaton", message: "First message" }
 
+using System.Text;
+using MongoDB.Bson;
+using MongoDB.Bson.IO;
+using MongoDB.Bson.Serialization;
+using MongoDB.Bson.Serialization.Serializers;
+using BsonObjectId = MongoDB.Bson.ObjectId;
+
 namespace Letterbox.Store;
 
-/// <summary>The document of a message.</summary>
-internal static class MessageDocument
+/// <summary>
+/// Writes a message straight into the driver's output and reads it from its input: no document in between.
+/// </summary>
+internal sealed class MessageDocument : SerializerBase<StoredMessage>
 {
-    /// <summary>Appends the message as element <paramref name="index"/> of an array.</summary>
-    public static void Write(BsonWriter bson, int index, StoredMessage message)
+    public static readonly MessageDocument Instance = new();
+
+    /// <summary>Length of its document in bytes, roughly.</summary>
+    public static int SizeOf(StoredMessage message) =>
+        Encoding.UTF8.GetByteCount(message.Username) + Encoding.UTF8.GetByteCount(message.Text) + 100;
+
+    public static BsonObjectId ToBson(ObjectId id)
     {
-        int document = bson.Begin(index);
-        bson.ObjectId("_id"u8, message.Id);
-        bson.String("date"u8, message.Date);
-        bson.String("username"u8, message.Username);
-        bson.String("message"u8, message.Text);
-        bson.End(document);
+        byte[] bytes = new byte[ObjectId.Size];
+        id.Write(bytes);
+        return new BsonObjectId(bytes);
+    }
+
+    public override void Serialize(
+        BsonSerializationContext context, BsonSerializationArgs args, StoredMessage value)
+    {
+        IBsonWriter bson = context.Writer;
+        bson.WriteStartDocument();
+        bson.WriteName("_id");
+        bson.WriteObjectId(ToBson(value.Id));
+        bson.WriteString("date", value.Date);
+        bson.WriteString("username", value.Username);
+        bson.WriteString("message", value.Text);
+        bson.WriteEndDocument();
     }
 
     /// <summary>
-    /// Reads a document that may be anybody's: a field that is missing or of another type is empty, others
-    /// are passed over.
+    /// Reads a document that may come from any program: a field that is missing or of another type is empty,
+    /// other fields are skipped.
     /// </summary>
-    /// <exception cref="InvalidDataException">The bytes are not BSON.</exception>
-    public static StoredMessage Read(ReadOnlySpan<byte> document)
+    public override StoredMessage Deserialize(
+        BsonDeserializationContext context, BsonDeserializationArgs args)
     {
+        IBsonReader bson = context.Reader;
         ObjectId id = default;
         string date = "", username = "", text = "";
-        var bson = new BsonReader(document);
-        while (bson.Read())
+        bson.ReadStartDocument();
+        while (bson.ReadBsonType() != BsonType.EndOfDocument)
         {
-            if (bson.Name.SequenceEqual("_id"u8)) id = bson.AsObjectId ?? default;
-            else if (bson.Name.SequenceEqual("date"u8)) date = bson.AsString ?? "";
-            else if (bson.Name.SequenceEqual("username"u8)) username = bson.AsString ?? "";
-            else if (bson.Name.SequenceEqual("message"u8)) text = bson.AsString ?? "";
+            switch (bson.ReadName())
+            {
+                case "_id" when bson.CurrentBsonType == BsonType.ObjectId: id = ReadId(bson); break;
+                case "date" when bson.CurrentBsonType == BsonType.String: date = bson.ReadString(); break;
+                case "username" when bson.CurrentBsonType == BsonType.String:
+                    username = bson.ReadString();
+                    break;
+                case "message" when bson.CurrentBsonType == BsonType.String: text = bson.ReadString(); break;
+                default: bson.SkipValue(); break;
+            }
         }
 
+        bson.ReadEndDocument();
         return new StoredMessage(id, date, username, text);
+    }
+
+    private static ObjectId ReadId(IBsonReader bson)
+    {
+        Span<byte> id = stackalloc byte[ObjectId.Size];
+        bson.ReadObjectId().ToByteSpan(id);
+        return ObjectId.Read(id);
     }
 }

@@ -1,22 +1,23 @@
 // What a failure of MongoDB means, by its code.
 //
-//    meaning     of a whole command, or a connection      of one document in it
+//    meaning     of a whole command, or a login           of one document in it
 //    ----------  ---------------------------------------  --------------------------------------------------
 //    transient   all but those below: the connection,     91, 189, 10107 and others that the server calls
 //                an election, not durable yet             retryable, or any at all under its label
 //    place       13 not authorised, 18 and 8000 not       13, 14031
-//                authenticated, 14031 disk full;
-//                libmongoc's own: client 11
+//                authenticated, 14031 disk full
 //    duplicate                                            11000
 //    poison                                               121 failed validation, 10334 too large, 17280 index
 //                                                         key too large
 //    doubtful                                             all others
 //
-// libmongoc tells a code together with the domain that it is of: 17 is the server's, 11 the same as older
-// servers tell it, 1 the client's. 8000 is what Atlas says of a wrong password.
-//
-// libmongoc calls any failure during a login client 11, an election or a connection that breaks among them.
-// So a fault of the place is believed when it comes a second time in a row; until then it is of the moment.
+// 8000 is what Atlas says of a wrong password.
+
+using System.Net;
+using MongoDB.Bson;
+using MongoDB.Driver;
+using MongoDB.Driver.Core.Clusters;
+using MongoDB.Driver.Core.Servers;
 
 namespace Letterbox.Store;
 
@@ -29,10 +30,10 @@ internal enum Refusal
     /// <summary>The document is at fault, and always will be.</summary>
     Poison,
 
-    /// <summary>The place is at fault, until somebody mends it.</summary>
+    /// <summary>The place is at fault, until a person fixes it.</summary>
     Place,
 
-    /// <summary>The moment is at fault.</summary>
+    /// <summary>It may work in a moment.</summary>
     Transient,
 
     /// <summary>Not known here.</summary>
@@ -41,25 +42,23 @@ internal enum Refusal
 
 /// <summary>Why nothing is certain of what was asked of MongoDB.</summary>
 /// <param name="Reason">Fit for a log: one line, never with a password.</param>
-/// <param name="OfThePlace">
-/// Whether, if it comes again, somebody has to mend something before it can work.
-/// </param>
+/// <param name="OfThePlace">Whether a person has to fix something before it can work.</param>
 internal sealed record MongoFailure(string Reason, bool OfThePlace = false)
 {
-    private const uint ClientDomain = 1, CommandDomain = 11, ServerDomain = 17;
-    private const uint ClientAuthenticate = 11;
+    private const int ReasonMax = 500;
 
-    /// <summary>What libmongoc tells.</summary>
-    public static MongoFailure Of(BsonError error)
+    /// <summary>What the driver threw; <paramref name="cluster"/> is what it knows of the servers.</summary>
+    public static MongoFailure Of(Exception e, ClusterDescription? cluster)
     {
-        if (error.Domain == 0 && error.Code == 0) return new("libmongoc failed without a reason");
-        bool place = error.Domain switch
+        for (Exception? inner = e; inner is not null; inner = inner.InnerException)
         {
-            ClientDomain => error.Code == ClientAuthenticate,
-            CommandDomain or ServerDomain => Meaning(error.Code) == Refusal.Place,
-            _ => false,
-        };
-        return new($"{error.Message} (libmongoc {error.Domain}/{error.Code})", place);
+            if (inner is MongoCommandException command) return Of(command.Result);
+        }
+
+        // The driver's own text describes the whole cluster on several pages.
+        if (e is TimeoutException && cluster is not null) return new(Describe(cluster));
+        Exception innermost = e.GetBaseException();
+        return new(OneLine(innermost == e ? e.Message : $"{e.Message} {innermost.Message}"));
     }
 
     /// <summary>What a code of the server means for the document that it is about.</summary>
@@ -73,4 +72,37 @@ internal sealed record MongoFailure(string Reason, bool OfThePlace = false)
             => Refusal.Transient,
         _ => Refusal.Doubtful,
     };
+
+    /// <summary>The text as one line that is not too long for a log.</summary>
+    public static string OneLine(string text) =>
+        text[..Math.Min(text.Length, ReasonMax)].ReplaceLineEndings(" ");
+
+    // The answer to a command: it failed, or was done but is not durable yet.
+    private static MongoFailure Of(BsonDocument answer)
+    {
+        if (answer.GetValue("writeConcernError", 0) is BsonDocument notDurable)
+            return new(ServerError.Read(notDurable).ToString());
+        var error = ServerError.Read(answer);
+        return new(error.ToString(), Meaning(error.Code) == Refusal.Place);
+    }
+
+    private static string Describe(ClusterDescription cluster)
+    {
+        IEnumerable<string> servers = cluster.Servers.Select(
+            static server => $"{Name(server.EndPoint)}: {State(server)}");
+        if (cluster.DnsMonitorException is { } dns) servers = servers.Append(dns.GetBaseException().Message);
+        return OneLine($"no server takes writes ({string.Join("; ", servers)})");
+    }
+
+    private static string State(ServerDescription server) => server.HeartbeatException is { } e
+        ? e.GetBaseException().Message
+        : server.Type switch
+        {
+            ServerType.Unknown => "no answer yet",
+            ServerType.ReplicaSetSecondary => "is a secondary",
+            var type => $"is a {type}",
+        };
+
+    private static string Name(EndPoint at) =>
+        at is DnsEndPoint dns ? $"{dns.Host}:{dns.Port}" : at.ToString() ?? "";
 }

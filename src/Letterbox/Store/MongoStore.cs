@@ -19,18 +19,20 @@
 // noop_writes_wait_for_write_concern.js inserts a duplicate). So with no writeConcernError, 11000 is
 // durable too.
 
+using System.Diagnostics.CodeAnalysis;
+using MongoDB.Bson;
+using MongoDB.Bson.Serialization;
+using MongoDB.Bson.Serialization.Serializers;
+using MongoDB.Driver;
+using MongoDB.Driver.Core.Clusters;
+
 namespace Letterbox.Store;
 
-/// <summary>One collection of messages in MongoDB.</summary>
-/// <remarks>
-/// Every call blocks its thread. <see cref="Insert"/> may be called on any thread; the listing is for one
-/// thread, which may be another.
-/// </remarks>
+/// <summary>
+/// One collection of messages in MongoDB. Safe on any thread, except that a listing is for one.
+/// </summary>
 public sealed class MongoStore : IStoredMessages
 {
-    /// <summary>The reason of an entry whose key is taken by a different document.</summary>
-    public const string Conflict = RefusedEntry.Conflict;
-
     // One command is one document to MongoDB, 16 MiB at most. Half of that, and one message over it.
     private const int DocumentsMax = 1_000;
     private const int CommandBytesMax = 8 * 1024 * 1024;
@@ -38,39 +40,39 @@ public sealed class MongoStore : IStoredMessages
     // Under the socket's 10 s: the server's answer, which says more than a broken connection, comes first.
     private const int WriteConcernMilliseconds = 5_000;
 
-    private static readonly byte[] s_durably = WriteOptions();
-    private static readonly byte[] s_oldestFirst = ListOptions();
-    private static readonly byte[] s_one = Document(static bson => bson.Int32("limit"u8, 1));
-    private static readonly byte[] s_plain = Document(static _ => { });
+    private static readonly BsonDocument s_durably =
+        new() { { "w", "majority" }, { "j", true }, { "wtimeout", WriteConcernMilliseconds } };
+    private static readonly BsonDocument s_oldestFirst = new() { { "date", 1 }, { "_id", 1 } };
 
-    private readonly string _uri;
-    private readonly string _database;
+    private readonly MongoUri _uri;
     private readonly string _collection;
     private readonly RecentlyListed _recent = new();
     private readonly Lock _gate = new();
-    private MongoPool? _pool;
-    private volatile bool _closed;
+    private MongoClient? _client;
+    private ICluster? _cluster;
+    private bool _closed;
 
-    private MongoStore(string uri, string database, string collection) =>
-        (_uri, _database, _collection) = (uri, database, collection);
+    // Compiled ahead of time the driver finds these by reflection only, and the compiler leaves them out.
+    [DynamicDependency(
+        DynamicallyAccessedMemberTypes.PublicConstructors, typeof(BsonDocumentWrapperSerializer))]
+    static MongoStore()
+    {
+        BsonDefaults.DynamicArraySerializer = BsonArraySerializer.Instance;
+        BsonDefaults.DynamicDocumentSerializer = BsonDocumentSerializer.Instance;
+        BsonSerializer.RegisterSerializer(MessageDocument.Instance);
+    }
+
+    private MongoStore(MongoUri uri, string collection) => (_uri, _collection) = (uri, collection);
 
     /// <summary>
-    /// Loads libmongoc and reads the connection string. MongoDB itself may be away; connections are made
-    /// when needed.
+    /// Reads the connection string. MongoDB itself may be away; connections are made when needed.
     /// </summary>
     /// <param name="uri">A connection string; what it does not say of timeouts is set.</param>
-    /// <param name="database">Name of the database.</param>
+    /// <param name="database">Name of the database; without, the one of the URI, or letterbox.</param>
     /// <param name="collection">Name of the collection.</param>
-    /// <exception cref="StoreException">No libmongoc, or a connection string that cannot be used.</exception>
-    public static MongoStore Open(string uri, string database, string collection)
-    {
-        var store = new MongoStore(uri, database, collection);
-        // The pool of an SRV name is made by a look-up in DNS, and DNS that is away is an outage like others:
-        // it is tried again when there is something to bring.
-        if (uri.StartsWith("mongodb+srv://", StringComparison.Ordinal)) MongoUri.Check(uri);
-        else store.Pool();
-        return store;
-    }
+    /// <exception cref="StoreException">The connection string cannot be used.</exception>
+    public static MongoStore Open(string uri, string? database, string collection) =>
+        new(new MongoUri(uri, database), collection);
 
     /// <summary>The one that is configured; <c>null</c>: none is.</summary>
     /// <exception cref="StoreException">As the other <c>Open</c>.</exception>
@@ -79,33 +81,29 @@ public sealed class MongoStore : IStoredMessages
 
     /// <summary>
     /// Stores a batch with write concern majority, journaled; it can be sent again any number of times.
-    /// Blocks for 5 s when MongoDB is away, for about 15 s when it hangs, unless the URI has timeouts of its
-    /// own.
+    /// Takes 5 s when MongoDB is away, about 15 s when it hangs, unless the URI has timeouts of its own.
     /// </summary>
-    public BatchOutcome Insert(IReadOnlyList<JournalEntry> batch)
+    public async Task<BatchOutcome> InsertAsync(IReadOnlyList<JournalEntry> batch, CancellationToken cancel)
     {
         var refused = new List<RefusedEntry>();
         try
         {
-            using MongoLease lease = Pool().Rent();
             for (int from = 0; from < batch.Count;)
             {
-                using var command = new BsonWriter();
-                int count = WriteInsert(command, batch, from);
-                if (Send(lease, command, batch, from, count, refused) is { } failure)
-                    return BatchOutcome.Of(failure);
-                from += count;
+                BsonArray documents = Documents(batch, from);
+                BsonDocument reply = await Database().RunCommandAsync(Insert(documents), null, cancel);
+                MongoFailure? failure =
+                    await JudgeAsync(InsertReply.Read(reply), batch, from, documents.Count, refused, cancel);
+                if (failure is not null) return BatchOutcome.Of(failure);
+                from += documents.Count;
             }
 
             return new BatchOutcome(Stored: true, Fault: null, refused);
         }
-        catch (InvalidDataException e)
+        // Of all kinds: a malformed answer throws whatever its bytes happen to break.
+        catch (Exception e)
         {
-            return BatchOutcome.Of(new MongoFailure($"MongoDB's answer holds {e.Message}"));
-        }
-        catch (StoreException e)
-        {
-            return BatchOutcome.Of(new MongoFailure(e.Message));
+            return BatchOutcome.Of(FailureOf(e));
         }
     }
 
@@ -138,209 +136,171 @@ public sealed class MongoStore : IStoredMessages
     /// What the primary has under these keys: one command, so a thousand or so at a time.
     /// </summary>
     /// <exception cref="StoreException">MongoDB is away.</exception>
-    public IReadOnlyDictionary<ObjectId, StoredMessage> Find(IReadOnlyList<ObjectId> keys)
+    public async Task<IReadOnlyDictionary<ObjectId, StoredMessage>> FindAsync(
+        IReadOnlyList<ObjectId> keys, CancellationToken cancel = default)
     {
-        using MongoLease lease = Pool().Rent();
-        var there = new Dictionary<ObjectId, StoredMessage>();
-        if (Find(lease, keys, there) is { } failure) throw Unreadable(failure.Reason);
-        return there;
+        try
+        {
+            return await FindKeysAsync(keys, cancel);
+        }
+        catch (Exception e)
+        {
+            throw Unreadable(e);
+        }
     }
 
-    /// <summary>
-    /// Asks the primary for one message, which takes a connection, a login and the right to read. Returns
-    /// why that failed, or <c>null</c>.
-    /// </summary>
-    public string? Ping()
-    {
-        using MongoLease lease = Pool().Rent();
-        using MongoCursor cursor = lease.Find(_database, _collection, s_plain, s_one, primary: true);
-        cursor.Read();
-        return cursor.Fault?.Reason;
-    }
-
-    /// <summary>Closes the connections, once the call or listing that is under way has ended.</summary>
+    /// <summary>Closes the connections; what is under way fails.</summary>
     public void Dispose()
     {
-        _closed = true;
-        // Not waited for: who has the lock may look up a name in DNS, and closes what he makes himself.
-        if (!_gate.TryEnter()) return;
-        try
+        lock (_gate)
         {
-            _pool?.Dispose();
-        }
-        finally
-        {
-            _gate.Exit();
+            _closed = true;
+            if (_client is null) return;
+            _client.Dispose();
+            // The driver keeps a cluster's connections and threads for the next client, unless told so.
+            if (_cluster is not null) ClusterRegistry.Instance.UnregisterAndDisposeCluster(_cluster);
         }
     }
 
-    private MongoPool Pool()
+    private IMongoDatabase Database()
     {
-        try
+        lock (_gate)
         {
-            lock (_gate)
+            ObjectDisposedException.ThrowIf(_closed, this);
+            // Not before there is something to bring: an SRV name is looked up here, and DNS that is away is
+            // an outage like others.
+            if (_client is null)
             {
-                ObjectDisposedException.ThrowIf(_closed, this);
-                return _pool ??= MongoPool.Open(_uri);
+                _client = new MongoClient(_uri.ToClientSettings());
+                _cluster = _client.Cluster;
             }
-        }
-        finally
-        {
-            if (_closed) Dispose();
+
+            return _client.GetDatabase(_uri.Database);
         }
     }
 
-    /// <summary>Writes an insert command of as many entries as one may hold. Returns how many.</summary>
-    private int WriteInsert(BsonWriter command, IReadOnlyList<JournalEntry> batch, int from)
+    private IMongoCollection<StoredMessage> Collection() =>
+        Database().GetCollection<StoredMessage>(_collection);
+
+    private BsonDocumentCommand<BsonDocument> Insert(BsonArray documents) => new(
+        new BsonDocument
+        {
+            { "insert", _collection }, { "ordered", false }, { "writeConcern", s_durably },
+            { "documents", documents },
+        },
+        BsonDocumentSerializer.Instance);
+
+    // As many as one command may hold.
+    private static BsonArray Documents(IReadOnlyList<JournalEntry> batch, int from)
     {
         int end = Math.Min(batch.Count, from + DocumentsMax);
-        int at = from;
-        int document = command.Begin();
-        command.String("insert"u8, _collection);
-        command.Bool("ordered"u8, false);
-        int documents = command.BeginArray("documents"u8);
-        while (at < end && command.Written.Length < CommandBytesMax)
+        var documents = new BsonArray(end - from);
+        for (int at = from, bytes = 0; at < end && bytes < CommandBytesMax; at++)
         {
-            MessageDocument.Write(command, at - from, batch[at].Message);
-            at++;
+            StoredMessage message = batch[at].Message;
+            bytes += MessageDocument.SizeOf(message);
+            documents.Add(new BsonDocumentWrapper(message, MessageDocument.Instance));
         }
 
-        command.End(documents);
-        command.End(document);
-        return at - from;
+        return documents;
     }
 
-    /// <summary>
-    /// Sends one command and judges the answer. Returns why nothing is certain, or <c>null</c>.
-    /// </summary>
-    private MongoFailure? Send(
-        MongoLease lease, BsonWriter command, IReadOnlyList<JournalEntry> batch, int from, int count,
-        List<RefusedEntry> refused)
+    // Returns why nothing is certain, or null.
+    private async Task<MongoFailure?> JudgeAsync(
+        InsertReply reply, IReadOnlyList<JournalEntry> batch, int from, int count,
+        List<RefusedEntry> refused, CancellationToken cancel)
     {
-        if (lease.Write(_database, command.Written, s_durably, out byte[] answer) is { } failure)
-            return failure;
-        InsertReply reply = InsertReply.Read(answer);
-        if (reply.WriteConcernFault is { } notDurable) return new(notDurable);
         long told = reply.Inserted + reply.Errors.Count;
         if (told < count) return new($"MongoDB's answer speaks of {told} of {count} messages");
 
-        var duplicates = new List<WriteError>();
-        foreach (WriteError error in reply.Errors)
+        var duplicates = new List<ServerError>();
+        foreach (ServerError error in reply.Errors)
         {
-            if ((uint)error.Index >= (uint)count)
+            if (error.Index < 0 || error.Index >= count)
                 return new($"MongoDB's answer names message {error.Index} of {count}");
-            string reason = InsertReply.Describe(error);
+            int index = from + (int)error.Index;
+            string reason = error.ToString();
             switch (MongoFailure.Meaning(error.Code))
             {
                 case Refusal.Duplicate: duplicates.Add(error); break;
-                case Refusal.Poison: refused.Add(new(from + error.Index, reason)); break;
+                case Refusal.Poison: refused.Add(new(index, reason)); break;
                 case Refusal.Place: return new(reason, OfThePlace: true);
                 case Refusal.Transient: return new(reason);
                 case Refusal.Doubtful when reply.IsTransient: return new(reason);
-                default: refused.Add(new(from + error.Index, reason, ForGood: false)); break;
+                default: refused.Add(new(index, reason, ForGood: false)); break;
             }
         }
 
-        return duplicates.Count == 0 ? null : JudgeDuplicates(lease, duplicates, batch, from, refused);
-    }
-
-    /// <summary>
-    /// Reads what stands under the keys that are taken. Returns why nothing is certain, or <c>null</c>.
-    /// </summary>
-    private MongoFailure? JudgeDuplicates(
-        MongoLease lease, List<WriteError> duplicates, IReadOnlyList<JournalEntry> batch, int from,
-        List<RefusedEntry> refused)
-    {
-        var there = new Dictionary<ObjectId, StoredMessage>();
-        ObjectId[] keys = [.. duplicates.Select(error => batch[from + error.Index].Message.Id)];
-        if (Find(lease, keys, there) is { } failure) return failure;
-        foreach (WriteError error in duplicates)
-        {
-            StoredMessage ours = batch[from + error.Index].Message;
-            if (!there.TryGetValue(ours.Id, out StoredMessage? stored))
-                refused.Add(new(from + error.Index, InsertReply.Describe(error)));
-            else if (!ours.IsSameAs(stored))
-                refused.Add(new(from + error.Index, Conflict));
-        }
-
+        if (duplicates.Count > 0) await JudgeDuplicatesAsync(duplicates, batch, from, refused, cancel);
         return null;
     }
 
-    /// <summary>Fills in what stands under the keys. Returns why that failed, or <c>null</c>.</summary>
-    private MongoFailure? Find(
-        MongoLease lease, IReadOnlyList<ObjectId> keys, Dictionary<ObjectId, StoredMessage> there)
+    // Reads what stands under the keys that are taken.
+    private async Task JudgeDuplicatesAsync(
+        List<ServerError> duplicates, IReadOnlyList<JournalEntry> batch, int from,
+        List<RefusedEntry> refused, CancellationToken cancel)
     {
-        byte[] filter = Document(bson =>
+        ObjectId[] keys = [.. duplicates.Select(error => batch[from + (int)error.Index].Message.Id)];
+        Dictionary<ObjectId, StoredMessage> there = await FindKeysAsync(keys, cancel);
+        foreach (ServerError error in duplicates)
         {
-            int id = bson.Begin("_id"u8);
-            int array = bson.BeginArray("$in"u8);
-            for (int i = 0; i < keys.Count; i++) bson.ObjectId(i, keys[i]);
-            bson.End(array);
-            bson.End(id);
-        });
+            int index = from + (int)error.Index;
+            StoredMessage ours = batch[index].Message;
+            if (!there.TryGetValue(ours.Id, out StoredMessage? stored))
+                refused.Add(new(index, error.ToString()));
+            else if (!ours.IsSameAs(stored))
+                refused.Add(new(index, RefusedEntry.Conflict));
+        }
+    }
+
+    private async Task<Dictionary<ObjectId, StoredMessage>> FindKeysAsync(
+        IReadOnlyList<ObjectId> keys, CancellationToken cancel)
+    {
+        var filter = new BsonDocument("_id", new BsonDocument("$in", new BsonArray(
+            keys.Select(MessageDocument.ToBson))));
         // The primary is asked: a secondary that the URI prefers may not have heard of the document yet.
-        using MongoCursor cursor = lease.Find(_database, _collection, filter, s_plain, primary: true);
-        while (cursor.Read())
+        IMongoCollection<StoredMessage> primary = Collection().WithReadPreference(ReadPreference.Primary);
+        using IAsyncCursor<StoredMessage> cursor = await primary.FindAsync(
+            (FilterDefinition<StoredMessage>)filter, cancellationToken: cancel);
+        var there = new Dictionary<ObjectId, StoredMessage>();
+        while (await cursor.MoveNextAsync(cancel))
         {
-            StoredMessage message = Decode(cursor);
-            there[message.Id] = message;
+            foreach (StoredMessage message in cursor.Current) there[message.Id] = message;
         }
 
-        return cursor.Fault;
+        return there;
     }
 
     private IEnumerable<StoredMessage> Read(string? since)
     {
-        byte[] filter = since is null ? s_plain : Document(bson =>
+        BsonDocument filter = since is null ? [] : new("date", new BsonDocument("$gte", since));
+        var options = new FindOptions<StoredMessage>
         {
-            int date = bson.Begin("date"u8);
-            bson.String("$gte"u8, since);
-            bson.End(date);
-        });
-        using MongoLease lease = Pool().Rent();
-        using MongoCursor cursor = lease.Find(_database, _collection, filter, s_oldestFirst, primary: false);
-        while (cursor.Read()) yield return Decode(cursor);
-        if (cursor.Fault is { } failure) throw Unreadable(failure.Reason);
+            Sort = s_oldestFirst,
+            AllowDiskUse = true,
+            BatchSize = DocumentsMax,
+        };
+        using IAsyncCursor<StoredMessage> cursor = Readable(
+            () => Collection().FindSync((FilterDefinition<StoredMessage>)filter, options));
+        while (Readable(() => cursor.MoveNext()))
+        {
+            foreach (StoredMessage message in cursor.Current) yield return message;
+        }
     }
 
-    private static StoredMessage Decode(MongoCursor cursor)
+    private T Readable<T>(Func<T> read)
     {
         try
         {
-            return MessageDocument.Read(cursor.Current);
+            return read();
         }
-        catch (InvalidDataException e)
+        catch (Exception e)
         {
-            throw Unreadable($"its answer holds {e.Message}");
+            throw Unreadable(e);
         }
     }
 
-    private static StoreException Unreadable(string reason) => new($"cannot read from MongoDB: {reason}");
+    private StoreException Unreadable(Exception e) => new($"cannot read from MongoDB: {FailureOf(e).Reason}");
 
-    private static byte[] Document(Action<BsonWriter> elements)
-    {
-        using var bson = new BsonWriter();
-        int document = bson.Begin();
-        elements(bson);
-        bson.End(document);
-        return bson.Written.ToArray();
-    }
-
-    private static byte[] WriteOptions() => Document(static bson =>
-    {
-        int concern = bson.Begin("writeConcern"u8);
-        bson.String("w"u8, "majority");
-        bson.Bool("j"u8, true);
-        bson.Int32("wtimeout"u8, WriteConcernMilliseconds);
-        bson.End(concern);
-    });
-
-    private static byte[] ListOptions() => Document(static bson =>
-    {
-        int sort = bson.Begin("sort"u8);
-        bson.Int32("date"u8, 1);
-        bson.Int32("_id"u8, 1);
-        bson.End(sort);
-        bson.Bool("allowDiskUse"u8, true);
-    });
+    private MongoFailure FailureOf(Exception e) => MongoFailure.Of(e, _cluster?.Description);
 }

@@ -1,8 +1,8 @@
 // How long messages have not reached MongoDB, what is said of it, and when to try again.
 //
 //    a fault of the moment     100 ms, doubling to 5 s     told when it begins, and when it is over
-//    a fault of the place,     30 s                        told as well when it follows one of the moment:
-//    twice in a row                                        here somebody has to do something
+//    a fault of the place      30 s                        told as well when it follows one of the moment:
+//                                                          here somebody has to do something
 //
 // Each pause is between half of it and all of it, so that many stores do not come back in step.
 
@@ -19,7 +19,6 @@ internal sealed class Outage(ILogger log)
 
     private volatile string? _fault;
     private int _failures;
-    private bool _placeBefore;
     private bool _placeTold;
 
     /// <summary>Why messages do not reach MongoDB, fit for a log; <c>null</c> when they do.</summary>
@@ -30,10 +29,7 @@ internal sealed class Outage(ILogger log)
     {
         _fault = failure.Reason;
         _failures++;
-        // The first may be the login that an election cut short.
-        bool place = failure.OfThePlace && _placeBefore;
-        _placeBefore = failure.OfThePlace;
-        if (place && !_placeTold)
+        if (failure.OfThePlace && !_placeTold)
         {
             _placeTold = true;
             log.LogError(
@@ -47,7 +43,7 @@ internal sealed class Outage(ILogger log)
                 failure.Reason);
         }
 
-        return Jittered(place ? s_placePause : Pause());
+        return Jittered(failure.OfThePlace ? s_placePause : Pause());
     }
 
     /// <summary>Notes that messages reach MongoDB, and how many are still waiting.</summary>
@@ -57,7 +53,7 @@ internal sealed class Outage(ILogger log)
         log.LogInformation(
             "messages reach MongoDB again, after {Failures} failures; {Waiting} are waiting",
             _failures, waiting);
-        (_fault, _failures, _placeBefore, _placeTold) = (null, 0, false, false);
+        (_fault, _failures, _placeTold) = (null, 0, false);
     }
 
     private TimeSpan Pause()

@@ -22,10 +22,10 @@ using Microsoft.Extensions.Logging;
 namespace Letterbox.Store;
 
 /// <summary>
-/// Brings a batch to MongoDB; blocks until that is done or has failed. Called on several threads at once.
-/// A batch may come again, whole or in part, even after it was stored.
+/// Brings a batch to MongoDB. Called for several batches at once. A batch may come again, whole or in part,
+/// even after it was stored.
 /// </summary>
-public delegate BatchOutcome DeliverBatch(IReadOnlyList<JournalEntry> batch);
+public delegate Task<BatchOutcome> DeliverBatch(IReadOnlyList<JournalEntry> batch, CancellationToken cancel);
 
 /// <summary>
 /// Relays a journal to MongoDB on a thread of its own. The properties may be read on any thread.
@@ -60,6 +60,7 @@ public sealed class Relay : IAsyncDisposable
     private readonly Outage _outage;
     private readonly Doubt _doubt;
     private readonly CancellationTokenSource _stopping = new();
+    private readonly CancellationTokenSource _abandoned = new();
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly object _gate = new();
     private readonly Queue<Flight> _flights = new();
@@ -140,6 +141,7 @@ public sealed class Relay : IAsyncDisposable
         }
 
         _reader?.Dispose();
+        _abandoned.Cancel();
         _ended.SetResult();
     }
 
@@ -208,18 +210,18 @@ public sealed class Relay : IAsyncDisposable
     private Flight Start(IReadOnlyList<JournalEntry> batch)
     {
         var flight = new Flight(batch);
-        new Thread(() => Fly(flight)) { Name = "to MongoDB", IsBackground = true }.Start();
+        _ = Task.Run(() => FlyAsync(flight));
         return flight;
     }
 
     private JournalReader Reader() => _reader ??= JournalReader.Open(_journal.Path);
 
-    private void Fly(Flight flight)
+    private async Task FlyAsync(Flight flight)
     {
         BatchOutcome outcome;
         try
         {
-            outcome = _deliver(flight.Batch);
+            outcome = await _deliver(flight.Batch, _abandoned.Token);
         }
         catch (Exception e)
         {

@@ -11,7 +11,7 @@
 //       receipt still answers, and brings nothing twice.
 //
 // Real are Journal and SQLite, JournalReader and Relay with its thread. Simulated are time and MongoDB, which
-// swallows a key that it has, as InsertReply does of the real one's answers.
+// swallows a key that it has, as MongoStore does by the real one's answers.
 
 using Letterbox.Store;
 using Letterbox.Tests.Support;
@@ -191,7 +191,7 @@ internal sealed class RelaySimulation(int seed, RelaySabotage sabotage = RelaySa
         _time = new ManualTime(_time.GetUtcNow() + later);
         if (later > s_keep) _thanked = [.. _thanked.Select(static row => row with { Purged = true })];
         _journal = Journal.Open(Life, _time, new RecordingLog());
-        _relay = new Relay(_journal, Deliver, s_keep, _time, new RecordingLog());
+        _relay = new Relay(_journal, MongoMessages.Blocking(Deliver), s_keep, _time, new RecordingLog());
         // Behind the relay, which hears of it first.
         _journal.Grown += (_, _) => _grown.Release();
         await WaitsAsync();

@@ -1,4 +1,4 @@
-// `letterbox audit` over a real journal and the real libmongoc.
+// `letterbox audit` over a real journal and the real driver.
 
 using System.Globalization;
 using Letterbox.Store;
@@ -240,7 +240,8 @@ public sealed class AuditTests : IAsyncLifetime
     {
         using JournalReader reader = JournalReader.Open(_journal.Path);
         using var output = new StringWriter { NewLine = "\n" };
-        bool well = new Audit(reader, output).Run(compare ? _mongo : null, extra);
+        bool well =
+            new Audit(reader, output).RunAsync(compare ? _mongo : null, extra).GetAwaiter().GetResult();
         return (well, output.ToString());
     }
 }

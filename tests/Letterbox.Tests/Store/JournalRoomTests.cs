@@ -113,7 +113,8 @@ public sealed class JournalRoomTests : IDisposable
             Assert.Equal(Receipt.Stored(message.Id), await journal.AppendAsync(message));
         }
 
-        static BatchOutcome Stored(IReadOnlyList<JournalEntry> batch) => new(true, null, []);
+        static Task<BatchOutcome> Stored(IReadOnlyList<JournalEntry> batch, CancellationToken cancel) =>
+            Task.FromResult(new BatchOutcome(true, null, []));
     }
 
     // Stores long messages, a second apart, until one gets this answer.

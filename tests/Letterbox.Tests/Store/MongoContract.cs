@@ -85,7 +85,7 @@ public abstract class MongoContract
         Assert.True(store.Insert(MongoMessages.Batch(taken)).Stored);
         BatchOutcome outcome = store.Insert(batch);
         Assert.True(outcome.Stored, outcome.Fault);
-        Assert.Equal([new RefusedEntry(2, MongoStore.Conflict)], outcome.Refused);
+        Assert.Equal([new RefusedEntry(2, RefusedEntry.Conflict)], outcome.Refused);
         Assert.Equal(5, store.ReadAll().Count());
         Assert.Contains(taken, store.ReadAll());
     }
@@ -98,7 +98,7 @@ public abstract class MongoContract
         Assert.True(store.Insert(MongoMessages.Batch(batch[2222].Message with { Text = "taken" })).Stored);
         BatchOutcome outcome = store.Insert(batch);
         Assert.True(outcome.Stored, outcome.Fault);
-        Assert.Equal([new RefusedEntry(2222, MongoStore.Conflict)], outcome.Refused);
+        Assert.Equal([new RefusedEntry(2222, RefusedEntry.Conflict)], outcome.Refused);
         Assert.Equal(
             batch.Select(static e => e.Message.Id),
             store.ReadAll().Select(static m => m.Id));
@@ -126,7 +126,10 @@ public abstract class MongoContract
     public void The_listing_is_by_date_and_then_by_key()
     {
         StoredMessage viewedEarly = MongoMessages.At(30);
-        StoredMessage[] sameTime = [.. "abc".Select(static c => MongoMessages.At(20, $"{c}"))];
+        StoredMessage[] sameTime =
+        [
+            .. "abc".Select(static c => MongoMessages.At(20, $"{c}")).OrderBy(static m => m.Id),
+        ];
         StoredMessage first = MongoMessages.At(10);
         using MongoStore store = Open();
         store.Insert(MongoMessages.Batch(sameTime[2], viewedEarly, sameTime[0], first, sameTime[1]));
@@ -167,25 +170,5 @@ public abstract class MongoContract
         store.Insert(batch);
         Assert.Equal(batch[..120].Select(static e => e.Message), store.ReadAll().Take(120));
         Assert.Equal(500, store.ReadAll().Count());
-    }
-
-    [Fact]
-    public void A_listing_outlives_a_store_that_is_closed_under_it()
-    {
-        MongoStore store = Open();
-        store.Insert(MongoMessages.Batch(300));
-        using IEnumerator<StoredMessage> listing = store.ReadAll().GetEnumerator();
-        Assert.True(listing.MoveNext());
-        store.Dispose();
-        int rest = 0;
-        while (listing.MoveNext()) rest++;
-        Assert.Equal(299, rest);
-    }
-
-    [Fact]
-    public void A_server_that_is_there_answers_a_ping()
-    {
-        using MongoStore store = Open();
-        Assert.Null(store.Ping());
     }
 }

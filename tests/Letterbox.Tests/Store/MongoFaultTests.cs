@@ -69,7 +69,7 @@ public sealed class MongoFaultTests : IAsyncDisposable
         using MongoStore store = Open(server);
         JournalEntry[] batch = MongoMessages.Batch(3);
         // After the first every document answers 11000, and the write concern is still not met. A server that
-        // says that it shuts down may cost a fault more: libmongoc leaves its connections.
+        // says that it shuts down may cost a fault more: the driver leaves its connections.
         SendUntilStored(store, batch, leastFaults: 2);
         Assert.True(server.Seen("insert").Count >= 3);
         AssertStoredOnce(server, batch);
@@ -185,7 +185,6 @@ public sealed class MongoFaultTests : IAsyncDisposable
         server.Down();
         JournalEntry[] during = MongoMessages.Batch(3);
         Assert.False(store.Insert(during).Stored);
-        Assert.NotNull(store.Ping());
         Assert.Throws<StoreException>(() => store.ReadAll().Count());
         server.Up();
         SendUntilStored(store, during, leastFaults: 0);
@@ -226,7 +225,7 @@ public sealed class MongoFaultTests : IAsyncDisposable
         string uri = server.ImpatientUri.Replace("://", "://me:hunter2secret@", StringComparison.Ordinal);
         using var store = MongoStore.Open(uri, Database, Collection);
         JournalEntry[] batch = MongoMessages.Batch(1);
-        var texts = new List<string?> { store.Insert(batch).Fault, store.Ping() };
+        var texts = new List<string?> { store.Insert(batch).Fault };
         texts.Add(Assert.Throws<StoreException>(() => store.ReadAll().Count()).Message);
         server.Down();
         texts.Add(store.Insert(batch).Fault);
@@ -256,7 +255,8 @@ public sealed class MongoFaultTests : IAsyncDisposable
     private static void AssertStoredOnce(ScriptedMongo server, IEnumerable<JournalEntry> batch)
     {
         IEnumerable<StoredMessage> stored =
-            server.Stored(Database, Collection).Select(static d => MessageDocument.Read(d.Encode()));
+            server.Stored(Database, Collection).Select(static d => new StoredMessage(
+                (ObjectId)d["_id"]!, (string)d["date"]!, (string)d["username"]!, (string)d["message"]!));
         Assert.Equal(
             batch.Select(static e => e.Message).OrderBy(static m => m.Id),
             stored.OrderBy(static m => m.Id));

@@ -17,10 +17,7 @@ public sealed class MongoRealServerTests : MongoContract, IDisposable
     public void Dispose()
     {
         if (string.IsNullOrEmpty(_uri)) return;
-        using MongoPool pool = MongoPool.Open(_uri);
-        using MongoLease lease = pool.Rent();
-        byte[] drop = new MongoDoc { { "dropDatabase", 1 } }.Encode();
-        Assert.Null(lease.Write(_database, drop, new MongoDoc().Encode(), out _));
+        MongoMessages.Drop(_uri, _database);
     }
 
     private protected override MongoStore Open() => MongoStore.Open(_uri!, _database, "messages");

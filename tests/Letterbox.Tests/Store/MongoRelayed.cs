@@ -1,4 +1,4 @@
-// The real journal, the real relay and the real libmongoc in front of a scripted MongoDB. Time stands still;
+// The real journal, the real relay and the real driver in front of a scripted MongoDB. Time stands still;
 // the test lets the relay wait.
 
 using System.Globalization;
@@ -59,7 +59,7 @@ public abstract class MongoRelayed : IAsyncLifetime
     private protected void Start(string? uri = null)
     {
         _store = MongoStore.Open(uri ?? Server.ImpatientUri, "letterbox", "messages");
-        _relay = new Relay(_journal, _store.Insert, TimeSpan.FromDays(7), Time, _log);
+        _relay = new Relay(_journal, _store.InsertAsync, TimeSpan.FromDays(7), Time, _log);
     }
 
     /// <summary>Lets the relay wait as long as it likes, once.</summary>

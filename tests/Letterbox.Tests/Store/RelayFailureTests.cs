@@ -82,26 +82,6 @@ public sealed class RelayFailureTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_fault_of_the_place_counts_only_when_it_comes_twice_in_a_row()
-    {
-        await Samples.FillAsync(_host.Journal, 1);
-        var denied = new BatchOutcome(false, "login failed", []) { OfThePlace = true };
-        _host.Start(denied, Away, denied, Stored);
-        for (int attempt = 0; attempt < 3; attempt++)
-        {
-            TimeSpan pause = await _host.Time.NextTimerAsync();
-            Assert.InRange(pause, TimeSpan.Zero, TimeSpan.FromSeconds(1));
-            _host.Time.Advance(pause);
-        }
-
-        await _host.Time.NextTimerAsync();
-        Assert.Equal(
-            ["Warning: messages do not reach MongoDB: login failed; they are safe in the journal, trying on",
-             "Information: messages reach MongoDB again, after 3 failures; 0 are waiting"],
-            _host.Log.Lines);
-    }
-
-    [Fact]
     public async Task A_message_that_will_never_be_taken_goes_to_quarantine_and_holds_up_nobody()
     {
         Message[] messages = await Samples.FillAsync(_host.Journal, 3);

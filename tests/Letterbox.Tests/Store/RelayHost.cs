@@ -55,10 +55,14 @@ internal sealed class RelayHost : IAsyncDisposable
     }
 
     /// <summary>Starts a relay to this MongoDB.</summary>
-    public Relay Start(DeliverBatch deliver) => _relay = new Relay(Journal, batch =>
+    public Relay Start(Func<IReadOnlyList<JournalEntry>, BatchOutcome> deliver) =>
+        Start(MongoMessages.Blocking(deliver));
+
+    /// <inheritdoc cref="Start(Func{IReadOnlyList{JournalEntry}, BatchOutcome})"/>
+    public Relay Start(DeliverBatch deliver) => _relay = new Relay(Journal, (batch, cancel) =>
     {
         Batches.Enqueue([.. batch.Select(static entry => entry.Message.Text)]);
-        return deliver(batch);
+        return deliver(batch, cancel);
     }, TimeSpan.FromDays(7), Time, Log);
 
     /// <summary>Waits until the relay waits, and lets that time pass.</summary>

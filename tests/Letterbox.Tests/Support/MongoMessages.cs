@@ -2,13 +2,30 @@
 
 using System.Globalization;
 using Letterbox.Store;
+using MongoDB.Driver;
 
 namespace Letterbox.Tests.Support;
 
-/// <summary>Makes stored messages and batches.</summary>
+/// <summary>Makes stored messages and batches, and sends them.</summary>
 internal static class MongoMessages
 {
     private static readonly DateTime s_start = new(2022, 10, 29, 20, 20, 58);
+
+    /// <summary>Blocks until the batch is stored or has failed.</summary>
+    public static BatchOutcome Insert(this MongoStore store, IReadOnlyList<JournalEntry> batch) =>
+        store.InsertAsync(batch, CancellationToken.None).GetAwaiter().GetResult();
+
+    /// <summary>A delivery that blocks a thread of its own.</summary>
+    public static DeliverBatch Blocking(Func<IReadOnlyList<JournalEntry>, BatchOutcome> deliver) =>
+        (batch, _) => Task.Factory.StartNew(
+            () => deliver(batch), default, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+
+    /// <summary>Has a server drop a database.</summary>
+    public static void Drop(string uri, string database)
+    {
+        using var client = new MongoClient(uri);
+        client.DropDatabase(database);
+    }
 
     /// <summary>A message received so many seconds after the first, under a fresh key.</summary>
     public static StoredMessage At(

@@ -1,4 +1,4 @@
-// Test code. A small MongoDB that misbehaves on demand, to be used through the real libmongoc: a standalone,
+// Test code. A small MongoDB that misbehaves on demand, to be used through the real driver: a standalone,
 // a replica set of three with elections, or a mongos. tests/MongoHost is one of them that can be killed.
 //
 //    message ──▶ seen, counted ──▶ logged in? ──▶ fault to meet? ──▶ primary? ──▶ carried out ──▶ answer

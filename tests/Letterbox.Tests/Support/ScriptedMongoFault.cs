@@ -32,12 +32,17 @@ internal enum MongoMisbehaviour
     /// <summary>A header that promises -1 bytes.</summary>
     NegativeLength,
 
-    /// <summary>
-    /// A sound message around a document of the right length that is no BSON inside. (A document whose own
-    /// length or last byte is wrong ends the process in libmongoc 1.23: see
-    /// docs/decisions/0005-libmongoc.md.)
-    /// </summary>
+    /// <summary>A sound message around a document of the right length that is no BSON inside.</summary>
     BrokenDocument,
+
+    /// <summary>A sound message around a document that says it is longer than it is.</summary>
+    DocumentTooLong,
+
+    /// <summary>A sound message around a document that says it is shorter than it is.</summary>
+    DocumentTooShort,
+
+    /// <summary>A sound message around a document that does not end in a zero byte.</summary>
+    DocumentWithoutEnd,
 }
 
 /// <summary>One fault, for one command.</summary>

@@ -24,7 +24,7 @@ internal sealed class ScriptedMongoLogin(MongoUser? user)
     // The fewest that clients put up with: the tests log in often.
     private const int Iterations = 4096;
 
-    // As many as MongoDB has: libmongoc takes no other salt.
+    // As many as MongoDB has.
     private const int SaltSize = 28;
 
     private readonly byte[] _salt = RandomNumberGenerator.GetBytes(SaltSize);

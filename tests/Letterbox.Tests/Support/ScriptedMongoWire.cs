@@ -1,4 +1,4 @@
-// Test code. MongoDB's wire format, as far as a client that is libmongoc uses it.
+// Test code. MongoDB's wire format, as far as drivers use it.
 //
 //    message   int32 length | int32 id | int32 in answer to | int32 opcode | body
 //    2013      OP_MSG: u32 flags | sections: 00 document, or 01 int32 size, name 00, documents
@@ -69,6 +69,14 @@ internal static class ScriptedMongoWire
                 return message;
             case MongoMisbehaviour.BrokenDocument:
                 message.AsSpan(25..^1).Fill(0xEE);
+                return message;
+            case MongoMisbehaviour.DocumentTooLong or MongoMisbehaviour.DocumentTooShort:
+                int length = BinaryPrimitives.ReadInt32LittleEndian(message.AsSpan(21));
+                length += misbehaviour == MongoMisbehaviour.DocumentTooLong ? 5 : -5;
+                BinaryPrimitives.WriteInt32LittleEndian(message.AsSpan(21), length);
+                return message;
+            case MongoMisbehaviour.DocumentWithoutEnd:
+                message[^1] = 0x10;
                 return message;
             default:
                 throw new ArgumentOutOfRangeException(nameof(misbehaviour));

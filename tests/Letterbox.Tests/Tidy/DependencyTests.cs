@@ -20,7 +20,7 @@ public sealed class DependencyTests
         { "Http", [], [] },
         { "Site", ["Http"], [Logging] },
         { "Sockets", [], [Logging] },
-        { "Store", [], [Logging, "Microsoft.Data.Sqlite", "SQLitePCL"] },
+        { "Store", [], [Logging, "Microsoft.Data.Sqlite", "SQLitePCL", "MongoDB"] },
         { "Supervision", [], [Logging] },
     };
 

@@ -59,14 +59,14 @@ internal sealed class Backlog : IAsyncDisposable
     public MongoStore Open(string collection = "messages") => MongoStore.Open(Uri, Database, collection);
 
     /// <summary>Fails unless MongoDB has every message of the journal, as it stands there.</summary>
-    public void AssertDelivered()
+    public async Task AssertDeliveredAsync()
     {
         using MongoStore mongo = Open();
         using JournalReader journal = JournalReader.Open(Journal);
         foreach (StoredMessage[] page in journal.ReadAll().Chunk(1000))
         {
             IReadOnlyDictionary<ObjectId, StoredMessage> there =
-                mongo.Find([.. page.Select(static message => message.Id)]);
+                await mongo.FindAsync([.. page.Select(static message => message.Id)]);
             Assert.All(page, message => Assert.Equal(message, there.GetValueOrDefault(message.Id)));
         }
     }
@@ -74,15 +74,7 @@ internal sealed class Backlog : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         if (_scripted is not null) await _scripted.DisposeAsync();
-        else Drop();
+        else MongoMessages.Drop(Uri, Database);
         _folder.Dispose();
-    }
-
-    private void Drop()
-    {
-        using MongoPool pool = MongoPool.Open(Uri);
-        using MongoLease lease = pool.Rent();
-        byte[] drop = new MongoDoc { { "dropDatabase", 1 } }.Encode();
-        Assert.Null(lease.Write(Database, drop, new MongoDoc().Encode(), out _));
     }
 }

@@ -68,7 +68,7 @@ public sealed class BacklogTests
         await Eventually.IsAsync(() => backlog.Watermark == all);
         store.Signal(LetterboxProcess.SigTerm);
         Assert.Equal(ExitStatus.Ok, await store.EndedAsync());
-        backlog.AssertDelivered();
+        await backlog.AssertDeliveredAsync();
         Console.Error.WriteLine(
             $"backlog: {backlog.Messages:N0} messages to {backlog.Server} in {seconds:F1} s, "
             + $"{backlog.Messages / seconds:N0} a second; the store process held (MB): {Tenths(memory)}; "
@@ -99,7 +99,7 @@ public sealed class BacklogTests
         await using var journal = Journal.Open(backlog.Folder, TimeProvider.System, new RecordingLog());
         var clock = Stopwatch.StartNew();
         await using var relay = new Relay(
-            journal, mongo.Insert, TimeSpan.FromDays(7), TimeProvider.System, new RecordingLog());
+            journal, mongo.InsertAsync, TimeSpan.FromDays(7), TimeProvider.System, new RecordingLog());
         await Eventually.IsAsync(() => relay.Backlog == 0);
         return backlog.Messages / clock.Elapsed.TotalSeconds;
     }
