@@ -3,8 +3,10 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.Net.Sockets;
-using Letterbox.Sockets;
-using Letterbox.Store;
+using Letterbox.Commands;
+using Letterbox.Configuration;
+using Letterbox.Hosting;
+using Letterbox.Messages;
 using Letterbox.Supervision;
 using Microsoft.Extensions.Logging;
 

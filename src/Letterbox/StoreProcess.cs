@@ -5,8 +5,13 @@
 //   anyone ──TCP, UDP──▶
 
 using System.Net.Sockets;
+using Letterbox.Configuration;
+using Letterbox.Hosting;
+using Letterbox.Messages;
 using Letterbox.Sockets;
-using Letterbox.Store;
+using Letterbox.Store.Delivery;
+using Letterbox.Store.Journal;
+using Letterbox.Store.Mongo;
 using Microsoft.Extensions.Logging;
 
 namespace Letterbox;

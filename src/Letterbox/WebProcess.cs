@@ -3,7 +3,10 @@
 //   browser ──▶ Listener ──▶ HttpServer ──▶ LetterboxSite ──▶ StoreLink ──TCP──▶ a store process
 
 using System.Net.Sockets;
+using Letterbox.Configuration;
+using Letterbox.Hosting;
 using Letterbox.Http;
+using Letterbox.Messages;
 using Letterbox.Site;
 using Letterbox.Sockets;
 using Microsoft.Extensions.Logging;

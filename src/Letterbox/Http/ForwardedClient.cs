@@ -8,6 +8,8 @@
 
 using System.Net;
 using System.Text;
+using Letterbox.Configuration;
+using Letterbox.Hosting;
 
 namespace Letterbox.Http;
 

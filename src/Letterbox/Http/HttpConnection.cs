@@ -17,6 +17,8 @@
 using System.Buffers;
 using System.Net;
 using System.Net.Sockets;
+using Letterbox.Configuration;
+using Letterbox.Hosting;
 
 namespace Letterbox.Http;
 

@@ -4,6 +4,8 @@
 using System.Collections.Concurrent;
 using System.Net.Sockets;
 using System.Text;
+using Letterbox.Configuration;
+using Letterbox.Hosting;
 
 namespace Letterbox.Http;
 

@@ -1,6 +1,8 @@
 // A request as it was read: method, target, field lines and content, as views of the connection's buffer.
 
 using System.Net;
+using Letterbox.Configuration;
+using Letterbox.Hosting;
 
 namespace Letterbox.Http;
 

@@ -5,6 +5,7 @@ using System.Globalization;
 using System.IO.Compression;
 using System.Text;
 using Letterbox.Http;
+using Letterbox.Sockets;
 
 namespace Letterbox.Site;
 

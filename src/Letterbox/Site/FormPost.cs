@@ -18,6 +18,7 @@
 using System.Buffers;
 using System.Text;
 using Letterbox.Http;
+using Letterbox.Messages;
 
 namespace Letterbox.Site;
 

@@ -12,6 +12,7 @@
 // content: that is no field either.
 
 using System.Text;
+using Letterbox.Messages;
 
 namespace Letterbox.Site;
 

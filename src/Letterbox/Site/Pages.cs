@@ -6,6 +6,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Letterbox.Http;
+using Letterbox.Messages;
 
 namespace Letterbox.Site;
 

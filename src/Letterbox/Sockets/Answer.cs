@@ -13,6 +13,7 @@
 // through it. What the three promise stands in Receipt.cs.
 
 using System.Text;
+using Letterbox.Messages;
 
 namespace Letterbox.Sockets;
 

@@ -6,6 +6,8 @@
 // A-Z a-z 0-9 * - . _ stand for themselves, a space is +, every other byte of the UTF-8 form is % and two
 // upper-case hex digits. So no line break of a message is ever a line break on the wire.
 
+using Letterbox.Messages;
+
 namespace Letterbox.Sockets;
 
 /// <summary>Writes messages as forms. Pure: no I/O, no state.</summary>

@@ -1,6 +1,8 @@
 // One connection to a store, from connect to break. Expected ends of a connection are values here.
 
 using System.Net.Sockets;
+using Letterbox.Configuration;
+using Letterbox.Hosting;
 
 namespace Letterbox.Sockets;
 

@@ -8,6 +8,8 @@
 // the end; whoever took it out completes it, outside the lock. Messages keep their order, so the oldest is at
 // the head of _sent, or else of _waiting.
 
+using Letterbox.Messages;
+
 namespace Letterbox.Sockets;
 
 /// <summary>

@@ -29,6 +29,7 @@
 // its message is gathered, and once more when it is decoded.
 
 using System.Buffers;
+using Letterbox.Messages;
 
 namespace Letterbox.Sockets;
 

@@ -1,5 +1,7 @@
 // Every bound of the socket server and of the link to it, with its reason.
 
+using Letterbox.Messages;
+
 namespace Letterbox.Sockets;
 
 /// <summary>The bounds of the socket server. Bounds on one message stand in <see cref="Message"/>.</summary>

@@ -5,6 +5,9 @@
 
 using System.Net;
 using System.Net.Sockets;
+using Letterbox.Configuration;
+using Letterbox.Hosting;
+using Letterbox.Messages;
 using Microsoft.Extensions.Logging;
 
 namespace Letterbox.Sockets;

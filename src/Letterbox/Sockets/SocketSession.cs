@@ -15,6 +15,8 @@
 using System.Buffers;
 using System.Net.Sockets;
 using System.Threading.Channels;
+using Letterbox.Hosting;
+using Letterbox.Messages;
 
 namespace Letterbox.Sockets;
 

@@ -1,6 +1,10 @@
 // How the web process learns whether its stores can take messages: it asks each of them, over a connection of
 // its own, so that a question never waits behind messages that hang.
 
+using Letterbox.Configuration;
+using Letterbox.Hosting;
+using Letterbox.Messages;
+
 namespace Letterbox.Sockets;
 
 /// <summary>Asks the stores how they are. Safe on any thread, many calls at once.</summary>

@@ -9,6 +9,9 @@
 // and gives no answers is found out by the deadline: then the link is broken on purpose, so that later
 // messages get a fresh one.
 
+using Letterbox.Configuration;
+using Letterbox.Hosting;
+using Letterbox.Messages;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 

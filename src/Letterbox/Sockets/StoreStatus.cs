@@ -4,6 +4,8 @@
 // But whoever is sent no messages while he says that he takes none would never learn that he can: so a wait
 // counts until a message need not, or for a while.
 
+using Letterbox.Messages;
+
 namespace Letterbox.Sockets;
 
 /// <summary>The state of a store as its senders see it. Safe on any thread.</summary>

@@ -8,6 +8,9 @@
 using System.ComponentModel;
 using System.Diagnostics;
 using System.Runtime.InteropServices;
+using Letterbox.Configuration;
+using Letterbox.Hosting;
+using Letterbox.Messages;
 
 namespace Letterbox.Supervision;
 

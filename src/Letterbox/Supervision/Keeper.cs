@@ -12,6 +12,8 @@
 //              10 s pass, or somebody is impatient   killed: it ends
 
 using System.Diagnostics;
+using Letterbox.Configuration;
+using Letterbox.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace Letterbox.Supervision;

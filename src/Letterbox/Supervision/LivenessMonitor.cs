@@ -12,6 +12,7 @@
 // Counted are questions, each with 5 s of its own, and not the time since the last answer: for that time this
 // process may have been stopped too (Ctrl-Z, a laptop asleep), and then one question fails, not six.
 
+using Letterbox.Configuration;
 using Microsoft.Extensions.Logging;
 
 namespace Letterbox.Supervision;

@@ -12,6 +12,8 @@
 // The delay is 100 ms, doubles with each restart up to 5 s, and is 100 ms again after a run that was ready
 // for longer than that: what dies less often costs the machine little.
 
+using Letterbox.Hosting;
+
 namespace Letterbox.Supervision;
 
 /// <summary>How one run of a child ended.</summary>

@@ -4,6 +4,9 @@
 //   stop    web, then store: whatever web has taken in is still handed over
 //   either one given up: the other is stopped, and the exit status says that it did not work
 
+using Letterbox.Configuration;
+using Letterbox.Hosting;
+using Letterbox.Store.Mongo;
 using Microsoft.Extensions.Logging;
 
 namespace Letterbox.Supervision;

@@ -5,6 +5,7 @@ using System.Buffers.Binary;
 using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
+using Letterbox.Messages;
 
 namespace Letterbox.Tests.Browser;
 

@@ -4,7 +4,7 @@
 
 using System.Buffers.Binary;
 using System.Text;
-using Letterbox.Store;
+using Letterbox.Store.Journal;
 using Letterbox.Tests.Support;
 
 namespace Letterbox.Tests.Durability;

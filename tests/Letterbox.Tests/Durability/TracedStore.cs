@@ -4,6 +4,9 @@
 
 using System.Collections.Concurrent;
 using System.Net;
+using Letterbox.Configuration;
+using Letterbox.Hosting;
+using Letterbox.Messages;
 using Letterbox.Sockets;
 using Letterbox.Tests.Support;
 

@@ -8,6 +8,7 @@
 using System.Diagnostics;
 using System.Text;
 using Letterbox.Http;
+using Letterbox.Messages;
 using Letterbox.Tests.Conformance;
 using Letterbox.Tests.Support;
 

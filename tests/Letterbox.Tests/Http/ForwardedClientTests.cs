@@ -2,6 +2,8 @@
 
 using System.Net;
 using System.Text;
+using Letterbox.Configuration;
+using Letterbox.Hosting;
 using Letterbox.Http;
 
 namespace Letterbox.Tests.Http;

@@ -4,6 +4,9 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.RegularExpressions;
+using Letterbox.Configuration;
+using Letterbox.Hosting;
+using Letterbox.Messages;
 using Letterbox.Tests.Support;
 using Letterbox.Tests.Tidy;
 

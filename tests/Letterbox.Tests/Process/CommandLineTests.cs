@@ -2,6 +2,9 @@
 
 using System.Net.Sockets;
 using System.Text;
+using Letterbox.Configuration;
+using Letterbox.Hosting;
+using Letterbox.Messages;
 using Letterbox.Tests.Support;
 
 namespace Letterbox.Tests.Process;

@@ -2,7 +2,10 @@
 // the middle of a stop.
 
 using System.Net;
+using Letterbox.Hosting;
+using Letterbox.Messages;
 using Letterbox.Sockets;
+using Letterbox.Store.Journal;
 using Letterbox.Tests.Support;
 using Microsoft.Data.Sqlite;
 

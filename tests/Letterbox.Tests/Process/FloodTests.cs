@@ -3,6 +3,7 @@
 
 using System.Globalization;
 using System.Net;
+using Letterbox.Configuration;
 using Letterbox.Tests.Support;
 
 namespace Letterbox.Tests.Process;

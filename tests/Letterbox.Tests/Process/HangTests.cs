@@ -2,6 +2,7 @@
 
 using System.Globalization;
 using System.Net.Sockets;
+using Letterbox.Hosting;
 using Letterbox.Tests.Support;
 using Diagnostics = System.Diagnostics;
 

@@ -1,7 +1,9 @@
 // `letterbox import` as a person uses it: from one store into another, by one line.
 
 using System.Text;
-using Letterbox.Store;
+using Letterbox.Hosting;
+using Letterbox.Messages;
+using Letterbox.Store.Journal;
 using Letterbox.Tests.Support;
 using Microsoft.Extensions.Logging.Abstractions;
 

@@ -2,6 +2,10 @@
 // MongoDB, and TLS between the processes.
 
 using System.Net;
+using Letterbox.Commands;
+using Letterbox.Configuration;
+using Letterbox.Hosting;
+using Letterbox.Messages;
 using Letterbox.Sockets;
 using Letterbox.Tests.Support;
 using Letterbox.Tests.Torture;

@@ -2,6 +2,8 @@
 // what a person mistyped ends the first start with an error.
 
 using System.Net;
+using Letterbox.Hosting;
+using Letterbox.Messages;
 using Letterbox.Sockets;
 using Letterbox.Tests.Support;
 

@@ -1,6 +1,8 @@
 // The password of the database, through the real executable: whatever goes wrong with it, nobody is told it.
 
 using System.Net;
+using Letterbox.Hosting;
+using Letterbox.Messages;
 using Letterbox.Sockets;
 using Letterbox.Tests.Support;
 

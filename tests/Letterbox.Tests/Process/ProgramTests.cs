@@ -1,6 +1,7 @@
 // The program in each form that it is started in: the supervisor finds itself again, to start its children.
 
 using System.Net;
+using Letterbox.Hosting;
 using Letterbox.Tests.Support;
 
 namespace Letterbox.Tests.Process;

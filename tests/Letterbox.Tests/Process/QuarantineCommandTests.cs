@@ -1,8 +1,10 @@
 // `letterbox quarantine` on the journal of a store process that runs.
 
 using System.Text.Json;
+using Letterbox.Hosting;
+using Letterbox.Messages;
 using Letterbox.Sockets;
-using Letterbox.Store;
+using Letterbox.Store.Journal;
 using Letterbox.Tests.Support;
 using Microsoft.Extensions.Logging.Abstractions;
 

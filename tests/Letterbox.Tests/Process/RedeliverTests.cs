@@ -1,8 +1,10 @@
 // A MongoDB that has gone back to an old backup: audit finds what it lost, redeliver brings it back.
 
 using System.Text.RegularExpressions;
+using Letterbox.Hosting;
+using Letterbox.Messages;
 using Letterbox.Sockets;
-using Letterbox.Tests.Store;
+using Letterbox.Tests.Store.Journal;
 using Letterbox.Tests.Support;
 
 namespace Letterbox.Tests.Process;

@@ -1,5 +1,6 @@
 // A role alone, and a role on its leash.
 
+using Letterbox.Hosting;
 using Letterbox.Tests.Support;
 
 namespace Letterbox.Tests.Process;

@@ -1,6 +1,7 @@
 // Standard error that takes nothing, or is closed: it neither holds up the processes nor ends them.
 
 using System.Net;
+using Letterbox.Hosting;
 using Letterbox.Tests.Support;
 
 namespace Letterbox.Tests.Process;

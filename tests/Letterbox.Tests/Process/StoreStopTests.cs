@@ -1,8 +1,10 @@
 // A store process stops in good order, whatever it waits for.
 
+using Letterbox.Hosting;
+using Letterbox.Messages;
 using Letterbox.Sockets;
-using Letterbox.Store;
-using Letterbox.Tests.Store;
+using Letterbox.Store.Journal;
+using Letterbox.Tests.Store.Journal;
 using Letterbox.Tests.Support;
 
 namespace Letterbox.Tests.Process;

@@ -1,6 +1,8 @@
 // One program, two processes: started in order, kept running, stopped in order, and nobody left behind.
 
 using System.Net.Sockets;
+using Letterbox.Configuration;
+using Letterbox.Hosting;
 using Letterbox.Tests.Support;
 
 namespace Letterbox.Tests.Process;

@@ -1,6 +1,8 @@
 // A TCP connection without a network: bytes arrive late, in pieces of any size, in order; a cut loses what is
 // on its way from some byte on, and each end learns of it in its own time.
 
+using Letterbox.Messages;
+
 namespace Letterbox.Tests.Simulation;
 
 /// <summary>One end's view: bytes that arrive, and the end of the stream.</summary>

@@ -2,7 +2,8 @@
 // the real JournalWriter over SQLite in a folder. A test holds the model to the real one: the same seed must
 // give the same history and the same rows on both.
 
-using Letterbox.Store;
+using Letterbox.Messages;
+using Letterbox.Store.Journal;
 using Letterbox.Tests.Support;
 using SQLitePCL;
 

@@ -2,6 +2,7 @@
 // over a simulated connection.
 
 using System.Diagnostics;
+using Letterbox.Messages;
 using Letterbox.Sockets;
 
 namespace Letterbox.Tests.Simulation;

@@ -6,8 +6,9 @@
 // held commit or with nothing to do.
 
 using System.Text;
+using Letterbox.Messages;
 using Letterbox.Sockets;
-using Letterbox.Store;
+using Letterbox.Store.Journal;
 using Letterbox.Tests.Support;
 
 namespace Letterbox.Tests.Simulation;

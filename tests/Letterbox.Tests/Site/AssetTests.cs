@@ -3,6 +3,7 @@
 using System.Text;
 using Letterbox.Http;
 using Letterbox.Site;
+using Letterbox.Sockets;
 
 namespace Letterbox.Tests.Site;
 

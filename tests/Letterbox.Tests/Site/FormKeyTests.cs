@@ -2,6 +2,8 @@
 // script is needed for any of it.
 
 using System.Net;
+using Letterbox.Hosting;
+using Letterbox.Messages;
 using Letterbox.Tests.Support;
 
 namespace Letterbox.Tests.Site;

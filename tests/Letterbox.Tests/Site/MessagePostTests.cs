@@ -2,6 +2,8 @@
 
 using System.Net;
 using System.Text.Json;
+using Letterbox.Hosting;
+using Letterbox.Messages;
 using Letterbox.Tests.Support;
 
 namespace Letterbox.Tests.Site;

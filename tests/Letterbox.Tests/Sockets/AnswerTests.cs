@@ -1,6 +1,7 @@
 // The answer lines: what is written is what is read, and nothing else is an answer.
 
 using System.Text;
+using Letterbox.Messages;
 using Letterbox.Sockets;
 using Letterbox.Tests.Support;
 

@@ -1,5 +1,7 @@
 // A link with several stores: when it leaves one, where it goes, and what goes with it.
 
+using Letterbox.Configuration;
+using Letterbox.Messages;
 using Letterbox.Sockets;
 using Letterbox.Tests.Support;
 using Microsoft.Extensions.Logging.Abstractions;

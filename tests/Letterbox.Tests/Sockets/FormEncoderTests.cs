@@ -1,6 +1,7 @@
 // The web process's dialect: exact bytes, and every legal text comes out as it went in.
 
 using System.Text;
+using Letterbox.Messages;
 using Letterbox.Sockets;
 using Letterbox.Tests.Support;
 

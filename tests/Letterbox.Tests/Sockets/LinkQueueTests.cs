@@ -1,5 +1,6 @@
 // What the link owes, without a network: order, matching, resending, deadlines.
 
+using Letterbox.Messages;
 using Letterbox.Sockets;
 using Letterbox.Tests.Support;
 

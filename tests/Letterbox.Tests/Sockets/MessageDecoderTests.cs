@@ -1,6 +1,7 @@
 // The dialects, without a network: every input whole, cut in two at every place, byte by byte, and twice in a
 // row.
 
+using Letterbox.Messages;
 using Letterbox.Sockets;
 using Letterbox.Tests.Support;
 

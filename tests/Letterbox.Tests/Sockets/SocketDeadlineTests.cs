@@ -1,5 +1,7 @@
 // The limits of time of a connection, on a clock that the test moves.
 
+using Letterbox.Configuration;
+using Letterbox.Messages;
 using Letterbox.Sockets;
 using Letterbox.Tests.Support;
 using Microsoft.Extensions.Logging.Abstractions;

@@ -3,6 +3,8 @@
 
 using System.Net;
 using System.Net.Sockets;
+using Letterbox.Configuration;
+using Letterbox.Messages;
 using Letterbox.Sockets;
 using Letterbox.Tests.Support;
 using Microsoft.Extensions.Logging.Abstractions;

@@ -1,5 +1,7 @@
 // The question `?` and its answer: what a store says of itself, and what the web process makes of it.
 
+using Letterbox.Configuration;
+using Letterbox.Messages;
 using Letterbox.Sockets;
 using Letterbox.Tests.Support;
 using Microsoft.Extensions.Logging.Abstractions;

@@ -1,6 +1,8 @@
 // The link against a store that answers, breaks, hangs, talks nonsense and comes back, over real connections.
 
 using System.Collections.Concurrent;
+using Letterbox.Configuration;
+using Letterbox.Messages;
 using Letterbox.Sockets;
 using Letterbox.Tests.Support;
 using Microsoft.Extensions.Logging.Abstractions;

@@ -1,5 +1,7 @@
 // The state table on top of Keeper.cs, with a shell in the role of the child.
 
+using Letterbox.Configuration;
+using Letterbox.Hosting;
 using Letterbox.Supervision;
 using Letterbox.Tests.Support;
 using Microsoft.Extensions.Logging.Abstractions;

@@ -1,5 +1,6 @@
 // The table on top of LivenessMonitor.cs, with a clock that is moved by hand.
 
+using Letterbox.Configuration;
 using Letterbox.Supervision;
 using Letterbox.Tests.Support;
 

@@ -1,5 +1,6 @@
 // The table on top of RestartPolicy.cs, row by row.
 
+using Letterbox.Hosting;
 using Letterbox.Supervision;
 
 namespace Letterbox.Tests.Supervision;

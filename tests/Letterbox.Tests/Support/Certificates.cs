@@ -3,7 +3,8 @@
 using System.Net;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
-using Letterbox.Sockets;
+using Letterbox.Configuration;
+using Letterbox.Hosting;
 
 namespace Letterbox.Tests.Support;
 

@@ -8,7 +8,11 @@
 // What the engine refuses is answered with the name of the reason as the first word of the content.
 
 using System.Text;
+using Letterbox.Configuration;
+using Letterbox.Hosting;
 using Letterbox.Http;
+using Letterbox.Messages;
+using Letterbox.Sockets;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Letterbox.Tests.Support;

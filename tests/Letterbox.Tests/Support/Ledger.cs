@@ -5,6 +5,8 @@
 
 using System.Collections.Concurrent;
 using System.Globalization;
+using Letterbox.Commands;
+using Letterbox.Messages;
 
 namespace Letterbox.Tests.Support;
 

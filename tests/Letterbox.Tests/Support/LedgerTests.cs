@@ -1,5 +1,8 @@
 // The books of a proof must themselves show what they are there to show.
 
+using Letterbox.Commands;
+using Letterbox.Messages;
+
 namespace Letterbox.Tests.Support;
 
 public sealed class LedgerTests

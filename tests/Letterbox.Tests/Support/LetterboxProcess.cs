@@ -8,6 +8,7 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text.RegularExpressions;
+using Letterbox.Configuration;
 using Diagnostics = System.Diagnostics;
 
 namespace Letterbox.Tests.Support;

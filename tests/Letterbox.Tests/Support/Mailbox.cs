@@ -2,6 +2,8 @@
 
 using System.Collections.Concurrent;
 using System.Threading.Channels;
+using Letterbox.Messages;
+using Letterbox.Sockets;
 
 namespace Letterbox.Tests.Support;
 

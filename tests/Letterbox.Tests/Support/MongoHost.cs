@@ -3,6 +3,7 @@
 
 using System.Globalization;
 using System.Runtime.InteropServices;
+using Letterbox.Store.Journal;
 using Microsoft.Data.Sqlite;
 using Diagnostics = System.Diagnostics;
 

@@ -1,7 +1,9 @@
 // Messages for tests, and the batches that the relay makes of them.
 
 using System.Globalization;
-using Letterbox.Store;
+using Letterbox.Messages;
+using Letterbox.Store.Delivery;
+using Letterbox.Store.Mongo;
 using MongoDB.Driver;
 
 namespace Letterbox.Tests.Support;

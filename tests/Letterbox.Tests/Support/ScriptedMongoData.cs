@@ -1,6 +1,8 @@
 // Test code. What the scripted MongoDB server stores, and its commands on it: insert, find, getMore,
 // killCursors, count, dropDatabase. In memory, and in a file if there is one; `_id` is unique.
 
+using Letterbox.Messages;
+
 namespace Letterbox.Tests.Support;
 
 /// <summary>Collections and cursors. Not thread-safe: the server holds its lock.</summary>

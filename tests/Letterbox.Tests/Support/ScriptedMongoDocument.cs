@@ -3,6 +3,7 @@
 using System.Collections;
 using System.Globalization;
 using System.Text;
+using Letterbox.Messages;
 
 namespace Letterbox.Tests.Support;
 

@@ -3,6 +3,7 @@
 //
 //    documents   seq | namespace: database.collection | document: BSON
 
+using Letterbox.Store.Journal;
 using Microsoft.Data.Sqlite;
 
 namespace Letterbox.Tests.Support;

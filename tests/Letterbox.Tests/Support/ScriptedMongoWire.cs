@@ -7,6 +7,7 @@
 
 using System.Buffers.Binary;
 using System.Text;
+using Letterbox.Sockets;
 
 namespace Letterbox.Tests.Support;
 

@@ -2,6 +2,7 @@
 // breaks.
 
 using System.Net.Sockets;
+using Letterbox.Configuration;
 
 namespace Letterbox.Tests.Support;
 

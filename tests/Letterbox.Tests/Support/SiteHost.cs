@@ -3,7 +3,10 @@
 using System.Collections.Concurrent;
 using System.Net;
 using System.Text;
+using Letterbox.Configuration;
+using Letterbox.Hosting;
 using Letterbox.Http;
+using Letterbox.Messages;
 using Letterbox.Site;
 using Microsoft.Extensions.Logging.Abstractions;
 

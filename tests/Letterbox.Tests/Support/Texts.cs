@@ -1,5 +1,7 @@
 // Legal texts that have broken programs before: each must arrive byte for byte as typed.
 
+using Letterbox.Messages;
+
 namespace Letterbox.Tests.Support;
 
 /// <summary>Texts by name, so that a test's name says which one failed.</summary>
@@ -37,7 +39,7 @@ public static class Texts
     public static Message Message(string username, string text, ObjectId? id = null)
     {
         ObjectId key = id ?? ObjectId.New(TimeProvider.System);
-        bool legal = Letterbox.Message.TryCreate(key, username, text, out Message? message, out var fault);
+        bool legal = Letterbox.Messages.Message.TryCreate(key, username, text, out Message? message, out var fault);
         Assert.True(legal, fault?.Reason);
         return message!;
     }

@@ -87,7 +87,7 @@ public sealed class DependencyTests
     [InlineData("using Letterbox.Store;", "Store")]
     [InlineData("using static Letterbox.Store.Journal;", "Store")]
     [InlineData("var journal = new Store.Journal();", "Store")]
-    [InlineData("global::Letterbox.Store.Journal j;", "Store")]
+    [InlineData("global::Letterbox.Store.Journal.Journal j;", "Store")]
     [InlineData("namespace Letterbox.Site; settings.Store.Go(); int Storehouse;", null)]
     public void A_forbidden_folder_is_found(string code, string? found) =>
         Assert.Equal(found is null ? [] : [found], ForbiddenFolders(code, ["Store"]).Distinct());

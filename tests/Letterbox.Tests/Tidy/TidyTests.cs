@@ -2,6 +2,7 @@
 // the tree.
 
 using System.Text.RegularExpressions;
+using Letterbox.Configuration;
 
 namespace Letterbox.Tests.Tidy;
 

@@ -1,7 +1,9 @@
 // Many messages that wait in a journal, and a MongoDB to bring them to.
 
-using Letterbox.Store;
-using Letterbox.Tests.Store;
+using Letterbox.Messages;
+using Letterbox.Store.Journal;
+using Letterbox.Store.Mongo;
+using Letterbox.Tests.Store.Journal;
 using Letterbox.Tests.Support;
 
 namespace Letterbox.Tests.Torture;

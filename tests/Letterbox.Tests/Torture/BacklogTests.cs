@@ -4,8 +4,13 @@
 
 using System.Diagnostics;
 using System.Globalization;
-using Letterbox.Store;
-using Letterbox.Tests.Store;
+using Letterbox.Hosting;
+using Letterbox.Messages;
+using Letterbox.Site;
+using Letterbox.Store.Delivery;
+using Letterbox.Store.Journal;
+using Letterbox.Store.Mongo;
+using Letterbox.Tests.Store.Journal;
 using Letterbox.Tests.Support;
 
 namespace Letterbox.Tests.Torture;

@@ -2,6 +2,7 @@
 // in the middle of some bytes, or stands still for a while.
 
 using System.Net.Sockets;
+using Letterbox.Configuration;
 using Letterbox.Tests.Support;
 
 namespace Letterbox.Tests.Torture;

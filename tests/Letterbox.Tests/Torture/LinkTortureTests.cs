@@ -2,6 +2,7 @@
 // that is full for a while. The processes themselves live on.
 
 using System.Diagnostics;
+using Letterbox.Configuration;
 using Letterbox.Tests.Support;
 
 namespace Letterbox.Tests.Torture;

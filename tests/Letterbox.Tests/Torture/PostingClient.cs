@@ -5,6 +5,8 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using Letterbox.Configuration;
+using Letterbox.Messages;
 using Letterbox.Sockets;
 using Letterbox.Tests.Support;
 

@@ -3,6 +3,9 @@
 // or a service manager would: on the same ports and the same data, while the children that it left are still
 // on their way out.
 
+using Letterbox.Configuration;
+using Letterbox.Hosting;
+using Letterbox.Supervision;
 using Letterbox.Tests.Support;
 
 namespace Letterbox.Tests.Torture;

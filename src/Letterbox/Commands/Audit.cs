@@ -1,0 +1,161 @@
+// `letterbox audit`: is everything that was accepted where it should be, once and unaltered?
+//
+//    the journal itself    SQLite's integrity_check                                     damaged
+//                          every row is a legal message                                 illegal
+//    journal ──▶ MongoDB   delivered, or tried and in quarantine, and not there         missing
+//                          delivered, and there with another user name or text          different
+//    MongoDB ──▶ journal   younger than whatever may have been purged, not in it        extra
+//
+// What is purged is in MongoDB alone, and rightly so. Whatever was purged was received before the oldest
+// delivery that the journal still knows, which a purge leaves: only a document that is younger is one that
+// the journal would have. (The message with the lowest number does not tell: it may be one that came back
+// from quarantine, or was imported, with an old date and a new number.) Such an extra one was written by
+// another program, or by a store process with another journal.
+//
+// All of it goes page by page, key by key, while messages come and go: memory does not grow with what is
+// stored, and what is on its way is no finding: if another document has its key, it will get another one.
+
+using System.Globalization;
+using Letterbox.Messages;
+using Letterbox.Store.Journal;
+using Letterbox.Store.Mongo;
+
+namespace Letterbox.Commands;
+
+/// <summary>Compares a journal with MongoDB and writes a line for each difference. Used once.</summary>
+/// <param name="journal">Read while its owner may be at work.</param>
+/// <param name="output">Gets the findings and the summary.</param>
+internal sealed class Audit(JournalReader journal, TextWriter output)
+{
+    // The clock on the wall goes back by an hour in autumn: then what was purged can have later dates.
+    private static readonly TimeSpan s_clockStep = TimeSpan.FromHours(1);
+
+    private long _messages, _delivered, _quarantined, _compared;
+    private long _damaged, _illegal, _missing, _different, _extra;
+
+    /// <summary>Runs it. Returns whether all is well.</summary>
+    /// <param name="mongo"><c>null</c>: only the journal itself is checked.</param>
+    /// <param name="extra">Look for extra documents too, which reads those that MongoDB got of late.</param>
+    /// <exception cref="StoreException">The journal or MongoDB cannot be read.</exception>
+    public async Task<bool> RunAsync(MongoStore? mongo, bool extra)
+    {
+        foreach (string fault in journal.CheckIntegrity()) Find(ref _damaged, "damaged", fault);
+        await CheckMessagesAsync(mongo);
+        string? since = mongo is not null && extra ? ExtraSince() : null;
+        if (since is not null) CheckExtra(mongo!, since);
+        Summarise(mongo is not null, since);
+        return _damaged + _illegal + _missing + _different + _extra == 0;
+    }
+
+    private async Task CheckMessagesAsync(MongoStore? mongo)
+    {
+        long last = 0;
+        while (true)
+        {
+            // The watermark before the page: what is delivered in between is then not yet asked for.
+            long watermark = journal.ReadWatermark();
+            IReadOnlyList<JournalEntry> page = journal.ReadAfter(last);
+            if (page.Count == 0) return;
+            last = page[^1].Sequence;
+            IReadOnlyDictionary<ObjectId, StoredMessage>? there = mongo is null
+                ? null
+                : await mongo.FindAsync([.. page.Select(static entry => entry.Message.Id)]);
+            foreach (JournalEntry entry in page)
+            {
+                CheckLegal(entry);
+                if (entry.Sequence <= watermark) _delivered++;
+                if (there is not null) Compare(entry, entry.Sequence <= watermark, there);
+            }
+
+            _messages += page.Count;
+        }
+    }
+
+    private void CheckLegal(JournalEntry entry)
+    {
+        StoredMessage stored = entry.Message;
+        bool legal = Message.TryCreate(stored.Id, stored.Username, stored.Text, out _, out FieldFault? fault);
+        bool dated = StoredMessage.TryParseDate(stored.Date, out _);
+        if (legal && dated) return;
+        Find(ref _illegal, "illegal", stored, fault?.Reason ?? "the date is none");
+    }
+
+    private void Compare(
+        JournalEntry entry, bool delivered, IReadOnlyDictionary<ObjectId, StoredMessage> there)
+    {
+        StoredMessage ours = entry.Message;
+        string? quarantine = delivered ? journal.QuarantineReason(entry.Sequence) : null;
+        if (quarantine is not null) _quarantined++;
+        string note = quarantine is null ? "" : $"in quarantine: {quarantine}";
+        if (!there.TryGetValue(ours.Id, out StoredMessage? theirs))
+        {
+            if (delivered) Find(ref _missing, "missing", ours, note);
+        }
+        else if (delivered && !ours.IsSameAs(theirs))
+        {
+            string username = theirs.Username == ours.Username ? "" : "username ";
+            string text = theirs.Text == ours.Text ? "" : "message ";
+            Find(ref _different, "different", ours, $"{username}{text}{note}");
+        }
+    }
+
+    private void CheckExtra(MongoStore mongo, string since)
+    {
+        foreach (StoredMessage document in mongo.ReadSince(since))
+        {
+            _compared++;
+            if (journal.Holds(document.Id)) continue;
+            // Purged since we began, perhaps: then what is left is younger.
+            if (ExtraSince() is not { } now || string.CompareOrdinal(document.Date, now) < 0) continue;
+            Find(ref _extra, "extra", document, "");
+        }
+    }
+
+    /// <summary>
+    /// From which date on a document must be in the journal; <c>null</c>: nothing can be said.
+    /// </summary>
+    private string? ExtraSince()
+    {
+        if (journal.ReadOldest() is not { } oldest) return null;
+        if (!StoredMessage.TryParseDate(oldest.Message.Date, out DateTime date)) return null;
+        bool purged = oldest.Sequence > 1;
+        if (purged)
+        {
+            if (journal.ReadFirstDelivery() is not { } delivered) return null;
+            DateTime local = delivered.ToLocalTime().DateTime;
+            date = (local > date ? local : date) + s_clockStep;
+        }
+
+        return date.ToString(StoredMessage.DateFormat, CultureInfo.InvariantCulture);
+    }
+
+    private void Summarise(bool compared, string? extraSince)
+    {
+        output.WriteLine($"journal: {_messages} messages; {_damaged} damaged, {_illegal} illegal");
+        if (!compared)
+        {
+            output.WriteLine("MongoDB is not configured: only the journal itself was checked");
+            return;
+        }
+
+        output.WriteLine(
+            $"MongoDB: {_delivered} delivered, of these {_quarantined} in quarantine, "
+            + $"{_messages - _delivered} still to come; {_missing} missing, {_different} different");
+        if (journal.CountRekeyed() is > 0 and long rekeyed)
+            output.WriteLine($"MongoDB: {rekeyed} messages under other keys than they were received under");
+        if (extraSince is not null)
+            output.WriteLine($"MongoDB since {extraSince}: {_compared} documents; {_extra} extra");
+    }
+
+    private void Find(ref long count, string kind, StoredMessage message, string note)
+    {
+        string username = DisplayText.Visible(message.Username);
+        Find(ref count, kind, $"{message.Id}  {message.Date}  {username}  {note}".TrimEnd());
+    }
+
+    private void Find(ref long count, string kind, string what)
+    {
+        count++;
+        output.WriteLine($"{kind,-9}  {DisplayText.Visible(what)}");
+    }
+}

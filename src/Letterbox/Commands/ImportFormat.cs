@@ -1,0 +1,87 @@
+// What an object must be for `letterbox import` to take it.
+//
+//    {"id":"635d8a1a9c3e5f0011223344","date":"2022-10-29 20:20:58.020261","username":"…","message":"…"}
+//    {"_id":{"$oid":"635d8a1a9c3e5f0011223344"},"date":"…","username":"…","message":"…"}
+//
+// The first is what `letterbox messages --format json` writes, the second what mongoexport does. The four
+// must be there, in any order, and nothing else: what has no place in a message is not dropped in silence.
+
+using System.Text.Json;
+using System.Text.Unicode;
+using Letterbox.Messages;
+
+namespace Letterbox.Commands;
+
+/// <summary>Decodes one object. Pure: no I/O, no state.</summary>
+internal static class ImportFormat
+{
+    /// <summary>Makes the message. Returns null, or what is wrong in one line.</summary>
+    public static string? Read(ReadOnlySpan<byte> json, out StoredMessage? message)
+    {
+        message = null;
+        if (json.IsEmpty) return $"longer than {ImportReader.ObjectBytesMax} bytes";
+        if (!Utf8.IsValid(json)) return "not valid UTF-8";
+        try
+        {
+            var fields = new Dictionary<string, string>(StringComparer.Ordinal);
+            return ReadFields(json, fields) ?? Make(fields, out message);
+        }
+        catch (JsonException)
+        {
+            return "not a JSON object in one line";
+        }
+        catch (InvalidOperationException)
+        {
+            // An escape such as "\ud800" alone: valid JSON, no text.
+            return "not valid Unicode";
+        }
+    }
+
+    private static string? ReadFields(ReadOnlySpan<byte> json, Dictionary<string, string> fields)
+    {
+        var reader = new Utf8JsonReader(json);
+        if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject) return "not a JSON object";
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            string name = reader.GetString()!;
+            if (name is not ("id" or "_id" or "date" or "username" or "message"))
+                return $"\"{DisplayText.Visible(name)}\" is no field of a message";
+            reader.Read();
+            string? value = name == "_id" ? ObjectIdValue(ref reader) : StringValue(ref reader);
+            if (value is null) return name == "_id" ? "_id is not an ObjectId" : $"{name} is not a string";
+            if (name == "_id") name = "id";
+            if (!fields.TryAdd(name, value)) return $"{name} is given twice";
+        }
+
+        // Reading on to the end is what finds text behind the closing brace.
+        reader.Read();
+        return null;
+    }
+
+    private static string? StringValue(ref Utf8JsonReader reader) =>
+        reader.TokenType == JsonTokenType.String ? reader.GetString() : null;
+
+    // {"$oid":"…"}: from the opening brace to the closing one.
+    private static string? ObjectIdValue(ref Utf8JsonReader reader)
+    {
+        if (reader.TokenType != JsonTokenType.StartObject) return null;
+        if (!reader.Read() || reader.TokenType != JsonTokenType.PropertyName) return null;
+        if (!reader.ValueTextEquals("$oid"u8) || !reader.Read()) return null;
+        string? digits = StringValue(ref reader);
+        return reader.Read() && reader.TokenType == JsonTokenType.EndObject ? digits : null;
+    }
+
+    private static string? Make(Dictionary<string, string> fields, out StoredMessage? message)
+    {
+        message = null;
+        // Under a key of our making a second import would store it a second time.
+        if (!fields.TryGetValue("id", out string? key)) return "id is missing";
+        if (!fields.TryGetValue("date", out string? date)) return "date is missing";
+        if (!StoredMessage.TryParseDate(date, out _)) return "date is not like 2022-10-29 20:20:58.020261";
+        if (!ObjectId.TryParse(key, out ObjectId id)) return "id is not 24 hex digits";
+        string? username = fields.GetValueOrDefault("username"), text = fields.GetValueOrDefault("message");
+        if (!Message.TryCreate(id, username, text, out _, out FieldFault? fault)) return fault.Reason;
+        message = new StoredMessage(id, date, username!, text!);
+        return null;
+    }
+}

@@ -1,0 +1,105 @@
+// Where `letterbox import` brings messages: into MongoDB as the relay does, or into the journal as the store
+// process does. Either of them passes over a message that it has under that key, and refuses another one.
+
+using System.Globalization;
+using Letterbox.Messages;
+using Letterbox.Store.Delivery;
+using Letterbox.Store.Journal;
+using Letterbox.Store.Mongo;
+
+namespace Letterbox.Commands;
+
+/// <summary>
+/// Stores a batch, entries numbered by their line in the file. It can be stored again any number of times.
+/// </summary>
+internal delegate ValueTask<ImportOutcome> ImportBatch(IReadOnlyList<JournalEntry> batch);
+
+/// <summary>What became of a batch.</summary>
+/// <param name="Imported">How many are stored that were not there before.</param>
+/// <param name="There">How many were there already, with the same user name and text.</param>
+/// <param name="Refused">Those that will never be stored.</param>
+/// <param name="Fault">Why it is not known of all what became of them; null when it is.</param>
+internal sealed record ImportOutcome(
+    int Imported, int There, IReadOnlyList<RefusedEntry> Refused, string? Fault = null);
+
+/// <summary>The two places.</summary>
+internal static class ImportTarget
+{
+    // An election takes ten seconds or so, and a try at a MongoDB that is away takes five.
+    private const int Tries = 5;
+    private static readonly TimeSpan s_pause = TimeSpan.FromSeconds(1);
+
+    /// <summary>Into the journal, whose owner this process is.</summary>
+    public static ImportBatch Journal(Journal journal) => async batch =>
+    {
+        long before = journal.LastSequence;
+        ValueTask<Receipt>[] waiting = [.. batch.Select(entry => Append(journal, entry.Message))];
+        var receipts = new List<Receipt>(waiting.Length);
+        foreach (ValueTask<Receipt> receipt in waiting) receipts.Add(await receipt);
+
+        // Nobody else writes: what is new is what the journal has grown by.
+        int imported = (int)(journal.LastSequence - before);
+        int stored = receipts.Count(static receipt => receipt.Kind == ReceiptKind.Stored);
+        RefusedEntry[] refused =
+        [
+            .. from place in receipts.Index()
+               where place.Item.Kind == ReceiptKind.Refused
+               select new RefusedEntry(place.Index, place.Item.Reason),
+        ];
+        string? fault = receipts.Find(static receipt => receipt.Kind == ReceiptKind.Later).Reason;
+        return new ImportOutcome(imported, stored - imported, refused, fault);
+    };
+
+    /// <summary>Into MongoDB.</summary>
+    public static ImportBatch Mongo(MongoStore mongo, TimeProvider time) => async batch =>
+    {
+        IReadOnlyDictionary<ObjectId, StoredMessage>? there = null;
+        for (int tries = 1; ; tries++)
+        {
+            string? fault;
+            bool place = false;
+            try
+            {
+                // Looked at once, before the first try: later it is not known whose work it is.
+                there ??= await mongo.FindAsync([.. batch.Select(static entry => entry.Message.Id)]);
+                BatchOutcome outcome = await mongo.InsertAsync(batch, CancellationToken.None);
+                if (outcome.Stored) return Count(batch, there, outcome.Refused);
+                fault = outcome.Fault ?? "no reason was given";
+                place = outcome.OfThePlace;
+            }
+            catch (StoreException e)
+            {
+                fault = e.Message;
+            }
+
+            if (tries == Tries || place) return new ImportOutcome(0, 0, [], fault);
+            await Task.Delay(s_pause, time);
+        }
+    };
+
+    private static ValueTask<Receipt> Append(Journal journal, StoredMessage stored)
+    {
+        // Legal both are: ImportFormat looked.
+        Message.TryCreate(stored.Id, stored.Username, stored.Text, out Message? message, out _);
+        DateTime received = DateTime.ParseExact(
+            stored.Date, StoredMessage.DateFormat, CultureInfo.InvariantCulture);
+        return journal.ImportAsync(message!, received);
+    }
+
+    private static ImportOutcome Count(
+        IReadOnlyList<JournalEntry> batch, IReadOnlyDictionary<ObjectId, StoredMessage> there,
+        IReadOnlyList<RefusedEntry> refused)
+    {
+        HashSet<ObjectId> have = [.. there.Keys];
+        HashSet<int> not = [.. refused.Select(static entry => entry.Index)];
+        int imported = batch.Index().Count(
+            place => !not.Contains(place.Index) && have.Add(place.Item.Message.Id));
+        RefusedEntry[] told =
+        [
+            .. from entry in refused
+               let taken = Receipt.Taken(batch[entry.Index].Message.Id).Reason
+               select entry.Reason == RefusedEntry.Conflict ? entry with { Reason = taken } : entry,
+        ];
+        return new ImportOutcome(imported, batch.Count - refused.Count - imported, told);
+    }
+}

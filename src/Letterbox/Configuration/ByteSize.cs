@@ -1,0 +1,43 @@
+// A number of bytes as people write it: a whole number and one unit, such as 512KiB, 64MiB or 10GiB.
+
+using System.Globalization;
+
+namespace Letterbox.Configuration;
+
+/// <summary>Reads and writes sizes. Pure functions.</summary>
+public static class ByteSize
+{
+    /// <summary>What a wrong one is told.</summary>
+    public const string Expected = "a whole number and a unit, such as 512KiB, 64MiB or 10GiB";
+
+    // Largest first: what is written is the largest unit that gives a whole number.
+    private static readonly (string Name, long Bytes)[] s_units =
+        [("TiB", 1L << 40), ("GiB", 1L << 30), ("MiB", 1L << 20), ("KiB", 1L << 10), ("B", 1)];
+
+    /// <summary>Reads one: 0 to 1,000,000 TiB.</summary>
+    public static bool TryParse(string text, out long bytes)
+    {
+        bytes = 0;
+        foreach ((string name, long unit) in s_units)
+        {
+            if (!text.EndsWith(name, StringComparison.Ordinal)) continue;
+            ReadOnlySpan<char> digits = text.AsSpan(..^name.Length);
+            CultureInfo culture = CultureInfo.InvariantCulture;
+            bool number = long.TryParse(digits, NumberStyles.None, culture, out long count);
+            if (!number || count > (1_000_000L << 40) / unit) return false;
+            bytes = count * unit;
+            return true;
+        }
+
+        return false;
+    }
+
+    /// <summary>Writes one in the largest unit that gives a whole number: as it was typed.</summary>
+    public static string Spell(long bytes)
+    {
+        (string name, long unit) = bytes == 0
+            ? s_units[^1]
+            : Array.Find(s_units, unit => bytes % unit.Bytes == 0);
+        return $"{bytes / unit}{name}";
+    }
+}

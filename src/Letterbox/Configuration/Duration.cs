@@ -1,0 +1,34 @@
+// A length of time as people write it: a number and one unit, such as 90s, 30m, 12h or 7d.
+
+using System.Globalization;
+
+namespace Letterbox.Configuration;
+
+/// <summary>Reads and writes lengths of time. Pure functions.</summary>
+public static class Duration
+{
+    /// <summary>What a wrong one is told.</summary>
+    public const string Expected = "a number and a unit, such as 90s, 30m, 12h or 7d";
+
+    /// <summary>Reads one: 0 to 36,500 days.</summary>
+    public static bool TryParse(string text, out TimeSpan value)
+    {
+        value = default;
+        if (text.Length == 0) return false;
+        int unit = text[^1] switch { 's' => 1, 'm' => 60, 'h' => 3600, 'd' => 86400, _ => 0 };
+        if (unit == 0) return false;
+        const NumberStyles style = NumberStyles.AllowDecimalPoint;
+        CultureInfo culture = CultureInfo.InvariantCulture;
+        bool number = decimal.TryParse(text.AsSpan(..^1), style, culture, out decimal count);
+        if (!number || count > 36_500m * 86400 / unit) return false;
+        value = TimeSpan.FromTicks((long)(count * unit * TimeSpan.TicksPerSecond));
+        return true;
+    }
+
+    /// <summary>Writes one in the largest unit that gives a whole number: as it was typed.</summary>
+    public static string Spell(TimeSpan duration) =>
+        duration.Ticks % TimeSpan.TicksPerDay == 0 ? $"{duration.Ticks / TimeSpan.TicksPerDay}d"
+        : duration.Ticks % TimeSpan.TicksPerHour == 0 ? $"{duration.Ticks / TimeSpan.TicksPerHour}h"
+        : duration.Ticks % TimeSpan.TicksPerMinute == 0 ? $"{duration.Ticks / TimeSpan.TicksPerMinute}m"
+        : $"{(decimal)duration.Ticks / TimeSpan.TicksPerSecond}s";
+}

@@ -1,0 +1,39 @@
+// Wakes one loop, from any thread. docs/decisions/0010 says what runs where.
+
+namespace Letterbox.Hosting;
+
+/// <summary>
+/// Rung from any thread, heard by one loop. Several rings before it listens again are heard as one, never as
+/// none.
+/// </summary>
+internal sealed class Bell : IDisposable
+{
+    private readonly SemaphoreSlim _rings = new(0);
+    private int _rung;
+    private volatile bool _down;
+
+    /// <summary>Rings. Does nothing when it is disposed.</summary>
+    public void Ring()
+    {
+        if (Interlocked.Exchange(ref _rung, 1) == 0) _rings.Release();
+    }
+
+    /// <summary>
+    /// Waits for a ring since the last wait; <c>false</c>: it is disposed. One caller at a time.
+    /// </summary>
+    public async ValueTask<bool> HearAsync()
+    {
+        if (_down) return false;
+        await _rings.WaitAsync();
+        // Before the caller looks for work: what is brought later rings again.
+        Interlocked.Exchange(ref _rung, 0);
+        return !_down;
+    }
+
+    /// <summary>Ends the wait. The semaphore needs no disposing, and a late ring does no harm.</summary>
+    public void Dispose()
+    {
+        _down = true;
+        _rings.Release();
+    }
+}

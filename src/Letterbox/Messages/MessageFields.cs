@@ -1,0 +1,219 @@
+// The fields of a message as they arrive, before any rule is applied: `id`, `username`, `message`, whatever
+// the encoding. And `text-digest`, which the form page adds to its key, see TextKey.cs.
+//
+// application/x-www-form-urlencoded (WHATWG URL Standard, 5.1):
+//    id=<24 hex>&username=krabaton&message=First+message
+// JSON (RFC 8259):
+//    {"id": "<24 hex>", "username": "krabaton", "message": "First message"}
+//
+// Other names are skipped, so that a form may have a button and another program its own
+// extras. A name given twice is refused: two readers could disagree on which one counts. Decoding is pure: no
+// I/O, no state. What had to be decoded stands in scratch memory of the caller, so that nothing is allocated
+// before it is known to be a message.
+
+using System.Text.Json;
+using System.Text.Unicode;
+
+namespace Letterbox.Messages;
+
+/// <summary>Fields, as a set.</summary>
+[Flags]
+public enum MessageField
+{
+    /// <summary>No field.</summary>
+    None = 0,
+
+    /// <summary>The key, <c>id</c>.</summary>
+    Id = 1,
+
+    /// <summary>Field <c>username</c>.</summary>
+    Username = 2,
+
+    /// <summary>Field <c>message</c>.</summary>
+    Text = 4,
+
+    /// <summary>Field <c>text-digest</c>.</summary>
+    TextDigest = 8,
+}
+
+/// <summary>
+/// The fields as bytes that should be UTF-8. They live as long as the memory they were read from.
+/// </summary>
+public ref struct MessageFields
+{
+    private static readonly FieldFault s_notUtf8 = new("", "the message is not valid UTF-8");
+    private static readonly FieldFault s_badJson = new("", "the message is not valid JSON");
+    private static readonly FieldFault s_notObject = new("", "the message is not a JSON object");
+
+    // What a hex digit counts; for any other byte a number that no pair of digits comes to.
+    private const int NoDigit = 0x100;
+    private static readonly int[] s_digits = HexDigits();
+
+    private MessageField _given;
+
+    /// <summary>The key as text, if the sender made one.</summary>
+    public ReadOnlySpan<byte> Id { get; private set; }
+
+    /// <summary>Field <c>username</c>.</summary>
+    public ReadOnlySpan<byte> Username { get; private set; }
+
+    /// <summary>Field <c>message</c>.</summary>
+    public ReadOnlySpan<byte> Text { get; private set; }
+
+    /// <summary>Of the text that the form page gave the key to; empty: to no text yet.</summary>
+    public ReadOnlySpan<byte> TextDigest { get; private set; }
+
+    /// <summary>Whether the field was given, be it empty.</summary>
+    public readonly bool Has(MessageField field) => (_given & field) != MessageField.None;
+
+    /// <summary>
+    /// Decodes <c>application/x-www-form-urlencoded</c>. A percent sign that no two hex digits follow stands
+    /// for itself, as the standard has it. Returns <c>null</c>, or what is wrong.
+    /// </summary>
+    /// <param name="form">The form.</param>
+    /// <param name="scratch">Memory for what is decoded, as long as the form.</param>
+    /// <param name="fields">What was found; it lives as long as both.</param>
+    public static FieldFault? ReadForm(
+        ReadOnlySpan<byte> form, Span<byte> scratch, out MessageFields fields)
+    {
+        fields = default;
+        while (!form.IsEmpty)
+        {
+            int end = form.IndexOf((byte)'&');
+            ReadOnlySpan<byte> pair = end < 0 ? form : form[..end];
+            form = end < 0 ? default : form[(end + 1)..];
+            int equals = pair.IndexOf((byte)'=');
+            ReadOnlySpan<byte> name = PercentDecode(equals < 0 ? pair : pair[..equals], scratch);
+            MessageField field = Named(name);
+            if (field == MessageField.None) continue;
+            ReadOnlySpan<byte> value = PercentDecode(equals < 0 ? default : pair[(equals + 1)..], scratch);
+            scratch = scratch[value.Length..];
+            if (fields.Set(field, value) is { } fault) return fault;
+        }
+
+        return null;
+    }
+
+    /// <summary>
+    /// Decodes one JSON object; the three fields must be strings. Returns <c>null</c>, or what is wrong.
+    /// </summary>
+    /// <inheritdoc cref="ReadForm"/>
+    public static FieldFault? ReadJson(
+        ReadOnlySpan<byte> json, Span<byte> scratch, out MessageFields fields)
+    {
+        fields = default;
+        if (!Utf8.IsValid(json)) return s_notUtf8;
+        try
+        {
+            var reader = new Utf8JsonReader(json);
+            if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject) return s_notObject;
+            while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+            {
+                MessageField field = Named(ref reader);
+                reader.Read();
+                if (field == MessageField.None)
+                {
+                    reader.Skip();
+                    continue;
+                }
+
+                if (reader.TokenType != JsonTokenType.String)
+                    return new FieldFault(Name(field), $"{Name(field)} is not a JSON string");
+                int length = reader.CopyString(scratch);
+                if (fields.Set(field, scratch[..length]) is { } fault) return fault;
+                scratch = scratch[length..];
+            }
+
+            // Reading on to the end is what finds text behind the closing brace.
+            return reader.Read() ? s_badJson : null;
+        }
+        catch (JsonException)
+        {
+            return s_badJson;
+        }
+        catch (InvalidOperationException)
+        {
+            // An escape such as "\ud800" alone: valid JSON, no text.
+            return new FieldFault("", "the message is not valid Unicode");
+        }
+    }
+
+    /// <summary>
+    /// Makes the message of these fields. A missing key is made here: then this is the message's first hop.
+    /// Returns <c>null</c>, or what is wrong.
+    /// </summary>
+    public readonly FieldFault? ToMessage(TimeProvider time, out Message? message)
+    {
+        message = null;
+        ObjectId id;
+        if (!Has(MessageField.Id)) id = ObjectId.New(time);
+        else if (!ObjectId.TryParse(Id, out id)) return new FieldFault("id", "id is not 24 hex digits");
+        bool hasServerKey = !Has(MessageField.Id);
+        return Message.TryCreate(id, this, out message, out FieldFault? fault, hasServerKey) ? null : fault;
+    }
+
+    /// <summary>Takes one decoded field in. Returns <c>null</c>, or what is wrong.</summary>
+    public FieldFault? Set(MessageField field, ReadOnlySpan<byte> value)
+    {
+        if (Has(field)) return new FieldFault(Name(field), $"{Name(field)} is given twice");
+        _given |= field;
+        if (field == MessageField.Id) Id = value;
+        else if (field == MessageField.Username) Username = value;
+        else if (field == MessageField.TextDigest) TextDigest = value;
+        else Text = value;
+        return null;
+    }
+
+    /// <summary>The field of this name; none, if the name means nothing here.</summary>
+    public static MessageField Named(ReadOnlySpan<byte> name) =>
+        name.SequenceEqual("username"u8) ? MessageField.Username
+        : name.SequenceEqual("message"u8) ? MessageField.Text
+        : name.SequenceEqual("id"u8) ? MessageField.Id
+        : name.SequenceEqual("text-digest"u8) ? MessageField.TextDigest
+        : MessageField.None;
+
+    private static MessageField Named(ref Utf8JsonReader reader) =>
+        reader.ValueTextEquals("username"u8) ? MessageField.Username
+        : reader.ValueTextEquals("message"u8) ? MessageField.Text
+        : reader.ValueTextEquals("id"u8) ? MessageField.Id
+        : reader.ValueTextEquals("text-digest"u8) ? MessageField.TextDigest
+        : MessageField.None;
+
+    private static string Name(MessageField field) => field switch
+    {
+        MessageField.Id => "id",
+        MessageField.Username => "username",
+        MessageField.TextDigest => "text-digest",
+        _ => "message",
+    };
+
+    private static ReadOnlySpan<byte> PercentDecode(ReadOnlySpan<byte> encoded, Span<byte> scratch)
+    {
+        int length = encoded.IndexOfAny((byte)'%', (byte)'+');
+        if (length < 0) return encoded;
+        encoded[..length].CopyTo(scratch);
+        int[] digits = s_digits;
+        for (int i = length; i < encoded.Length; i++)
+        {
+            byte b = encoded[i];
+            if (b == (byte)'+') b = (byte)' ';
+            if (b == (byte)'%' && i + 2 < encoded.Length)
+            {
+                int pair = digits[encoded[i + 1]] << 4 | digits[encoded[i + 2]];
+                if (pair <= 0xFF) (b, i) = ((byte)pair, i + 2);
+            }
+
+            scratch[length++] = b;
+        }
+
+        return scratch[..length];
+    }
+
+    private static int[] HexDigits()
+    {
+        int[] digits = new int[256];
+        for (int b = 0; b < digits.Length; b++)
+            digits[b] = char.IsAsciiHexDigit((char)b) ? Convert.ToInt32($"{(char)b}", 16) : NoDigit;
+        return digits;
+    }
+}

@@ -1,0 +1,48 @@
+// What ties a key to the text that it was given to.
+//
+//    SHA-256( key, 12 bytes | length of the user name, 4 bytes, big-endian | user name | text )
+//    +---------------+---------------+------------------ ... --+
+//    | random bytes  | digest        | not used                |
+//    | of the next   | of the text   |                         |
+//    +---------------+---------------+------------------ ... --+
+//    0               8               16                        32
+//
+// The next key is for a text that cannot have the key it came with, because another text has that one. It is
+// always the same for the same key and text: so the same form sent twice, or one message in the journals of
+// two stores, still ends as one message. Only who knows the key and the whole text can take it in advance.
+//
+// The digest tells whether a form that comes back under its key still holds the text that the key was for.
+
+using System.Buffers.Binary;
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+
+namespace Letterbox.Messages;
+
+/// <summary>The next key of a key and a text, and the digest of the text.</summary>
+internal readonly record struct TextKey(ObjectId Next, string Digest)
+{
+    public const int DigestLength = 16;
+
+    public bool IsDigest(ReadOnlySpan<byte> text) => Ascii.Equals(text, Digest);
+
+    public static TextKey Of(Message message) =>
+        Of(message.Id, message.UsernameUtf8, message.TextUtf8);
+
+    public static TextKey Of(ObjectId key, string username, string text) =>
+        Of(key, Encoding.UTF8.GetBytes(username), Encoding.UTF8.GetBytes(text));
+
+    public static TextKey Of(ObjectId key, ReadOnlySpan<byte> username, ReadOnlySpan<byte> text)
+    {
+        Span<byte> head = stackalloc byte[ObjectId.Size + sizeof(int)];
+        key.Write(head);
+        BinaryPrimitives.WriteInt32BigEndian(head[ObjectId.Size..], username.Length);
+        Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
+        SHA256.HashData([.. head, .. username, .. text], hash);
+        ulong digest = BinaryPrimitives.ReadUInt64BigEndian(hash[sizeof(ulong)..]);
+        return new TextKey(
+            key.WithRandom(BinaryPrimitives.ReadUInt64BigEndian(hash)),
+            digest.ToString("x16", CultureInfo.InvariantCulture));
+    }
+}

@@ -1,0 +1,68 @@
+// How long messages have not reached MongoDB, what is said of it, and when to try again.
+//
+//    a fault of the moment     100 ms, doubling to 5 s     told when it begins, and when it is over
+//    a fault of the place      30 s                        told as well when it follows one of the moment:
+//                                                          here somebody has to do something
+//
+// Each pause is between half of it and all of it, so that many stores do not come back in step.
+
+using Letterbox.Sockets;
+using Letterbox.Store.Mongo;
+using Microsoft.Extensions.Logging;
+
+namespace Letterbox.Store.Delivery;
+
+/// <summary>Used by the relay's thread; <see cref="Fault"/> may be read on any.</summary>
+internal sealed class Outage(ILogger log)
+{
+    private static readonly TimeSpan s_pauseMin = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan s_pauseMax = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan s_placePause = TimeSpan.FromSeconds(30);
+
+    private volatile string? _fault;
+    private int _failures;
+    private bool _placeTold;
+
+    /// <summary>Why messages do not reach MongoDB, fit for a log; <c>null</c> when they do.</summary>
+    public string? Fault => _fault;
+
+    /// <summary>Notes a failure. Returns for how long to wait before the next try.</summary>
+    public TimeSpan Failed(MongoFailure failure)
+    {
+        _fault = failure.Reason;
+        _failures++;
+        if (failure.OfThePlace && !_placeTold)
+        {
+            _placeTold = true;
+            log.LogError(
+                "messages do not reach MongoDB: {Fault}; they are safe in the journal, but somebody has to "
+                + "mend this; trying on every 15 to 30 s", failure.Reason);
+        }
+        else if (_failures == 1)
+        {
+            log.LogWarning(
+                "messages do not reach MongoDB: {Fault}; they are safe in the journal, trying on",
+                failure.Reason);
+        }
+
+        return Jittered(failure.OfThePlace ? s_placePause : Pause());
+    }
+
+    /// <summary>Notes that messages reach MongoDB, and how many are still waiting.</summary>
+    public void Over(long waiting)
+    {
+        if (_failures == 0) return;
+        log.LogInformation(
+            "messages reach MongoDB again, after {Failures} failures; {Waiting} are waiting",
+            _failures, waiting);
+        (_fault, _failures, _placeTold) = (null, 0, false);
+    }
+
+    private TimeSpan Pause()
+    {
+        TimeSpan pause = s_pauseMin * Math.Pow(2, Math.Min(_failures - 1, 10));
+        return pause < s_pauseMax ? pause : s_pauseMax;
+    }
+
+    private static TimeSpan Jittered(TimeSpan pause) => pause * (0.5 + (Random.Shared.NextDouble() / 2));
+}

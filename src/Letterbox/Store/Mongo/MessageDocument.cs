@@ -1,0 +1,81 @@
+// A stored message as MongoDB's document: exactly these fields, in this order.
+//
+//     { _id: ObjectId, date: "2022-10-29 20:20:58.020261", username: "krabaton", message: "First message" }
+
+using System.Text;
+using Letterbox.Messages;
+using MongoDB.Bson;
+using MongoDB.Bson.IO;
+using MongoDB.Bson.Serialization;
+using MongoDB.Bson.Serialization.Serializers;
+using BsonObjectId = MongoDB.Bson.ObjectId;
+
+namespace Letterbox.Store.Mongo;
+
+/// <summary>
+/// Writes a message straight into the driver's output and reads it from its input: no document in between.
+/// </summary>
+internal sealed class MessageDocument : SerializerBase<StoredMessage>
+{
+    public static readonly MessageDocument Instance = new();
+
+    /// <summary>Length of its document in bytes, roughly.</summary>
+    public static int SizeOf(StoredMessage message) =>
+        Encoding.UTF8.GetByteCount(message.Username) + Encoding.UTF8.GetByteCount(message.Text) + 100;
+
+    public static BsonObjectId ToBson(ObjectId id)
+    {
+        byte[] bytes = new byte[ObjectId.Size];
+        id.Write(bytes);
+        return new BsonObjectId(bytes);
+    }
+
+    public override void Serialize(
+        BsonSerializationContext context, BsonSerializationArgs args, StoredMessage value)
+    {
+        IBsonWriter bson = context.Writer;
+        bson.WriteStartDocument();
+        bson.WriteName("_id");
+        bson.WriteObjectId(ToBson(value.Id));
+        bson.WriteString("date", value.Date);
+        bson.WriteString("username", value.Username);
+        bson.WriteString("message", value.Text);
+        bson.WriteEndDocument();
+    }
+
+    /// <summary>
+    /// Reads a document that may come from any program: a field that is missing or of another type is empty,
+    /// other fields are skipped.
+    /// </summary>
+    public override StoredMessage Deserialize(
+        BsonDeserializationContext context, BsonDeserializationArgs args)
+    {
+        IBsonReader bson = context.Reader;
+        ObjectId id = default;
+        string date = "", username = "", text = "";
+        bson.ReadStartDocument();
+        while (bson.ReadBsonType() != BsonType.EndOfDocument)
+        {
+            switch (bson.ReadName())
+            {
+                case "_id" when bson.CurrentBsonType == BsonType.ObjectId: id = ReadId(bson); break;
+                case "date" when bson.CurrentBsonType == BsonType.String: date = bson.ReadString(); break;
+                case "username" when bson.CurrentBsonType == BsonType.String:
+                    username = bson.ReadString();
+                    break;
+                case "message" when bson.CurrentBsonType == BsonType.String: text = bson.ReadString(); break;
+                default: bson.SkipValue(); break;
+            }
+        }
+
+        bson.ReadEndDocument();
+        return new StoredMessage(id, date, username, text);
+    }
+
+    private static ObjectId ReadId(IBsonReader bson)
+    {
+        Span<byte> id = stackalloc byte[ObjectId.Size];
+        bson.ReadObjectId().ToByteSpan(id);
+        return ObjectId.Read(id);
+    }
+}

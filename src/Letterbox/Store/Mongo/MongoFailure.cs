@@ -1,0 +1,109 @@
+// What a failure of MongoDB means, by its code.
+//
+//    meaning     of a whole command, or a login           of one document in it
+//    ----------  ---------------------------------------  --------------------------------------------------
+//    transient   all but those below: the connection,     91, 189, 10107 and others that the server calls
+//                an election, not durable yet             retryable, or any at all under its label
+//    place       13 not authorised, 18 and 8000 not       13, 14031
+//                authenticated, 14031 disk full
+//    duplicate                                            11000
+//    poison                                               121 failed validation, 10334 too large, 17280 index
+//                                                         key too large
+//    doubtful                                             all others
+//
+// 8000 is what Atlas says of a wrong password.
+
+using System.Net;
+using Letterbox.Messages;
+using MongoDB.Bson;
+using MongoDB.Driver;
+using MongoDB.Driver.Core.Clusters;
+using MongoDB.Driver.Core.Servers;
+
+namespace Letterbox.Store.Mongo;
+
+/// <summary>What the refusal of one document means.</summary>
+internal enum Refusal
+{
+    /// <summary>Something has this key, or another key that must be unique.</summary>
+    Duplicate,
+
+    /// <summary>The document is at fault, and always will be.</summary>
+    Poison,
+
+    /// <summary>The place is at fault, until a person fixes it.</summary>
+    Place,
+
+    /// <summary>It may work in a moment.</summary>
+    Transient,
+
+    /// <summary>Not known here.</summary>
+    Doubtful,
+}
+
+/// <summary>Why nothing is certain of what was asked of MongoDB.</summary>
+/// <param name="Reason">Fit for a log: one line, never with a password.</param>
+/// <param name="OfThePlace">Whether a person has to fix something before it can work.</param>
+internal sealed record MongoFailure(string Reason, bool OfThePlace = false)
+{
+    private const int ReasonMax = 500;
+
+    /// <summary>What the driver threw; <paramref name="cluster"/> is what it knows of the servers.</summary>
+    public static MongoFailure Of(Exception e, ClusterDescription? cluster)
+    {
+        for (Exception? inner = e; inner is not null; inner = inner.InnerException)
+        {
+            if (inner is MongoCommandException command) return Of(command.Result);
+        }
+
+        // The driver's own text describes the whole cluster on several pages.
+        if (e is TimeoutException && cluster is not null) return new(Describe(cluster));
+        Exception innermost = e.GetBaseException();
+        return new(OneLine(innermost == e ? e.Message : $"{e.Message} {innermost.Message}"));
+    }
+
+    /// <summary>What a code of the server means for the document that it is about.</summary>
+    public static Refusal Meaning(long code) => code switch
+    {
+        11000 => Refusal.Duplicate,
+        121 or 10334 or 17280 => Refusal.Poison,
+        13 or 18 or 8000 or 14031 => Refusal.Place,
+        6 or 7 or 24 or 46 or 50 or 64 or 82 or 89 or 91 or 112 or 117 or 133 or 134 or 150 or 189 or 202
+            or 249 or 262 or 365 or 9001 or 10107 or 11600 or 11601 or 11602 or 13388 or 13435 or 13436
+            => Refusal.Transient,
+        _ => Refusal.Doubtful,
+    };
+
+    /// <summary>The text as one line that is not too long for a log.</summary>
+    public static string OneLine(string text) =>
+        text[..Math.Min(text.Length, ReasonMax)].ReplaceLineEndings(" ");
+
+    // The answer to a command: it failed, or was done but is not durable yet.
+    private static MongoFailure Of(BsonDocument answer)
+    {
+        if (answer.GetValue("writeConcernError", 0) is BsonDocument notDurable)
+            return new(ServerError.Read(notDurable).ToString());
+        var error = ServerError.Read(answer);
+        return new(error.ToString(), Meaning(error.Code) == Refusal.Place);
+    }
+
+    private static string Describe(ClusterDescription cluster)
+    {
+        IEnumerable<string> servers = cluster.Servers.Select(
+            static server => $"{Name(server.EndPoint)}: {State(server)}");
+        if (cluster.DnsMonitorException is { } dns) servers = servers.Append(dns.GetBaseException().Message);
+        return OneLine($"no server takes writes ({string.Join("; ", servers)})");
+    }
+
+    private static string State(ServerDescription server) => server.HeartbeatException is { } e
+        ? e.GetBaseException().Message
+        : server.Type switch
+        {
+            ServerType.Unknown => "no answer yet",
+            ServerType.ReplicaSetSecondary => "is a secondary",
+            var type => $"is a {type}",
+        };
+
+    private static string Name(EndPoint at) =>
+        at is DnsEndPoint dns ? $"{dns.Host}:{dns.Port}" : at.ToString() ?? "";
+}

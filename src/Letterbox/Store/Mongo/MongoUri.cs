@@ -1,0 +1,155 @@
+// The connection string: read by the driver, checked for what the driver passes over, completed, and never
+// quoted.
+//
+//     mongodb://user:password@host:27017,host2/database?option=value&option=value
+//     mongodb+srv://user:password@name/...                               the hosts are looked up in DNS
+
+using System.Net.Security;
+using System.Security.Authentication;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using System.Text.RegularExpressions;
+using Letterbox.Messages;
+using MongoDB.Driver;
+using MongoDB.Driver.Core.Configuration;
+
+namespace Letterbox.Store.Mongo;
+
+/// <summary>A connection string that can be used. No name has been looked up for it.</summary>
+internal sealed partial class MongoUri
+{
+    private const string CaFile = "tlsCAFile";
+    private const string DatabaseDefault = "letterbox";
+    private const string ServerAuthentication = "1.3.6.1.5.5.7.3.1";
+
+    private readonly MongoUrl _url;
+    private readonly ConnectionString _options;
+    private readonly X509Certificate2Collection? _roots;
+
+    /// <param name="text">The connection string.</param>
+    /// <param name="database">The database that is set beside it, if one is.</param>
+    /// <exception cref="StoreException">It cannot be used, or names another database.</exception>
+    public MongoUri(string text, string? database)
+    {
+        // A password with a slash in it looks like a host and a path: then nothing could be quoted safely.
+        int authority = text.IndexOf("://", StringComparison.Ordinal) + 3;
+        int end = text.AsSpan(authority).IndexOfAny('/', '?');
+        if (end >= 0 && text.IndexOf('@', authority + end) >= 0) throw Refuse(Escaping);
+        try
+        {
+            (_url, _options) = (new MongoUrl(text), new ConnectionString(text));
+        }
+        catch (Exception e) when (e is MongoException or ArgumentException or FormatException)
+        {
+            string reason = Quoted().Replace(e.Message, "...");
+            throw Refuse(reason.EndsWith("is not valid.", StringComparison.Ordinal)
+                ? $"{reason} {char.ToUpperInvariant(Escaping[0])}{Escaping[1..]}"
+                : reason);
+        }
+
+        foreach (string option in _options.AllUnknownOptionNames)
+        {
+            if (!option.Equals(CaFile, StringComparison.OrdinalIgnoreCase))
+                throw Refuse($"it has the option {option}, which MongoDB's .NET driver does not know");
+        }
+
+        Database = DatabaseOf(_url.DatabaseName, database);
+        _roots = ReadRoots();
+    }
+
+    private const string Escaping =
+        "in a user name or password : / ? # [ ] @ and % are written as % and two hex digits, @ as %40";
+
+    /// <summary>Where messages go.</summary>
+    public string Database { get; }
+
+    /// <summary>
+    /// What a client is made of. Of an SRV name the options are looked up in DNS, which may fail.
+    /// </summary>
+    public MongoClientSettings ToClientSettings()
+    {
+        var settings = MongoClientSettings.FromUrl(_url);
+        settings.ApplicationName ??= "letterbox";
+        // The relay tries again, with the same keys, and knows of every try.
+        (settings.RetryReads, settings.RetryWrites, settings.MaxAdaptiveRetries) = (false, false, 0);
+        // A relay must learn soon that MongoDB is away, and soon that it is back.
+        if (IsOpen("serverSelectionTimeout")) settings.ServerSelectionTimeout = TimeSpan.FromSeconds(5);
+        if (IsOpen("connectTimeout")) settings.ConnectTimeout = TimeSpan.FromSeconds(5);
+        if (IsOpen("socketTimeout")) settings.SocketTimeout = TimeSpan.FromSeconds(10);
+        if (IsOpen("heartbeat")) settings.HeartbeatInterval = TimeSpan.FromSeconds(1);
+        if (_roots is null) return settings;
+        settings.UseTls = true;
+        settings.SslSettings = new SslSettings
+        {
+            CheckCertificateRevocation = false, // a private authority publishes no lists
+            ServerCertificateValidationCallback = (_, certificate, chain, errors) =>
+                Verify(certificate, chain, errors),
+        };
+        return settings;
+    }
+
+    private static string DatabaseOf(string? inUri, string? set)
+    {
+        if (inUri is null) return set ?? DatabaseDefault;
+        if (set is not null && set != inUri)
+        {
+            throw Refuse(
+                "its path names another database than LETTERBOX_MONGODB_DATABASE; the database of the login "
+                + "is ?authSource=");
+        }
+
+        // The database of the login stands there often, and is no place for messages.
+        if (set is null && inUri is "admin" or "config" or "local")
+            throw Refuse($"its path names MongoDB's own database {inUri}; write /?authSource={inUri}");
+        return inUri;
+    }
+
+    private bool IsOpen(string option) =>
+        !_options.AllOptionNames.Any(name => name.StartsWith(option, StringComparison.OrdinalIgnoreCase));
+
+    private X509Certificate2Collection? ReadRoots()
+    {
+        if (_options.GetOption(CaFile) is not { } path) return null;
+        if (_options.Tls is false) throw Refuse($"{CaFile} and tls=false contradict each other");
+        if (_url.AllowInsecureTls) throw Refuse($"{CaFile} and tlsInsecure=true contradict each other");
+        var roots = new X509Certificate2Collection();
+        try
+        {
+            roots.ImportFromPemFile(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException)
+        {
+            throw Refuse($"{CaFile} cannot be read: {e.Message}");
+        }
+
+        return roots.Count > 0 ? roots : throw Refuse($"{CaFile} holds no certificate in PEM form");
+    }
+
+    // The platform has compared the name already; its own trusted roots count for nothing here.
+    private bool Verify(X509Certificate? certificate, X509Chain? sent, SslPolicyErrors errors)
+    {
+        if (errors.HasFlag(SslPolicyErrors.RemoteCertificateNameMismatch))
+            throw new AuthenticationException("the server's certificate is for another host name");
+        if (certificate is not X509Certificate2 leaf)
+            throw new AuthenticationException("the server has no certificate");
+        using var chain = new X509Chain();
+        chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
+        chain.ChainPolicy.CustomTrustStore.AddRange(_roots!);
+        chain.ChainPolicy.RevocationMode = X509RevocationMode.NoCheck;
+        chain.ChainPolicy.DisableCertificateDownloads = true;
+        chain.ChainPolicy.ApplicationPolicy.Add(new Oid(ServerAuthentication));
+        if (sent is not null) chain.ChainPolicy.ExtraStore.AddRange(sent.ChainPolicy.ExtraStore);
+        if (chain.Build(leaf)) return true;
+        string status = chain.ChainStatus.FirstOrDefault().StatusInformation;
+        throw new AuthenticationException($"the server's certificate is not valid under {CaFile}: {status}");
+    }
+
+    private static StoreException Refuse(string reason) =>
+        new($"LETTERBOX_MONGODB_URI cannot be used: {reason}");
+
+    // What the driver quotes: of a malformed connection string any piece may be the password.
+    [GeneratedRegex("""
+        ['"].*['"]|(?<=value of ).*
+        """, RegexOptions.Singleline, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex Quoted();
+}

@@ -1,0 +1,228 @@
+// The settings: the table that people read, the values that processes get, and what is said of wrong ones.
+
+using Letterbox.Configuration;
+using Letterbox.Messages;
+using Letterbox.Store.Mongo;
+using Letterbox.Tests.Support;
+using Microsoft.Extensions.Logging;
+
+namespace Letterbox.Tests.Configuration;
+
+public sealed class SettingsTests
+{
+
+    [Fact]
+    public void The_defaults_that_the_help_shows_are_the_defaults()
+    {
+        Dictionary<string, string> shown = Setting.All
+            .Where(setting => !setting.Default.StartsWith('('))
+            .ToDictionary(setting => setting.Variable, setting => setting.Default);
+        IReadOnlyDictionary<string, string?> defaults = new Settings().ToVariables();
+        Assert.Equal(defaults, Settings.Read(shown.GetValueOrDefault).ToVariables());
+        Assert.Equal(defaults, Settings.Read(_ => null).ToVariables());
+        Assert.Equal(defaults, Settings.Read(_ => "").ToVariables());
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Another_process_reads_the_same_settings_from_the_variables(bool fromFiles)
+    {
+        using var folder = new TempFolder();
+        const string uri = "mongodb://user:p%40ss@one,two/db?replicaSet=rs";
+        folder.Write("uri", uri);
+        var settings = new Settings
+        {
+            Http = new Address("::1", 8080),
+            Stores = [new Address("localhost", 0), new Address("::1", 5000)],
+            TrustedProxies = Proxies("192.0.2.7, 10.0.0.0/8, fd00::/8"),
+            NetworkIsPrivate = true,
+            TlsCertificate = fromFiles ? "/a/crt" : null,
+            TlsKey = fromFiles ? "/a/key" : null,
+            TlsAuthority = fromFiles ? "/a/ca" : null,
+            Data = "/tmp/some where",
+            Site = Path.GetTempPath(),
+            MongoUri = uri,
+            MongoUriFile = fromFiles ? folder.File("uri") : null,
+            MongoDatabase = "d",
+            MongoCollection = "c",
+            JournalKeep = TimeSpan.FromMinutes(90),
+            JournalMax = 10L << 30,
+            DiskReserve = 1 << 20,
+            Log = LogLevel.Debug,
+        };
+        IReadOnlyDictionary<string, string?> variables = settings.ToVariables();
+        Assert.Equal(Setting.All.Select(setting => setting.Variable), variables.Keys);
+        Settings read = Settings.Read(variables.GetValueOrDefault);
+        Assert.Equal(variables, read.ToVariables());
+        Assert.Equal(settings.Stores, read.Stores);
+        Assert.Equal(uri, read.MongoUri);
+        Assert.Equal(settings.TlsCertificate, read.TlsCertificate);
+        Assert.Equal(fromFiles, variables[Setting.MongoUri.Variable] is null);
+    }
+
+    [Theory]
+    [InlineData("LETTERBOX_HTTP", "3000", "host:port")]
+    [InlineData("LETTERBOX_HTTP", "localhost:70000", "host:port")]
+    [InlineData("LETTERBOX_SOCKET", "a b:1", "host:port")]
+    [InlineData("LETTERBOX_SOCKET", "a:1,", "host:port")]
+    [InlineData("LETTERBOX_SOCKET", "a:1,b", "host:port")]
+    [InlineData("LETTERBOX_TRUSTED_PROXIES", "proxy.example", "such as 192.0.2.7, 10.0.0.0/8")]
+    [InlineData("LETTERBOX_TRUSTED_PROXIES", "10.0.0.0/33", "addresses and networks")]
+    [InlineData("LETTERBOX_TRUSTED_PROXIES", "10.0.0.1,", "addresses and networks")]
+    [InlineData("LETTERBOX_TRUSTED_PROXIES", "10/8", "addresses and networks")]
+    [InlineData("LETTERBOX_TRUSTED_PROXIES", "10", "addresses and networks")]
+    [InlineData("LETTERBOX_TRUSTED_PROXIES", "::ffff:10.0.0.0/104", "addresses and networks")]
+    [InlineData("LETTERBOX_NETWORK", "trusted", "public or private")]
+    [InlineData("LETTERBOX_MONGODB_URI_FILE", "/no/such/file", "it cannot be read: ")]
+    [InlineData("LETTERBOX_MONGODB_URI_FILE", "/", "it cannot be read: ")]
+    [InlineData("LETTERBOX_MONGODB_URI_FILE", "/dev/null", "it is empty")]
+    [InlineData("LETTERBOX_MONGODB_URI_FILE", "/dev/zero", "more than 65536 bytes")]
+    [InlineData("LETTERBOX_SITE", "/no/such/folder", "a folder that exists")]
+    [InlineData("LETTERBOX_MONGODB_URI", "localhost:27017", "mongodb://host")]
+    [InlineData("LETTERBOX_JOURNAL_KEEP", "7", "such as")]
+    [InlineData("LETTERBOX_JOURNAL_KEEP", "d", "such as")]
+    [InlineData("LETTERBOX_JOURNAL_KEEP", "-1d", "such as")]
+    [InlineData("LETTERBOX_JOURNAL_KEEP", "NaNd", "such as")]
+    [InlineData("LETTERBOX_JOURNAL_KEEP", "36501d", "such as")]
+    [InlineData("LETTERBOX_JOURNAL_MAX", "10", "such as")]
+    [InlineData("LETTERBOX_DISK_RESERVE", "64MB", "such as")]
+    [InlineData("LETTERBOX_LOG", "loud", "warning")]
+    [InlineData("LETTERBOX_LOG", "3", "warning")]
+    public void A_wrong_value_is_named_with_what_was_expected(string variable, string value, string expected)
+    {
+        string? Only(string name) => name == variable ? value : null;
+        SettingsException fault = Assert.Throws<SettingsException>(() => Settings.Read(Only));
+        Assert.StartsWith($"{variable} is ", fault.Message, StringComparison.Ordinal);
+        Assert.Contains(expected, fault.Message, StringComparison.Ordinal);
+        fault = Assert.Throws<SettingsException>(() => Settings.Read(Only, _ => "--option"));
+        Assert.StartsWith("--option is ", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("7d", 7 * 86400)]
+    [InlineData("12h", 12 * 3600)]
+    [InlineData("1.5m", 90)]
+    [InlineData("0s", 0)]
+    [InlineData("36500d", 36500L * 86400)]
+    public void Durations_have_a_unit(string text, long seconds) =>
+        Assert.Equal(
+            TimeSpan.FromSeconds(seconds),
+            Settings.Read(name => name == "LETTERBOX_JOURNAL_KEEP" ? text : null).JournalKeep);
+
+    [Theory]
+    [InlineData("mongodb://host", "mongodb://host")]
+    [InlineData("mongodb://user:secret@host:27017/db?x=y", "mongodb://host:27017")]
+    [InlineData("mongodb+srv://user:sec@ret@host", "mongodb+srv://host")]
+    [InlineData("mongodb://one,two?authSource=secret", "mongodb://one,two")]
+    [InlineData("mongodb://user:sec/ret@host/db", "mongodb://...")]
+    [InlineData("mongodb://user:s@sec/ret@host/db", "mongodb://...")]
+    [InlineData("mongodb://host/?tlsCertificateKeyFilePassword=@secret", "mongodb://...")]
+    [InlineData("mongodb://", "mongodb://")]
+    public void A_connection_string_is_shown_without_itSecrets(string uri, string shown)
+    {
+        Assert.Equal(shown, Settings.WithoutSecrets(uri));
+        Assert.DoesNotContain(
+            "secret", string.Concat(new Settings { MongoUri = uri }.Describe()), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_wrong_connection_string_is_not_shown_at_all() =>
+        Assert.DoesNotContain(
+            "secret",
+            Assert.Throws<SettingsException>(() => Settings.Read(
+                name => name == "LETTERBOX_MONGODB_URI" ? "user:secret@host" : null)).Message,
+            StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData("mongodb://user:pass@host", "mongodb://user:pass@host")]
+    [InlineData("mongodb://host\n", "mongodb://host")]
+    [InlineData("mongodb://host\r\n", "mongodb://host")]
+    [InlineData("mongodb://host/?x= \n\n", "mongodb://host/?x= \n")]
+    public void The_connection_string_may_come_from_a_file_less_its_line_end(string content, string uri)
+    {
+        using var folder = new TempFolder();
+        folder.Write("uri", content);
+        string file = folder.File("uri");
+        var variables = new Dictionary<string, string?> { ["LETTERBOX_MONGODB_URI_FILE"] = file };
+        Settings settings = Settings.Read(variables.GetValueOrDefault);
+        Assert.Equal(uri, settings.MongoUri);
+        Assert.Contains("LETTERBOX_MONGODB_URI=mongodb://host", settings.Describe());
+        Assert.Contains($"LETTERBOX_MONGODB_URI_FILE={file}", settings.Describe());
+
+        variables["LETTERBOX_MONGODB_URI"] = "mongodb://other";
+        string Spelled(string name) => name == "LETTERBOX_MONGODB_URI" ? "--mongodb-uri" : name;
+        string both = Assert.Throws<SettingsException>(
+            () => Settings.Read(variables.GetValueOrDefault, Spelled)).Message;
+        Assert.Equal(
+            "--mongodb-uri and LETTERBOX_MONGODB_URI_FILE are both set: expected one of them", both);
+    }
+
+    [Theory]
+    [InlineData("LETTERBOX_MONGODB_URI_FILE", "topsecret@host", "mongodb://host")]
+    [InlineData("LETTERBOX_MONGODB_URI_FILE", "\n", "it is empty")]
+    public void What_is_wrong_in_a_file_is_told_without_its_content(
+        string variable, string content, string expected)
+    {
+        using var folder = new TempFolder();
+        folder.Write("file", content);
+        string? Only(string name) => name == variable ? folder.File("file") : null;
+        string fault = Assert.Throws<SettingsException>(() => Settings.Read(Only)).Message;
+        Assert.StartsWith($"{variable} is \"{folder.File("file")}\": ", fault, StringComparison.Ordinal);
+        Assert.Contains(expected, fault, StringComparison.Ordinal);
+        Assert.DoesNotContain("topsecret", fault, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("127.0.0.1:5000")]
+    [InlineData("127.8.9.1:5000")]
+    [InlineData("[::1]:5000")]
+    [InlineData("localhost:5000")]
+    [InlineData("*:5000", "private")]
+    [InlineData("192.0.2.1:5000", "private")]
+    public void A_store_may_listen_where_only_this_machine_or_a_private_network_reaches_it(
+        string address, string network = "public") => Read(address, network).CheckForStore();
+
+    [Theory]
+    [InlineData("*:5000")]
+    [InlineData(":5000")]
+    [InlineData("0.0.0.0:5000")]
+    [InlineData("[::]:5000")]
+    [InlineData("192.0.2.1:5000")]
+    public void A_store_that_others_can_reach_needs_certificates_or_a_private_network(string address)
+    {
+        string fault = Assert.Throws<SettingsException>(Read(address, "public").CheckForStore).Message;
+        Assert.Contains("LETTERBOX_TLS_CERT", fault, StringComparison.Ordinal);
+        Assert.Contains("LETTERBOX_NETWORK=private", fault, StringComparison.Ordinal);
+        (Read(address, "public") with { TlsCertificate = "/a/crt" }).CheckForStore();
+    }
+
+    [Theory]
+    [InlineData("LETTERBOX_TLS_CERT")]
+    [InlineData("LETTERBOX_TLS_KEY")]
+    [InlineData("LETTERBOX_TLS_CA")]
+    public void A_certificate_and_its_key_are_set_together(string only) => Assert.Contains(
+        "LETTERBOX_TLS_CERT and LETTERBOX_TLS_KEY belong together",
+        Assert.Throws<SettingsException>(() => Settings.Read(name => name == only ? "/a" : null)).Message,
+        StringComparison.Ordinal);
+
+    [Fact]
+    public void A_store_listens_on_one_address() => Assert.Contains(
+        "LETTERBOX_SOCKET names 2 addresses",
+        Assert.Throws<SettingsException>(Read("localhost:1, localhost:2", "private").CheckForStore).Message,
+        StringComparison.Ordinal);
+
+    private static TrustedProxies Proxies(string text)
+    {
+        Assert.True(TrustedProxies.TryParse(text, out TrustedProxies? proxies));
+        return proxies!;
+    }
+
+    private static Settings Read(string address, string network) => Settings.Read(
+        name => name switch
+        {
+            "LETTERBOX_SOCKET" => address,
+            "LETTERBOX_NETWORK" => network,
+            _ => null,
+        });
+}

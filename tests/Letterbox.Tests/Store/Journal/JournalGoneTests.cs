@@ -1,0 +1,159 @@
+// Files of the journal are deleted, moved or replaced while it is open: nobody is thanked for what will not
+// be found again, what was thanked for before can be saved, and all is well when the files are back.
+
+using Letterbox.Messages;
+using Letterbox.Store.Journal;
+using Letterbox.Tests.Support;
+using Diagnostics = System.Diagnostics;
+
+namespace Letterbox.Tests.Store.Journal;
+
+public sealed class JournalGoneTests : IDisposable
+{
+    private readonly TempFolder _folder = new();
+    private readonly RecordingLog _log = new();
+
+    public JournalGoneTests() => Assert.SkipUnless(OperatingSystem.IsLinux(), "files cannot go here");
+
+    private string Data => _folder.File("data");
+
+    public void Dispose() => _folder.Dispose();
+
+    [Theory]
+    [InlineData("letterbox.db")]
+    [InlineData("letterbox.db-wal")]
+    [InlineData("letterbox.db-shm")]
+    [InlineData("letterbox.lock")]
+    [InlineData("")]
+    public async Task A_file_that_is_moved_makes_messages_wait_until_it_is_back(string name)
+    {
+        await using Journal journal = Journal.Open(Data, new ManualTime(), _log);
+        await Samples.FillAsync(journal, 3);
+        string from = Path.Combine(Data, name), to = _folder.File("elsewhere");
+        Directory.Move(from, to);
+        Message message = Samples.Message("during");
+        string reason = $"{(name.Length > 0 ? name : "letterbox.db")} was moved or deleted";
+        for (int n = 0; n < 2; n++) Assert.Equal(Receipt.Later(reason), await journal.AppendAsync(message));
+        Assert.Equal(reason, journal.Gone);
+        string told = Assert.Single(_log.Lines, static line => line.Contains("the journal is gone"));
+        Assert.Contains($"was moved to {to}", told);
+
+        Directory.Move(to, from);
+        Assert.Equal(Receipt.Stored(message.Id), await journal.AppendAsync(message));
+        Assert.Null(journal.Gone);
+        Assert.Equal(["message 1", "message 2", "message 3", "during"], Samples.Texts(journal));
+    }
+
+    [Theory]
+    [InlineData("letterbox.db")]
+    [InlineData("letterbox.db-wal")]
+    [InlineData("letterbox.db-shm")]
+    [InlineData("")]
+    public async Task What_a_deleted_file_holds_is_saved_at_once_while_no_message_comes(string name)
+    {
+        await using (Journal journal = Journal.Open(Data, new ManualTime(), _log))
+        {
+            await Samples.FillAsync(journal, 3);
+            if (name.Length > 0) File.Delete(Path.Combine(Data, name));
+            else Directory.Delete(Data, recursive: true);
+            await Eventually.IsAsync(() => _log.Lines.Any(static line => line.Contains("was saved to")));
+            Assert.NotNull(journal.Gone);
+            Assert.Contains("cp /proc/", _log.Lines[0]);
+            Assert.Equal(
+                ReceiptKind.Later, (await journal.AppendAsync(Samples.Message("too late"))).Kind);
+        }
+
+        string saved = Assert.Single(Directory.GetFiles(Data, "*.saved-*"));
+        Directory.CreateDirectory(_folder.File("restored"));
+        File.Copy(saved, Path.Combine(_folder.File("restored"), JournalFile.Name));
+        await using Journal restored = Journal.Open(_folder.File("restored"), new ManualTime(), _log);
+        Assert.Equal(["message 1", "message 2", "message 3"], Samples.Texts(restored));
+    }
+
+    [Theory]
+    [InlineData("letterbox.db")]
+    [InlineData("letterbox.db-wal")]
+    [InlineData("letterbox.lock")]
+    public async Task A_file_in_its_place_is_not_the_same_and_is_left_alone(string name)
+    {
+        string path = Path.Combine(Data, name);
+        byte[] other = [.. Enumerable.Repeat((byte)7, 5000)];
+        await using (Journal journal = Journal.Open(Data, new ManualTime(), _log))
+        {
+            await Samples.FillAsync(journal, 3);
+            File.Move(path, _folder.File("elsewhere"));
+            await File.WriteAllBytesAsync(path, other, TestContext.Current.CancellationToken);
+            Assert.Equal(ReceiptKind.Later, (await journal.AppendAsync(Samples.Message("x"))).Kind);
+            Assert.Equal(other, await File.ReadAllBytesAsync(path, TestContext.Current.CancellationToken));
+        }
+
+        if (name != "letterbox.db-wal")
+            Assert.Equal(other, await File.ReadAllBytesAsync(path, TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
+    public async Task A_deleted_file_can_still_be_read_and_marked_for_the_relay()
+    {
+        await using Journal journal = Journal.Open(Data, new ManualTime(), _log);
+        await Samples.FillAsync(journal, 3);
+        using var reader = JournalReader.Open(journal.Path);
+        Directory.Delete(Data, recursive: true);
+        Assert.Equal(3, reader.ReadAfter(0).Count);
+        Assert.Null(journal.MarkDelivered(0, 3, []));
+        Assert.Equal(3, reader.ReadWatermark());
+    }
+
+    [Fact]
+    public async Task The_store_process_is_not_ready_and_nothing_it_thanked_for_is_lost()
+    {
+        await using LetterboxProcess store = await LetterboxProcess.StartAsync(["store"], data: Data);
+        var thanked = new List<string>();
+        using var hasSome = new SemaphoreSlim(0);
+        Task posting = PostAsync();
+        for (int n = 0; n < 100; n++) await hasSome.WaitAsync(TestContext.Current.CancellationToken);
+        Directory.Delete(Data, recursive: true);
+        await posting;
+        await store.Error.SeeAsync("the journal is gone: .* was deleted, and is still open: cp /proc/");
+        await store.Error.SeeAsync("all that the journal held was saved to ");
+        using (SocketClient client = await SocketClient.ConnectAsync(
+            (System.Net.IPEndPoint)store.Socket.ToConnect()))
+        {
+            await client.SendAsync("?\n");
+            Assert.Contains("was moved or deleted", await client.ReadLineAsync());
+        }
+
+        string saved = Assert.Single(Directory.GetFiles(Data, "*.saved-*"));
+        File.Move(saved, Path.Combine(Data, JournalFile.Name));
+        Assert.Empty(thanked.Except(JournalRows.Ids(Data)));
+        TestContext.Current.TestOutputHelper?.WriteLine($"thanked {thanked.Count}, lost 0");
+
+        // Until the first that has to wait.
+        async Task PostAsync()
+        {
+            using SocketClient client = await SocketClient.ConnectAsync(
+                (System.Net.IPEndPoint)store.Socket.ToConnect());
+            while (true)
+            {
+                string id = ObjectId.New(TimeProvider.System).ToString();
+                await client.SendAsync($"id={id}&username=ann&message=hello\n");
+                string? answer = await client.ReadLineAsync();
+                if (answer != $"OK {id}") break;
+                thanked.Add(id);
+                hasSome.Release();
+            }
+
+            hasSome.Release(100);
+        }
+    }
+
+    [Fact]
+    public async Task Looking_at_the_files_costs_a_commit_next_to_nothing()
+    {
+        await using Journal journal = Journal.Open(Data, new ManualTime(), _log);
+        const int Looks = 10_000;
+        var clock = Diagnostics.Stopwatch.StartNew();
+        for (int n = 0; n < Looks; n++) Assert.Null(journal.Writer.Files.Fault());
+        double each = clock.Elapsed.TotalMicroseconds / Looks;
+        Console.Error.WriteLine($"a look at the journal's files: {each:F2} us");
+    }
+}
