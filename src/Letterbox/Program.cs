@@ -32,27 +32,27 @@ public static class Program
         try
         {
             if (!OperatingSystem.IsWindows()) Logs.SetStandardError();
-            return await ObeyAsync(args);
+            return await ParseAndRunAsync(args);
         }
         catch (SettingsException e)
         {
-            return Complain(e.Message, ExitStatus.Usage);
+            return WriteError(e.Message, ExitStatus.Usage);
         }
         catch (Exception e) when (e is StoreException or IOException or UnauthorizedAccessException)
         {
-            return Complain(e.Message);
+            return WriteError(e.Message);
         }
     }
 
-    private static async Task<int> ObeyAsync(string[] args)
+    private static async Task<int> ParseAndRunAsync(string[] args)
     {
         // A leading @ is text that somebody sends, not a file of more arguments.
         var reading = new ParserConfiguration { ResponseFileTokenReplacer = null };
         ParseResult line = CommandLine().Parse(args, reading);
         if (line.Errors.Count > 0)
         {
-            foreach (var error in line.Errors) Complain(error.Message);
-            return Complain("see letterbox --help", ExitStatus.Usage);
+            foreach (var error in line.Errors) WriteError(error.Message);
+            return WriteError("see letterbox --help", ExitStatus.Usage);
         }
 
         // Stopping is the business of StopSignal, faults of ours end the process with their trace.
@@ -161,7 +161,7 @@ public static class Program
         catch (SocketException e)
         {
             // Once it serves, what fails on a socket is handled there: this is the address.
-            return Complain($"{role} cannot listen on {at}: {e.Message}");
+            return WriteError($"{role} cannot listen on {at}: {e.Message}");
         }
     }
 
@@ -176,12 +176,12 @@ public static class Program
 
     private static async Task<int> HealthAsync(Settings settings)
     {
-        if (await HealthCheck.AskAsync(settings.Http) is { } fault) return Complain(fault);
+        if (await HealthCheck.AskAsync(settings.Http) is { } failure) return WriteError(failure);
         Console.WriteLine("healthy");
         return ExitStatus.Ok;
     }
 
-    private static int Complain(string text, int status = ExitStatus.Failed)
+    private static int WriteError(string text, int status = ExitStatus.Failed)
     {
         Console.Error.WriteLine($"letterbox: {text}");
         return status;

@@ -22,7 +22,7 @@ public static class StoreProcess
     /// <summary>
     /// How long open connections have to end when the process stops; a little less than the supervisor waits.
     /// </summary>
-    private static readonly TimeSpan s_drainPatience = TimeSpan.FromSeconds(8);
+    private static readonly TimeSpan s_drainTimeout = TimeSpan.FromSeconds(8);
 
     /// <summary>Serves until <paramref name="stop"/>, then drains. Returns the exit status.</summary>
     /// <exception cref="SettingsException">Its address is not fit for a store process.</exception>
@@ -49,7 +49,7 @@ public static class StoreProcess
 
         server.Start();
         ReadyLine.Write("store", settings.Socket.WithPort(server.EndPoint.Port));
-        Journal? journal = await opener.OpenAsync(stop);
+        MessageJournal? journal = await opener.OpenAsync(stop);
         if (journal is not null && mongo is not null)
             relay = new Relay(journal, mongo.InsertAsync, settings.JournalKeep, time, logs.CreateLogger("relay"));
         await Task.Delay(Timeout.Infinite, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -57,20 +57,20 @@ public static class StoreProcess
         // The relay stops meanwhile: what it does not bring to MongoDB any more stays in the journal, which
         // must be closed in time.
         Task relayed = relay?.DisposeAsync().AsTask() ?? Task.CompletedTask;
-        int left = await server.DrainAsync(s_drainPatience);
+        int left = await server.DrainAsync(s_drainTimeout);
         await relayed;
         if (left > 0) log.LogWarning("{Left} connections did not end in time", left);
         return ExitStatus.Ok;
 
-        Journal OpenJournal() => Journal.Open(
+        MessageJournal OpenJournal() => MessageJournal.Open(
             settings.Data, time, log, JournalBounds.Of(settings), mustExist: StopSignal.IsRestart);
 
         Readiness State()
         {
-            if (opener.Fault is { } closed) return new Readiness([closed], []);
+            if (opener.Failure is { } closed) return new Readiness([closed], []);
             IReadOnlyList<string> notes = [.. opener.Notes, .. relay?.Notes ?? []];
-            return new Readiness([], opener.CommitFault is { } fault
-                ? [$"messages cannot be stored: {fault}", .. notes]
+            return new Readiness([], opener.CommitFailure is { } failure
+                ? [$"messages cannot be stored: {failure}", .. notes]
                 : notes);
         }
     }

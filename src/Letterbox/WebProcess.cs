@@ -23,10 +23,10 @@ public static class WebProcess
     /// How long open requests have to end when the process stops, then the link to the store, then what it
     /// left unanswered: together less than the supervisor waits before it kills.
     /// </summary>
-    private static readonly TimeSpan s_drainPatience = TimeSpan.FromSeconds(4);
+    private static readonly TimeSpan s_drainTimeout = TimeSpan.FromSeconds(4);
 
-    /// <inheritdoc cref="s_drainPatience"/>
-    private static readonly TimeSpan s_linkPatience = TimeSpan.FromSeconds(2);
+    /// <inheritdoc cref="s_drainTimeout"/>
+    private static readonly TimeSpan s_linkTimeout = TimeSpan.FromSeconds(2);
 
     /// <summary>Serves until <paramref name="stop"/>, then drains. Returns the exit status.</summary>
     /// <exception cref="SocketException">The address cannot be bound.</exception>
@@ -35,19 +35,19 @@ public static class WebProcess
     {
         ILogger log = logs.CreateLogger("web"), linkLog = logs.CreateLogger("link");
         TimeProvider time = TimeProvider.System;
-        var linkLimits = new LinkLimits { DrainPatience = s_linkPatience };
+        var linkLimits = new LinkLimits { DrainTimeout = s_linkTimeout };
         using var tls = MutualTls.Load(settings);
         await using var link = new StoreLink(settings.Stores, linkLimits, time, linkLog, tls);
-        var inquiry = new StoreInquiry(settings.Stores, tls, linkLimits, time);
-        using var site = new LetterboxSite(settings.Site, time, link.DeliverAsync, inquiry.AskAsync, log);
+        var probe = new StoreProbe(settings.Stores, tls, linkLimits, time);
+        using var site = new LetterboxSite(settings.Site, time, link.DeliverAsync, probe.AskAsync, log);
         var limits = new HttpLimits { ContentMax = Message.EncodedBytesMax };
-        using var server = new HttpServer(limits, time, site.AnswerAsync, site.Refuse, site.Fault)
+        using var server = new HttpServer(limits, time, site.AnswerAsync, site.Reject, site.Failure)
         {
             Proxies = settings.TrustedProxies,
         };
         using Listener listener = await new Predecessor(time, log, stop).OutwaitAsync(
             $"{settings.Http}",
-            () => new Listener(settings.Http, ConnectionsMax, server.ServeAsync, server.TurnAway, log));
+            () => new Listener(settings.Http, ConnectionsMax, server.ServeAsync, server.RejectOverload, log));
 
         listener.Start();
         ReadyLine.Write("web", settings.Http.WithPort(listener.EndPoint.Port));
@@ -56,10 +56,10 @@ public static class WebProcess
         await Task.Delay(Timeout.Infinite, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
         server.Stop();
-        await listener.DrainAsync(s_drainPatience);
+        await listener.DrainAsync(s_drainTimeout);
         // Whoever still waits for the store is told so, rather than cut off.
         await link.DisposeAsync();
-        int left = await listener.DrainAsync(s_linkPatience);
+        int left = await listener.DrainAsync(s_linkTimeout);
         if (left > 0) log.LogWarning("{Left} connections did not end in time", left);
         return ExitStatus.Ok;
     }

@@ -39,7 +39,7 @@ internal sealed class Audit(JournalReader journal, TextWriter output)
     /// <exception cref="StoreException">The journal or MongoDB cannot be read.</exception>
     public async Task<bool> RunAsync(MongoStore? mongo, bool extra)
     {
-        foreach (string fault in journal.CheckIntegrity()) Find(ref _damaged, "damaged", fault);
+        foreach (string failure in journal.CheckIntegrity()) Find(ref _damaged, "damaged", failure);
         await CheckMessagesAsync(mongo);
         string? since = mongo is not null && extra ? ExtraSince() : null;
         if (since is not null) CheckExtra(mongo!, since);
@@ -57,7 +57,7 @@ internal sealed class Audit(JournalReader journal, TextWriter output)
             IReadOnlyList<JournalEntry> page = journal.ReadAfter(last);
             if (page.Count == 0) return;
             last = page[^1].Sequence;
-            IReadOnlyDictionary<ObjectId, StoredMessage>? there = mongo is null
+            IReadOnlyDictionary<MessageKey, StoredMessage>? there = mongo is null
                 ? null
                 : await mongo.FindAsync([.. page.Select(static entry => entry.Message.Id)]);
             foreach (JournalEntry entry in page)
@@ -74,14 +74,14 @@ internal sealed class Audit(JournalReader journal, TextWriter output)
     private void CheckLegal(JournalEntry entry)
     {
         StoredMessage stored = entry.Message;
-        bool legal = Message.TryCreate(stored.Id, stored.Username, stored.Text, out _, out FieldFault? fault);
+        bool legal = Message.TryCreate(stored.Id, stored.Username, stored.Text, out _, out FieldError? failure);
         bool dated = StoredMessage.TryParseDate(stored.Date, out _);
         if (legal && dated) return;
-        Find(ref _illegal, "illegal", stored, fault?.Reason ?? "the date is none");
+        Find(ref _illegal, "illegal", stored, failure?.Reason ?? "the date is none");
     }
 
     private void Compare(
-        JournalEntry entry, bool delivered, IReadOnlyDictionary<ObjectId, StoredMessage> there)
+        JournalEntry entry, bool delivered, IReadOnlyDictionary<MessageKey, StoredMessage> there)
     {
         StoredMessage ours = entry.Message;
         string? quarantine = delivered ? journal.QuarantineReason(entry.Sequence) : null;

@@ -8,7 +8,7 @@ namespace Letterbox.Commands;
 /// <summary>Asks a web process whether it lives and whether it can take messages.</summary>
 public static class HealthCheck
 {
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan s_timeout = TimeSpan.FromSeconds(3);
 
     /// <summary>
     /// Asks <c>/healthz</c>, then <c>/readyz</c>; both must answer 200 within 3 seconds each. Returns
@@ -19,7 +19,7 @@ public static class HealthCheck
         // The question is for this machine: neither a proxy nor another address is to answer it.
         using var handler = new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false };
         using var client = new HttpClient(handler);
-        client.Timeout = s_patience;
+        client.Timeout = s_timeout;
         client.MaxResponseContentBufferSize = 64 * 1024;
         string url = web.ToUrl();
         return await AskAsync(client, $"{url}/healthz") ?? await AskAsync(client, $"{url}/readyz");
@@ -40,7 +40,7 @@ public static class HealthCheck
         }
         catch (TaskCanceledException)
         {
-            return $"{url} does not answer within {s_patience.TotalSeconds:0} seconds";
+            return $"{url} does not answer within {s_timeout.TotalSeconds:0} seconds";
         }
     }
 }

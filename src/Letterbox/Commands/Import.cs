@@ -19,7 +19,7 @@ namespace Letterbox.Commands;
 /// <param name="errors">Gets a line for each line of the file that is not taken.</param>
 internal sealed class Import(ImportBatch store, TextWriter output, TextWriter errors)
 {
-    private long _imported, _there, _refused;
+    private long _imported, _there, _rejected;
 
     /// <summary>Reads to the end. Returns whether everything that was read is stored.</summary>
     /// <exception cref="IOException">The file cannot be read.</exception>
@@ -27,19 +27,19 @@ internal sealed class Import(ImportBatch store, TextWriter output, TextWriter er
     {
         var reader = new ImportReader(input);
         var batch = new List<JournalEntry>();
-        string? fault = null;
+        string? failure = null;
         bool more = true;
-        while (more && fault is null)
+        while (more && failure is null)
         {
             batch.Clear();
             more = Gather(reader, batch);
-            if (batch.Count > 0) fault = await StoreAsync(batch);
+            if (batch.Count > 0) failure = await StoreAsync(batch);
         }
 
-        output.WriteLine($"{_imported} imported, {_there} there already, {_refused} refused");
-        if (fault is null) return _refused == 0;
+        output.WriteLine($"{_imported} imported, {_there} there already, {_rejected} refused");
+        if (failure is null) return _rejected == 0;
         errors.WriteLine(
-            $"the import ended at line {batch[0].Sequence}: {fault}; it can be repeated from the beginning");
+            $"the import ended at line {batch[0].Sequence}: {failure}; it can be repeated from the beginning");
         return false;
     }
 
@@ -51,7 +51,7 @@ internal sealed class Import(ImportBatch store, TextWriter output, TextWriter er
         {
             if (!reader.Read(out ReadOnlySpan<byte> found)) return false;
             bytes += found.Length;
-            if (ImportFormat.Read(found, out StoredMessage? message) is { } fault) Refuse(reader.Line, fault);
+            if (ImportFormat.Read(found, out StoredMessage? message) is { } failure) Reject(reader.Line, failure);
             else batch.Add(new JournalEntry(reader.Line, message!));
         }
 
@@ -63,13 +63,13 @@ internal sealed class Import(ImportBatch store, TextWriter output, TextWriter er
         ImportOutcome outcome = await store(batch);
         _imported += outcome.Imported;
         _there += outcome.There;
-        foreach (RefusedEntry entry in outcome.Refused) Refuse(batch[entry.Index].Sequence, entry.Reason);
-        return outcome.Fault;
+        foreach (RejectedEntry entry in outcome.Rejected) Reject(batch[entry.Index].Sequence, entry.Reason);
+        return outcome.Failure;
     }
 
-    private void Refuse(long line, string reason)
+    private void Reject(long line, string reason)
     {
-        _refused++;
+        _rejected++;
         errors.WriteLine($"line {line}: {reason}");
     }
 }

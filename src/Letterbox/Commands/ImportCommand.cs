@@ -37,7 +37,7 @@ public static class ImportCommand
         await using Stream input = file == "-" ? Console.OpenStandardInput() : File.OpenRead(file);
         using MongoStore? mongo = MongoStore.Open(settings);
         if (mongo is not null) return await RunAsync(ImportTarget.Mongo(mongo, TimeProvider.System), input);
-        await using Journal journal = Open(settings);
+        await using MessageJournal journal = Open(settings);
         return await RunAsync(ImportTarget.Journal(journal), input);
     }
 
@@ -46,12 +46,12 @@ public static class ImportCommand
             ? ExitStatus.Ok
             : ExitStatus.Failed;
 
-    private static Journal Open(Settings settings)
+    private static MessageJournal Open(Settings settings)
     {
         try
         {
             // What it would log, the import says.
-            return Journal.Open(
+            return MessageJournal.Open(
                 settings.Data, TimeProvider.System, NullLogger.Instance, JournalBounds.Of(settings));
         }
         catch (StoreException e) when (e.InUse)

@@ -78,9 +78,9 @@ internal static class ImportFormat
         if (!fields.TryGetValue("id", out string? key)) return "id is missing";
         if (!fields.TryGetValue("date", out string? date)) return "date is missing";
         if (!StoredMessage.TryParseDate(date, out _)) return "date is not like 2022-10-29 20:20:58.020261";
-        if (!ObjectId.TryParse(key, out ObjectId id)) return "id is not 24 hex digits";
+        if (!MessageKey.TryParse(key, out MessageKey id)) return "id is not 24 hex digits";
         string? username = fields.GetValueOrDefault("username"), text = fields.GetValueOrDefault("message");
-        if (!Message.TryCreate(id, username, text, out _, out FieldFault? fault)) return fault.Reason;
+        if (!Message.TryCreate(id, username, text, out _, out FieldError? error)) return error.Reason;
         message = new StoredMessage(id, date, username!, text!);
         return null;
     }

@@ -17,10 +17,10 @@ internal delegate ValueTask<ImportOutcome> ImportBatch(IReadOnlyList<JournalEntr
 /// <summary>What became of a batch.</summary>
 /// <param name="Imported">How many are stored that were not there before.</param>
 /// <param name="There">How many were there already, with the same user name and text.</param>
-/// <param name="Refused">Those that will never be stored.</param>
-/// <param name="Fault">Why it is not known of all what became of them; null when it is.</param>
+/// <param name="Rejected">Those that will never be stored.</param>
+/// <param name="Failure">Why it is not known of all what became of them; null when it is.</param>
 internal sealed record ImportOutcome(
-    int Imported, int There, IReadOnlyList<RefusedEntry> Refused, string? Fault = null);
+    int Imported, int There, IReadOnlyList<RejectedEntry> Rejected, string? Failure = null);
 
 /// <summary>The two places.</summary>
 internal static class ImportTarget
@@ -30,7 +30,7 @@ internal static class ImportTarget
     private static readonly TimeSpan s_pause = TimeSpan.FromSeconds(1);
 
     /// <summary>Into the journal, whose owner this process is.</summary>
-    public static ImportBatch Journal(Journal journal) => async batch =>
+    public static ImportBatch Journal(MessageJournal journal) => async batch =>
     {
         long before = journal.LastSequence;
         ValueTask<Receipt>[] waiting = [.. batch.Select(entry => Append(journal, entry.Message))];
@@ -40,44 +40,44 @@ internal static class ImportTarget
         // Nobody else writes: what is new is what the journal has grown by.
         int imported = (int)(journal.LastSequence - before);
         int stored = receipts.Count(static receipt => receipt.Kind == ReceiptKind.Stored);
-        RefusedEntry[] refused =
+        RejectedEntry[] rejected =
         [
             .. from place in receipts.Index()
-               where place.Item.Kind == ReceiptKind.Refused
-               select new RefusedEntry(place.Index, place.Item.Reason),
+               where place.Item.Kind == ReceiptKind.Rejected
+               select new RejectedEntry(place.Index, place.Item.Reason),
         ];
-        string? fault = receipts.Find(static receipt => receipt.Kind == ReceiptKind.Later).Reason;
-        return new ImportOutcome(imported, stored - imported, refused, fault);
+        string? failure = receipts.Find(static receipt => receipt.Kind == ReceiptKind.Later).Reason;
+        return new ImportOutcome(imported, stored - imported, rejected, failure);
     };
 
     /// <summary>Into MongoDB.</summary>
     public static ImportBatch Mongo(MongoStore mongo, TimeProvider time) => async batch =>
     {
-        IReadOnlyDictionary<ObjectId, StoredMessage>? there = null;
+        IReadOnlyDictionary<MessageKey, StoredMessage>? there = null;
         for (int tries = 1; ; tries++)
         {
-            string? fault;
+            string? failure;
             bool place = false;
             try
             {
                 // Looked at once, before the first try: later it is not known whose work it is.
                 there ??= await mongo.FindAsync([.. batch.Select(static entry => entry.Message.Id)]);
                 BatchOutcome outcome = await mongo.InsertAsync(batch, CancellationToken.None);
-                if (outcome.Stored) return Count(batch, there, outcome.Refused);
-                fault = outcome.Fault ?? "no reason was given";
-                place = outcome.OfThePlace;
+                if (outcome.Stored) return Count(batch, there, outcome.Rejected);
+                failure = outcome.Failure ?? "no reason was given";
+                place = outcome.NeedsOperator;
             }
             catch (StoreException e)
             {
-                fault = e.Message;
+                failure = e.Message;
             }
 
-            if (tries == Tries || place) return new ImportOutcome(0, 0, [], fault);
+            if (tries == Tries || place) return new ImportOutcome(0, 0, [], failure);
             await Task.Delay(s_pause, time);
         }
     };
 
-    private static ValueTask<Receipt> Append(Journal journal, StoredMessage stored)
+    private static ValueTask<Receipt> Append(MessageJournal journal, StoredMessage stored)
     {
         // Legal both are: ImportFormat looked.
         Message.TryCreate(stored.Id, stored.Username, stored.Text, out Message? message, out _);
@@ -87,19 +87,19 @@ internal static class ImportTarget
     }
 
     private static ImportOutcome Count(
-        IReadOnlyList<JournalEntry> batch, IReadOnlyDictionary<ObjectId, StoredMessage> there,
-        IReadOnlyList<RefusedEntry> refused)
+        IReadOnlyList<JournalEntry> batch, IReadOnlyDictionary<MessageKey, StoredMessage> there,
+        IReadOnlyList<RejectedEntry> rejected)
     {
-        HashSet<ObjectId> have = [.. there.Keys];
-        HashSet<int> not = [.. refused.Select(static entry => entry.Index)];
+        HashSet<MessageKey> have = [.. there.Keys];
+        HashSet<int> not = [.. rejected.Select(static entry => entry.Index)];
         int imported = batch.Index().Count(
             place => !not.Contains(place.Index) && have.Add(place.Item.Message.Id));
-        RefusedEntry[] told =
+        RejectedEntry[] reported =
         [
-            .. from entry in refused
+            .. from entry in rejected
                let taken = Receipt.Taken(batch[entry.Index].Message.Id).Reason
-               select entry.Reason == RefusedEntry.Conflict ? entry with { Reason = taken } : entry,
+               select entry.Reason == RejectedEntry.Conflict ? entry with { Reason = taken } : entry,
         ];
-        return new ImportOutcome(imported, batch.Count - refused.Count - imported, told);
+        return new ImportOutcome(imported, batch.Count - rejected.Count - imported, reported);
     }
 }

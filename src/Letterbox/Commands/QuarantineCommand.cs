@@ -73,11 +73,11 @@ public static class QuarantineCommand
     {
         if (all == ids.Length > 0)
             throw new SettingsException("quarantine retry: expected the ids of messages, or --all");
-        ObjectId[] asked = Parse(ids);
+        MessageKey[] asked = Parse(ids);
         long messages = asked.Length;
         if (all) messages = Quarantine.RetryAll(settings.JournalPath);
         else if (Quarantine.Retry(settings.JournalPath, asked) is { Count: > 0 } strange)
-            return Refuse(strange);
+            return Reject(strange);
         string what = messages == 1 ? "1 message" : $"{messages} messages";
         Console.WriteLine(messages == 0
             ? "nothing is in quarantine"
@@ -88,22 +88,22 @@ public static class QuarantineCommand
 
     private static int Drop(Settings settings, string[] ids)
     {
-        HashSet<ObjectId> asked = [.. Parse(ids)];
+        HashSet<MessageKey> asked = [.. Parse(ids)];
         using JournalReader journal = JournalReader.Open(settings.JournalPath);
         StoredMessage[] messages =
         [
             .. journal.ReadQuarantine().Select(static held => held.Entry.Message)
                 .Where(message => asked.Contains(message.Id)),
         ];
-        ObjectId[] strange = [.. asked.Except(messages.Select(static message => message.Id))];
-        if (strange.Length > 0) return Refuse(strange);
+        MessageKey[] strange = [.. asked.Except(messages.Select(static message => message.Id))];
+        if (strange.Length > 0) return Reject(strange);
         // What is printed is all that is left of them: only what is written out may be deleted.
         Write(output =>
         {
             foreach (StoredMessage message in messages) output.Write(ListingFormat.Json(message));
         });
         return Quarantine.Drop(settings.JournalPath, asked) is { Count: > 0 } gone
-            ? Refuse(gone)
+            ? Reject(gone)
             : ExitStatus.Ok;
     }
 
@@ -114,13 +114,13 @@ public static class QuarantineCommand
         lines(output);
     }
 
-    private static ObjectId[] Parse(string[] ids) => [.. ids.Distinct().Select(static text =>
-        ObjectId.TryParse(text, out ObjectId id)
+    private static MessageKey[] Parse(string[] ids) => [.. ids.Distinct().Select(static text =>
+        MessageKey.TryParse(text, out MessageKey id)
             ? id
             : throw new SettingsException(
-                $"quarantine: id is \"{text}\": expected {ObjectId.HexLength} hexadecimal digits"))];
+                $"quarantine: id is \"{text}\": expected {MessageKey.HexLength} hexadecimal digits"))];
 
-    private static int Refuse(IReadOnlyList<ObjectId> strange)
+    private static int Reject(IReadOnlyList<MessageKey> strange)
     {
         Console.Error.WriteLine(
             $"letterbox: nothing was changed: not in quarantine: {string.Join(", ", strange)}");

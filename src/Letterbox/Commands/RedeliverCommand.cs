@@ -17,7 +17,7 @@ public static class RedeliverCommand
     {
         var since = new Option<string>("--since")
         {
-            Description = $"What was delivered since then: {Moment.Expected}.",
+            Description = $"What was delivered since then: {PointInTime.Expected}.",
             HelpName = "when",
             Required = true,
         };
@@ -29,8 +29,8 @@ public static class RedeliverCommand
 
     private static int Run(Settings settings, string since)
     {
-        if (!Moment.TryParse(since, TimeProvider.System, out DateTimeOffset moment))
-            throw new SettingsException($"--since is \"{since}\": expected {Moment.Expected}");
+        if (!PointInTime.TryParse(since, TimeProvider.System, out DateTimeOffset moment))
+            throw new SettingsException($"--since is \"{since}\": expected {PointInTime.Expected}");
         long messages = Redelivery.Request(settings.JournalPath, moment);
         string local = $"{moment.ToLocalTime():yyyy-MM-dd HH:mm:ss}";
         string what = messages == 1 ? "1 message" : $"{messages} messages";

@@ -12,7 +12,7 @@ namespace Letterbox.Commands;
 /// <summary>The verb <c>send</c>.</summary>
 public static class SendCommand
 {
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan s_timeout = TimeSpan.FromSeconds(10);
 
     /// <summary>Its place on the command line.</summary>
     /// <param name="read">Reads the settings.</param>
@@ -46,19 +46,19 @@ public static class SendCommand
     private static async Task<int> RunAsync(Settings settings, string? key, string username, string? text)
     {
         if (text is null && !TryReadInput(out text)) return Answer($"NO {text}");
-        var id = ObjectId.New(TimeProvider.System);
-        if (key is not null && !ObjectId.TryParse(key, out id)) return Answer("NO id is not 24 hex digits");
-        if (!Message.TryCreate(id, username, text, out Message? message, out FieldFault? fault))
-            return Answer($"NO {fault.Reason}");
+        var id = MessageKey.New(TimeProvider.System);
+        if (key is not null && !MessageKey.TryParse(key, out id)) return Answer("NO id is not 24 hex digits");
+        if (!Message.TryCreate(id, username, text, out Message? message, out FieldError? error))
+            return Answer($"NO {error.Reason}");
         using var tls = MutualTls.Load(settings);
         Receipt receipt = await StoreLink.SendOnceAsync(
-            settings.Stores, message, s_patience, tls);
+            settings.Stores, message, s_timeout, tls);
         switch (receipt.Kind)
         {
             case ReceiptKind.Stored:
                 Console.WriteLine($"OK {receipt.Id}");
                 return ExitStatus.Ok;
-            case ReceiptKind.Refused:
+            case ReceiptKind.Rejected:
                 return Answer($"NO {receipt.Reason}");
             default:
                 return Answer($"WAIT {receipt.Reason} (send it again with --id {message.Id})");

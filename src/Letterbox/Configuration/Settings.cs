@@ -105,28 +105,28 @@ public sealed record Settings
         const string address = "host:port, such as localhost:3000, [::1]:3000 or *:3000";
         const string addresses = address + "; web and send take several, with commas";
         const string level = "trace, debug, information, warning, error, critical or none";
-        var usual = new Settings();
+        var defaults = new Settings();
         return new Settings
         {
-            Http = source.Get(Setting.Http, usual.Http, Address.TryParse, address),
-            Stores = source.Get(Setting.Socket, usual.Stores, Address.TryParseList, addresses),
+            Http = source.Get(Setting.Http, defaults.Http, Address.TryParse, address),
+            Stores = source.Get(Setting.Socket, defaults.Stores, Address.TryParseList, addresses),
             TrustedProxies = source.Get(
-                Setting.TrustedProxies, usual.TrustedProxies, TrustedProxies.TryParse, TrustedProxies.Expected),
+                Setting.TrustedProxies, defaults.TrustedProxies, TrustedProxies.TryParse, TrustedProxies.Expected),
             NetworkIsPrivate = source.Get(Setting.Network, false, Private, "public or private"),
             TlsCertificate = certificate,
             TlsKey = key,
             TlsAuthority = authority,
-            Data = source.Text(Setting.Data) ?? usual.Data,
-            Site = source.Get(Setting.Site, usual.Site, ExistingFolder, "a folder that exists"),
+            Data = source.Text(Setting.Data) ?? defaults.Data,
+            Site = source.Get(Setting.Site, defaults.Site, ExistingFolder, "a folder that exists"),
             MongoUri = MongoUriOf(source, mongoUriFile),
             MongoUriFile = mongoUriFile,
             MongoDatabase = source.Text(Setting.MongoDatabase),
-            MongoCollection = source.Text(Setting.MongoCollection) ?? usual.MongoCollection,
+            MongoCollection = source.Text(Setting.MongoCollection) ?? defaults.MongoCollection,
             JournalKeep = source.Get(
-                Setting.JournalKeep, usual.JournalKeep, Duration.TryParse, Duration.Expected),
-            JournalMax = source.Get(Setting.JournalMax, usual.JournalMax, Size, ByteSize.Expected),
-            DiskReserve = source.Get(Setting.DiskReserve, usual.DiskReserve, Size, ByteSize.Expected),
-            Log = source.Get(Setting.Log, usual.Log, Level, level),
+                Setting.JournalKeep, defaults.JournalKeep, Duration.TryParse, Duration.Expected),
+            JournalMax = source.Get(Setting.JournalMax, defaults.JournalMax, Size, ByteSize.Expected),
+            DiskReserve = source.Get(Setting.DiskReserve, defaults.DiskReserve, Size, ByteSize.Expected),
+            Log = source.Get(Setting.Log, defaults.Log, Level, level),
         };
     }
 
@@ -253,9 +253,9 @@ public sealed record Settings
         public string? Text(Setting setting) =>
             lookup(setting.Variable) is { Length: > 0 } text ? text : null;
 
-        public T Get<T>(Setting setting, T usual, Parse<T> parse, string expected, bool show = true)
+        public T Get<T>(Setting setting, T defaults, Parse<T> parse, string expected, bool show = true)
         {
-            if (Text(setting) is not { } text) return usual;
+            if (Text(setting) is not { } text) return defaults;
             if (parse(text, out T? value)) return value;
             string shown = show ? $"\"{text}\"" : "not what it should be";
             throw new SettingsException($"{Name(setting)} is {shown}: expected {expected}");
@@ -263,10 +263,10 @@ public sealed record Settings
 
         public T Content<T>(Setting setting, string path, Parse<T> parse, string expected)
         {
-            string? fault = Letterbox.SecretFile.Read(path, out string content);
-            if (fault is null && parse(content, out T? value)) return value;
-            fault ??= $"its content is not what it should be: expected {expected}";
-            throw new SettingsException($"{Name(setting)} is \"{path}\": {fault}");
+            string? failure = Letterbox.Configuration.SecretFile.Read(path, out string content);
+            if (failure is null && parse(content, out T? value)) return value;
+            failure ??= $"its content is not what it should be: expected {expected}";
+            throw new SettingsException($"{Name(setting)} is \"{path}\": {failure}");
         }
 
         public SettingsException BothSet(Setting one, Setting other) =>

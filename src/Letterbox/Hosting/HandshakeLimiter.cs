@@ -24,8 +24,8 @@ internal sealed class HandshakeLimiter(int max, TimeProvider time, ILogger log)
     /// Runs a handshake. When there are too many, the one that has gone on for longest ends: an honest client
     /// needs milliseconds.
     /// </summary>
-    public async Task<(Wire? Wire, string? Failure)> RunAsync(
-        Socket socket, Func<Task<(Wire? Wire, string? Failure)>> handshake)
+    public async Task<(Transport? Transport, string? Failure)> RunAsync(
+        Socket socket, Func<Task<(Transport? Transport, string? Failure)>> handshake)
     {
         var self = new LinkedListNode<Socket>(socket);
         Socket? longest = null;

@@ -24,7 +24,7 @@ public sealed class Listener : IDisposable
 
     private readonly Socket _socket;
     private readonly Func<Socket, Task> _serve;
-    private readonly Action<Socket> _refuse;
+    private readonly Action<Socket> _reject;
     private readonly int _connectionsMax;
     private readonly ILogger _log;
     private readonly CancellationTokenSource _stopping = new();
@@ -35,18 +35,18 @@ public sealed class Listener : IDisposable
     /// <summary>Binds and listens; connections wait in the backlog until <see cref="Start"/>.</summary>
     /// <param name="address">Where; port 0 picks a free one, see <see cref="EndPoint"/>.</param>
     /// <param name="connectionsMax">
-    /// Above this many open connections a new one goes to <paramref name="refuse"/>.
+    /// Above this many open connections a new one goes to <paramref name="reject"/>.
     /// </param>
     /// <param name="serve">Serves one connection to its end.</param>
-    /// <param name="refuse">Turns one connection away, without waiting, and closes it.</param>
+    /// <param name="reject">Turns one connection away, without waiting, and closes it.</param>
     /// <param name="log">Faults go here.</param>
     /// <exception cref="SocketException">
     /// The address cannot be bound: taken, not ours, not allowed.
     /// </exception>
     public Listener(
-        Address address, int connectionsMax, Func<Socket, Task> serve, Action<Socket> refuse, ILogger log)
+        Address address, int connectionsMax, Func<Socket, Task> serve, Action<Socket> reject, ILogger log)
     {
-        (_connectionsMax, _serve, _refuse, _log) = (connectionsMax, serve, refuse, log);
+        (_connectionsMax, _serve, _reject, _log) = (connectionsMax, serve, reject, log);
         IPEndPoint at = address.ToListen();
         _socket = new Socket(at.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
         try
@@ -73,10 +73,10 @@ public sealed class Listener : IDisposable
 
     /// <summary>
     /// Stops accepting, then waits until the connections that are open have ended, at most for <paramref
-    /// name="patience"/>. Ending them is their own business: whoever stops the listener tells them. Returns
+    /// name="timeout"/>. Ending them is their own business: whoever stops the listener tells them. Returns
     /// how many are left. May be called again, to wait some more.
     /// </summary>
-    public async Task<int> DrainAsync(TimeSpan patience)
+    public async Task<int> DrainAsync(TimeSpan timeout)
     {
         if (!_stopping.IsCancellationRequested)
         {
@@ -86,7 +86,7 @@ public sealed class Listener : IDisposable
             End(Accepting);
         }
 
-        await Task.WhenAny(_drained.Task, Task.Delay(patience));
+        await Task.WhenAny(_drained.Task, Task.Delay(timeout));
         return Connections;
     }
 
@@ -108,7 +108,7 @@ public sealed class Listener : IDisposable
             {
                 Socket connection = await _socket.AcceptAsync(_stopping.Token);
                 pause = TimeSpan.FromMilliseconds(10);
-                if (Connections >= _connectionsMax) Refuse(connection);
+                if (Connections >= _connectionsMax) Reject(connection);
                 else _ = Background.Run("a connection", () => ServeAsync(connection));
             }
             catch (OperationCanceledException)
@@ -137,11 +137,11 @@ public sealed class Listener : IDisposable
         }
     }
 
-    private void Refuse(Socket connection)
+    private void Reject(Socket connection)
     {
         try
         {
-            _refuse(connection);
+            _reject(connection);
         }
         catch (Exception e)
         {

@@ -28,8 +28,8 @@ internal static class Liveness
             if (tls is not null)
             {
                 // However the handshake ends: the other side took part.
-                (Wire? wire, _) = await tls.ConnectAsync(socket, at.Host, deadline);
-                wire?.Dispose();
+                (Transport? transport, _) = await tls.ConnectAsync(socket, at.Host, deadline);
+                transport?.Dispose();
                 return !deadline.IsCancellationRequested;
             }
 

@@ -87,7 +87,7 @@ public sealed class MutualTls : IDisposable
     }
 
     /// <summary>The store's side: the connection, or why there is none; the socket is closed then.</summary>
-    internal Task<(Wire? Wire, string? Failure)> AcceptAsync(Socket socket, CancellationToken deadline) =>
+    internal Task<(Transport? Transport, string? Failure)> AcceptAsync(Socket socket, CancellationToken deadline) =>
         HandshakeAsync(socket, (tls, verdict) => tls.AuthenticateAsServerAsync(
             new SslServerAuthenticationOptions
             {
@@ -103,7 +103,7 @@ public sealed class MutualTls : IDisposable
     /// <summary>
     /// The client's side. TLS 1.3 does not say whether the store accepts it: see LinkConnection.
     /// </summary>
-    internal Task<(Wire? Wire, string? Failure)> ConnectAsync(
+    internal Task<(Transport? Transport, string? Failure)> ConnectAsync(
         Socket socket, string host, CancellationToken deadline) =>
         HandshakeAsync(socket, (tls, verdict) => tls.AuthenticateAsClientAsync(
             new SslClientAuthenticationOptions
@@ -120,7 +120,7 @@ public sealed class MutualTls : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _own.Dispose();
 
-    private async Task<(Wire? Wire, string? Failure)> HandshakeAsync(
+    private async Task<(Transport? Transport, string? Failure)> HandshakeAsync(
         Socket socket, Func<SslStream, RemoteCertificateValidationCallback, Task> authenticate)
     {
         string? rejected = null;
@@ -128,7 +128,7 @@ public sealed class MutualTls : IDisposable
         try
         {
             await authenticate(tls, (_, shown, _, errors) => (rejected = WhyNot(shown, errors)) is null);
-            return (new TlsWire(socket, tls), null);
+            return (new TlsTransport(socket, tls), null);
         }
         catch (Exception e)
         {

@@ -27,10 +27,10 @@ public sealed partial class StopSignal : IDisposable
 
     // More than the supervisor waits before it kills: this matters only where there is no supervisor any
     // more.
-    private static readonly TimeSpan s_slackMax = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan s_exitTimeout = TimeSpan.FromSeconds(15);
 
     private readonly CancellationTokenSource _stop = new();
-    private readonly CancellationTokenSource _atOnce = new();
+    private readonly CancellationTokenSource _immediately = new();
     private readonly PosixSignalRegistration[] _signals;
 
     private StopSignal(bool supervised)
@@ -46,7 +46,7 @@ public sealed partial class StopSignal : IDisposable
         if (!supervised) return;
         // Stopped by a signal this process would not see the leash go: then the kernel is to continue it.
         if (OperatingSystem.IsLinux()) _ = ProcessControl(SetParentDeathSignal, LinuxSigCont);
-        new Thread(WatchLeash) { IsBackground = true, Name = "leash" }.Start();
+        new Thread(WatchStandardInput) { IsBackground = true, Name = "leash" }.Start();
     }
 
     /// <summary>Cancelled when the process is to stop in good order.</summary>
@@ -55,7 +55,7 @@ public sealed partial class StopSignal : IDisposable
     /// <summary>
     /// Cancelled when a second signal shows that someone is out of patience; the process ends right after.
     /// </summary>
-    public CancellationToken AtOnce => _atOnce.Token;
+    public CancellationToken Immediately => _immediately.Token;
 
     /// <summary>This process replaces one that was ready: its settings are not mistyped.</summary>
     public static bool IsRestart => Environment.GetEnvironmentVariable(SupervisedVariable) == Restart;
@@ -84,7 +84,7 @@ public sealed partial class StopSignal : IDisposable
         // A signal that is not cancelled does to this program what it does to any other.
         signal.Cancel = !_stop.IsCancellationRequested;
         if (signal.Cancel) _stop.Cancel();
-        else _atOnce.Cancel();
+        else _immediately.Cancel();
     }
 
     private const int SetParentDeathSignal = 1, LinuxSigCont = 18;
@@ -92,7 +92,7 @@ public sealed partial class StopSignal : IDisposable
     [LibraryImport("libc", EntryPoint = "prctl")]
     private static partial int ProcessControl(int option, nint value);
 
-    private void WatchLeash()
+    private void WatchStandardInput()
     {
         Span<byte> nothing = stackalloc byte[16];
         using Stream leash = Console.OpenStandardInput();
@@ -102,7 +102,7 @@ public sealed partial class StopSignal : IDisposable
         }
 
         _stop.Cancel();
-        Thread.Sleep(s_slackMax);
+        Thread.Sleep(s_exitTimeout);
         using var self = Process.GetCurrentProcess();
         self.Kill();
     }

@@ -68,9 +68,9 @@ internal sealed class HttpConnection
 
     // Of the request in hand, for its answer: the request itself may be gone by then.
     private bool _headOnly; // no content is sent in answer to HEAD
-    private bool _sayKeepAlive; // HTTP/1.0 has to be told (RFC 9112 C.2.2)
+    private bool _announceKeepAlive; // HTTP/1.0 has to be told (RFC 9112 C.2.2)
     private bool _last; // the client, or its fault, ends the connection
-    private bool _parting; // the end of the connection is our wish, not the client's
+    private bool _closeByServer; // the end of the connection is our wish, not the client's
 
     public HttpConnection(HttpServer server, Socket socket)
     {
@@ -81,7 +81,7 @@ internal sealed class HttpConnection
     }
 
     /// <summary>Where it stands, whether it waits there, and what it holds: for tests to look at.</summary>
-    internal (State State, bool Waiting, int Held, int Capacity) Look =>
+    internal (State State, bool Waiting, int Held, int Capacity) Inspect =>
         (_state, Volatile.Read(ref _deadline) is not (NotWaiting or Expired), _end - _start, _input.Length);
 
     /// <summary>Serves until somebody ends it. Throws nothing that belongs to a network.</summary>
@@ -109,7 +109,7 @@ internal sealed class HttpConnection
                 bool open = true;
                 while (open && NextRequest(out ValueTask<Response> answer))
                 {
-                    if (!answer.IsCompleted) await SettleAsync();
+                    if (!answer.IsCompleted) await ReleaseBeforeWaitAsync();
                     Response response;
                     try
                     {
@@ -117,13 +117,13 @@ internal sealed class HttpConnection
                     }
                     catch (Exception e)
                     {
-                        response = _server.Fault(e);
+                        response = _server.Failure(e);
                     }
 
                     open = await RespondAsync(response);
                 }
 
-                if (open && await RunDryAsync()) continue;
+                if (open && await FlushInputExhaustedAsync()) continue;
                 await LingerAsync();
                 return;
             }
@@ -210,15 +210,15 @@ internal sealed class HttpConnection
             return !_server.Stopping;
         }
 
-        TimeSpan patience = _limits.HeadTimeout;
+        TimeSpan timeout = _limits.HeadTimeout;
         if (_state == State.ReadingContent)
         {
             int received = _end - _start - _reader!.HeadLength;
-            patience = _limits.ContentGrace
+            timeout = _limits.ContentStartTimeout
                 + TimeSpan.FromSeconds((double)received / _limits.ContentBytesPerSecondMin);
         }
 
-        Volatile.Write(ref _deadline, _server.After(_phaseStarted, patience));
+        Volatile.Write(ref _deadline, _server.After(_phaseStarted, timeout));
         Hold();
         return true;
     }
@@ -230,7 +230,7 @@ internal sealed class HttpConnection
     private int ReceiveNow()
     {
         if (_input.Length == 0) _input = ArrayPool<byte>.Shared.Rent(InputSize);
-        else if (_end == _input.Length) MakeRoom();
+        else if (_end == _input.Length) MakeSpace();
         // Not much beyond the request: what is behind it stays in memory while that is handled.
         int missing = (_reader?.BytesExpected ?? 0) - (_end - _start);
         int room = Math.Min(_input.Length - _end, Math.Max(InputSize, missing));
@@ -242,7 +242,7 @@ internal sealed class HttpConnection
     }
 
     // A request never needs more than HttpLimits.RequestBytesMax: the reader refuses it before it does.
-    private void MakeRoom()
+    private void MakeSpace()
     {
         ReadOnlySpan<byte> held = _input.AsSpan(_start, _end - _start);
         if (_start > 0)
@@ -282,11 +282,11 @@ internal sealed class HttpConnection
 
         _state = State.Responding;
         Request request = _reader.Request;
-        bool refused = status == ReadStatus.Rejected;
-        (_headOnly, _last) = (request.Method == Method.Head, refused || !request.KeepAlive);
-        _sayKeepAlive = request is { MinorVersion: 0, KeepAlive: true };
-        answer = refused ? new(_server.Refuse(_reader.Rejection, request)) : Handle(request);
-        if (!refused) EndRequest();
+        bool rejected = status == ReadStatus.Rejected;
+        (_headOnly, _last) = (request.Method == Method.Head, rejected || !request.KeepAlive);
+        _announceKeepAlive = request is { MinorVersion: 0, KeepAlive: true };
+        answer = rejected ? new(_server.Reject(_reader.Rejection, request)) : Handle(request);
+        if (!rejected) EndRequest();
         LetGo();
         return true;
     }
@@ -322,7 +322,7 @@ internal sealed class HttpConnection
         }
         catch (Exception e)
         {
-            return new ValueTask<Response>(_server.Fault(e));
+            return new ValueTask<Response>(_server.Failure(e));
         }
     }
 
@@ -331,7 +331,7 @@ internal sealed class HttpConnection
     {
         Release(ref _handled);
         bool close = _last || _server.Stopping;
-        _parting = close && !_last;
+        _closeByServer = close && !_last;
         await WriteAsync(response, close);
         if (close)
         {
@@ -351,7 +351,7 @@ internal sealed class HttpConnection
     // The answer is not ready: what is answered already need not wait for it, nor need the memory that the
     // request came in, unless the next one has begun to come. A handler that looks at its request again finds
     // it empty, never another one.
-    private ValueTask<bool> SettleAsync()
+    private ValueTask<bool> ReleaseBeforeWaitAsync()
     {
         _handled!.Request.Clear();
         if (_start == _end) ReleaseInput();
@@ -361,12 +361,12 @@ internal sealed class HttpConnection
 
     // All that has come in is answered: send, and say to a client that waits for it that the content may come
     // (RFC 9110 10.1.1). False: the client is gone.
-    private async ValueTask<bool> RunDryAsync()
+    private async ValueTask<bool> FlushInputExhaustedAsync()
     {
         if (_reader is { ContinueExpected: true } && !_continued)
         {
             _continued = true;
-            await RoomAsync(64);
+            await ReserveAsync(64);
             _output.Write("HTTP/1.1 100 Continue\r\n\r\n"u8);
         }
 
@@ -382,11 +382,11 @@ internal sealed class HttpConnection
         }
 
         ReadOnlyMemory<byte> content = _headOnly ? default : response.Content;
-        await RoomAsync(response.Head.Length + OutputBuffer.LinesMax);
-        _output.WriteHead(response, _server.DateLine, close, _sayKeepAlive);
+        await ReserveAsync(response.Head.Length + OutputBuffer.LinesMax);
+        _output.WriteHead(response, _server.DateLine, close, _announceKeepAlive);
         if (content.Length <= CopyMax)
         {
-            await RoomAsync(content.Length);
+            await ReserveAsync(content.Length);
             _output.Write(content.Span);
             return;
         }
@@ -397,8 +397,8 @@ internal sealed class HttpConnection
 
     private async ValueTask WriteAsync(Response response, ContentWriter writer, bool close)
     {
-        await RoomAsync(response.Head.Length + OutputBuffer.LinesMax);
-        _output.WriteHead(response, _server.DateLine, close, _sayKeepAlive);
+        await ReserveAsync(response.Head.Length + OutputBuffer.LinesMax);
+        _output.WriteHead(response, _server.DateLine, close, _announceKeepAlive);
         _heldByAnswer = response.BytesHeld;
         while (!_output.Broken && _output.WritePart(writer))
         {
@@ -408,7 +408,7 @@ internal sealed class HttpConnection
         _heldByAnswer = 0;
     }
 
-    private ValueTask<bool> RoomAsync(int count) => _output.HasRoom(count) ? new(true) : SendAsync();
+    private ValueTask<bool> ReserveAsync(int count) => _output.HasSpace(count) ? new(true) : SendAsync();
 
     // False: the client is gone. One send is enough nearly always, and then there is no wait to prepare for.
     private ValueTask<bool> SendAsync()
@@ -468,20 +468,20 @@ internal sealed class HttpConnection
     {
         if (_output.Broken) return;
         // Who asked for the end sends nothing more; who is told of it may have done so already.
-        bool unread = _parting || _reader is not null || _end > _start || _socket.Available > 0;
+        bool unread = _closeByServer || _reader is not null || _end > _start || _socket.Available > 0;
         if (!unread) return;
         _state = State.Lingering;
         if (_input.Length == 0) _input = ArrayPool<byte>.Shared.Rent(InputSize);
         _socket.Shutdown(SocketShutdown.Send);
         long deadline = _server.After(_server.Time.GetTimestamp(), _limits.LingerTimeout);
-        for (int heard = 0; heard < _limits.LingerBytesMax;)
+        for (int received = 0; received < _limits.LingerBytesMax;)
         {
             (_start, _end) = (0, 0);
             Volatile.Write(ref _deadline, deadline);
             Hold();
             int count = await _socket.ReceiveAsync(_input.AsMemory(), SocketFlags.None);
             if (!EndWait() || count == 0) return;
-            heard += count;
+            received += count;
         }
     }
 

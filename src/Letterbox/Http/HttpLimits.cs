@@ -33,7 +33,7 @@ public sealed record HttpLimits
     public TimeSpan IdleTimeout { get; init; } = TimeSpan.FromSeconds(60);
 
     /// <summary>What content gets beside <see cref="ContentBytesPerSecondMin"/>; beyond: 408.</summary>
-    public TimeSpan ContentGrace { get; init; } = TimeSpan.FromSeconds(5);
+    public TimeSpan ContentStartTimeout { get; init; } = TimeSpan.FromSeconds(5);
 
     /// <summary>Slowest content that is waited for, on average. Kestrel: 240 after 5 seconds.</summary>
     public int ContentBytesPerSecondMin { get; init; } = 240;

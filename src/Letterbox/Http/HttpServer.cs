@@ -17,15 +17,15 @@ namespace Letterbox.Http;
 public delegate ValueTask<Response> Handler(Request request);
 
 /// <summary>Answers what the engine refuses; the request shows what of its head was read.</summary>
-public delegate Response Refusal(Rejection reason, Request? request);
+public delegate Response RejectionHandler(Rejection reason, Request? request);
 
 /// <summary>The HTTP/1.1 server, without a listener. Thread-safe.</summary>
 public sealed class HttpServer : IDisposable
 {
     private readonly ConcurrentQueue<RequestReader> _readers = new();
     private readonly HashSet<HttpConnection> _connections = [];
-    private readonly Refusal _refusal;
-    private readonly Func<Exception, Response> _fault;
+    private readonly RejectionHandler _rejection;
+    private readonly Func<Exception, Response> _failure;
     private readonly ITimer _sweep;
     private volatile byte[] _dateLine;
     private volatile bool _stopping;
@@ -34,13 +34,13 @@ public sealed class HttpServer : IDisposable
     /// <param name="limits">Every bound.</param>
     /// <param name="time">The clock of the deadlines and of Date.</param>
     /// <param name="handler">Answers requests.</param>
-    /// <param name="refusal">Answers what is refused.</param>
-    /// <param name="fault">Told of an exception that a handler let go; answers with a 500.</param>
+    /// <param name="rejection">Answers what is refused.</param>
+    /// <param name="failure">Told of an exception that a handler let go; answers with a 500.</param>
     public HttpServer(
-        HttpLimits limits, TimeProvider time, Handler handler, Refusal refusal,
-        Func<Exception, Response> fault)
+        HttpLimits limits, TimeProvider time, Handler handler, RejectionHandler rejection,
+        Func<Exception, Response> failure)
     {
-        (Limits, Time, Handler, _refusal, _fault) = (limits.Checked(), time, handler, refusal, fault);
+        (Limits, Time, Handler, _rejection, _failure) = (limits.Checked(), time, handler, rejection, failure);
         Memory = new MemoryBudget(limits.MemoryMax);
         _dateLine = MakeDateLine();
         _sweep = time.CreateTimer(
@@ -78,7 +78,7 @@ public sealed class HttpServer : IDisposable
     }
 
     /// <summary>Turns one connection away with a 503, without waiting for it, and closes it.</summary>
-    public void TurnAway(Socket socket)
+    public void RejectOverload(Socket socket)
     {
         socket.Blocking = false;
         Say(socket, Rejection.Overload);
@@ -100,16 +100,16 @@ public sealed class HttpServer : IDisposable
 
     /// <summary>Sends an answer to no request, as far as the kernel takes it at once.</summary>
     internal void Say(Socket socket, Rejection reason) =>
-        new OutputBuffer(socket).SendLast(_refusal(reason, null), _dateLine);
+        new OutputBuffer(socket).SendLast(_rejection(reason, null), _dateLine);
 
     internal HttpConnection[] Snapshot()
     {
         lock (_connections) return [.. _connections];
     }
 
-    internal Response Refuse(Rejection reason, Request request) => _refusal(reason, request);
+    internal Response Reject(Rejection reason, Request request) => _rejection(reason, request);
 
-    internal Response Fault(Exception exception) => _fault(exception);
+    internal Response Failure(Exception exception) => _failure(exception);
 
     /// <summary>The timestamp that lies so much later.</summary>
     internal long After(long timestamp, TimeSpan span) =>

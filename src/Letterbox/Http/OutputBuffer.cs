@@ -35,9 +35,9 @@ internal sealed class OutputBuffer(Socket socket)
     public bool IsFull => _length > InitialSize - PartMax;
 
     /// <summary>So many bytes can be written; always so when the buffer is empty.</summary>
-    public bool HasRoom(int count) => _length == 0 || _length + count <= Size;
+    public bool HasSpace(int count) => _length == 0 || _length + count <= Size;
 
-    /// <summary>Appends the bytes; <see cref="HasRoom"/> was asked.</summary>
+    /// <summary>Appends the bytes; <see cref="HasSpace"/> was asked.</summary>
     public void Write(ReadOnlySpan<byte> bytes)
     {
         if (_bytes.Length - _length < bytes.Length) Grow(bytes.Length);

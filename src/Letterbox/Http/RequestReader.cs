@@ -124,17 +124,17 @@ public sealed class RequestReader(HttpLimits limits)
             {
                 // One empty line before a request is forgiven (RFC 9112 2.2), a second is not a request line.
                 if (line.IsEmpty && !_emptyLineSkipped) _emptyLineSkipped = true;
-                else if (RequestLine.Parse(line, start, Request) is not Rejection.None and var fault)
-                    return Reject(fault);
+                else if (RequestLine.Parse(line, start, Request) is not Rejection.None and var failure)
+                    return Reject(failure);
                 else _phase = Phase.FieldLines;
             }
             else if (line.IsEmpty)
             {
                 return EndHead();
             }
-            else if (ReadFieldLine(line, start) is not Rejection.None and var fault)
+            else if (ReadFieldLine(line, start) is not Rejection.None and var failure)
             {
-                return Reject(fault);
+                return Reject(failure);
             }
         }
     }
@@ -166,8 +166,8 @@ public sealed class RequestReader(HttpLimits limits)
     private ReadStatus EndHead()
     {
         _headEnd = _lineStart;
-        if (_framing.Decide(Request, limits.ContentMax) is not Rejection.None and var fault)
-            return Reject(fault);
+        if (_framing.Decide(Request, limits.ContentMax) is not Rejection.None and var failure)
+            return Reject(failure);
         _phase = _framing.Chunked ? Phase.Chunks : Phase.Content;
         if (_framing.Chunked) _chunks.Start(_headEnd);
         return ReadStatus.Complete;

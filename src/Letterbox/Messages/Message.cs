@@ -15,10 +15,10 @@ namespace Letterbox.Messages;
 /// </summary>
 public sealed class Message
 {
-    /// <summary>Longest user name, in letters (see <see cref="Letters"/>).</summary>
+    /// <summary>Longest user name, in letters (see <see cref="CountCharacters"/>).</summary>
     public const int UsernameMax = 64;
 
-    /// <summary>Longest message, in letters (see <see cref="Letters"/>).</summary>
+    /// <summary>Longest message, in letters (see <see cref="CountCharacters"/>).</summary>
     public const int TextMax = 4_000;
 
     /// <summary>
@@ -38,14 +38,14 @@ public sealed class Message
     private readonly byte[] _utf8;
     private readonly int _usernameLength;
 
-    private Message(ObjectId id, byte[] utf8, int usernameLength, bool hasServerKey)
+    private Message(MessageKey id, byte[] utf8, int usernameLength, bool hasServerKey)
     {
         (Id, HasServerKey) = (id, hasServerKey);
         (_utf8, _usernameLength) = (utf8, usernameLength);
     }
 
     /// <summary>The idempotency key.</summary>
-    public ObjectId Id { get; }
+    public MessageKey Id { get; }
 
     /// <summary>
     /// The key was made here, as the sender gave none: nobody knows it yet, so another will do as well.
@@ -68,64 +68,64 @@ public sealed class Message
     /// Makes a message of strings (<c>null</c>: the field was missing), or says what is wrong.
     /// </summary>
     public static bool TryCreate(
-        ObjectId id, string? username, string? text,
-        [NotNullWhen(true)] out Message? message, [NotNullWhen(false)] out FieldFault? fault)
+        MessageKey id, string? username, string? text,
+        [NotNullWhen(true)] out Message? message, [NotNullWhen(false)] out FieldError? error)
     {
         message = null;
         var fields = new MessageFields();
-        fault = Encode(MessageField.Username, username, ref fields)
+        error = Encode(MessageField.Username, username, ref fields)
             ?? Encode(MessageField.Text, text, ref fields);
-        return fault is null && TryCreate(id, fields, out message, out fault);
+        return error is null && TryCreate(id, fields, out message, out error);
     }
 
     /// <summary>Makes a message of fields as they arrived, or says what is wrong.</summary>
     public static bool TryCreate(
-        ObjectId id, MessageFields fields,
-        [NotNullWhen(true)] out Message? message, [NotNullWhen(false)] out FieldFault? fault,
+        MessageKey id, MessageFields fields,
+        [NotNullWhen(true)] out Message? message, [NotNullWhen(false)] out FieldError? error,
         bool hasServerKey = false)
     {
-        fault = Check("username", fields.Has(MessageField.Username), fields.Username, UsernameMax)
+        error = Check("username", fields.Has(MessageField.Username), fields.Username, UsernameMax)
             ?? Check("message", fields.Has(MessageField.Text), fields.Text, TextMax);
-        message = fault is not null
+        message = error is not null
             ? null
             : new Message(id, [.. fields.Username, .. fields.Text], fields.Username.Length, hasServerKey);
         return message is not null;
     }
 
     /// <summary>The same message under another key.</summary>
-    public Message WithId(ObjectId id) => new(id, _utf8, _usernameLength, HasServerKey);
+    public Message WithId(MessageKey id) => new(id, _utf8, _usernameLength, HasServerKey);
 
     /// <summary>
     /// Length as a person counts: a line break (CR LF, CR or LF) is one letter, as HTML's <c>maxlength</c>
     /// has it, and so is a letter outside the basic plane, so that emoji get the same room as ASCII. Never
     /// more than HTML counts.
     /// </summary>
-    public static int Letters(ReadOnlySpan<byte> utf8)
+    public static int CountCharacters(ReadOnlySpan<byte> utf8)
     {
-        int letters = 0;
+        int characters = 0;
         byte before = 0;
         foreach (byte b in utf8)
         {
             bool goesOn = (b & 0b1100_0000) == 0b1000_0000 || (b == '\n' && before == '\r');
-            if (!goesOn) letters++;
+            if (!goesOn) characters++;
             before = b;
         }
 
-        return letters;
+        return characters;
     }
 
-    private static FieldFault? Check(string field, bool given, ReadOnlySpan<byte> value, int max)
+    private static FieldError? Check(string field, bool given, ReadOnlySpan<byte> value, int max)
     {
-        if (!given) return new FieldFault(field, $"{field} is missing");
-        if (value.IsEmpty) return new FieldFault(field, $"{field} is empty");
-        if (!Utf8.IsValid(value)) return new FieldFault(field, $"{field} is not valid UTF-8");
-        int letters = value.Length <= max ? value.Length : Letters(value);
-        if (letters <= max) return null;
-        return new FieldFault(field, $"{field} has {letters} letters, {max} is the most");
+        if (!given) return new FieldError(field, $"{field} is missing");
+        if (value.IsEmpty) return new FieldError(field, $"{field} is empty");
+        if (!Utf8.IsValid(value)) return new FieldError(field, $"{field} is not valid UTF-8");
+        int characters = value.Length <= max ? value.Length : CountCharacters(value);
+        if (characters <= max) return null;
+        return new FieldError(field, $"{field} has {characters} letters, {max} is the most");
     }
 
     // Half a surrogate pair is no text: UTF-8 cannot carry it, so it would not come out as it went in.
-    private static FieldFault? Encode(MessageField field, string? value, ref MessageFields fields)
+    private static FieldError? Encode(MessageField field, string? value, ref MessageFields fields)
     {
         if (value is null) return null;
         try
@@ -135,7 +135,7 @@ public sealed class Message
         catch (EncoderFallbackException)
         {
             string name = field == MessageField.Text ? "message" : "username";
-            return new FieldFault(name, $"{name} is not valid Unicode");
+            return new FieldError(name, $"{name} is not valid Unicode");
         }
     }
 }
@@ -145,4 +145,4 @@ public sealed class Message
 /// <c>username</c>, <c>message</c> or <c>id</c>; empty when no single field is to blame.
 /// </param>
 /// <param name="Reason">One line of plain text, no line break in it.</param>
-public sealed record FieldFault(string Field, string Reason);
+public sealed record FieldError(string Field, string Reason);

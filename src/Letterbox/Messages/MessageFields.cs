@@ -41,9 +41,9 @@ public enum MessageField
 /// </summary>
 public ref struct MessageFields
 {
-    private static readonly FieldFault s_notUtf8 = new("", "the message is not valid UTF-8");
-    private static readonly FieldFault s_badJson = new("", "the message is not valid JSON");
-    private static readonly FieldFault s_notObject = new("", "the message is not a JSON object");
+    private static readonly FieldError s_notUtf8 = new("", "the message is not valid UTF-8");
+    private static readonly FieldError s_badJson = new("", "the message is not valid JSON");
+    private static readonly FieldError s_notObject = new("", "the message is not a JSON object");
 
     // What a hex digit counts; for any other byte a number that no pair of digits comes to.
     private const int NoDigit = 0x100;
@@ -73,7 +73,7 @@ public ref struct MessageFields
     /// <param name="form">The form.</param>
     /// <param name="scratch">Memory for what is decoded, as long as the form.</param>
     /// <param name="fields">What was found; it lives as long as both.</param>
-    public static FieldFault? ReadForm(
+    public static FieldError? ReadForm(
         ReadOnlySpan<byte> form, Span<byte> scratch, out MessageFields fields)
     {
         fields = default;
@@ -88,7 +88,7 @@ public ref struct MessageFields
             if (field == MessageField.None) continue;
             ReadOnlySpan<byte> value = PercentDecode(equals < 0 ? default : pair[(equals + 1)..], scratch);
             scratch = scratch[value.Length..];
-            if (fields.Set(field, value) is { } fault) return fault;
+            if (fields.Set(field, value) is { } error) return error;
         }
 
         return null;
@@ -98,7 +98,7 @@ public ref struct MessageFields
     /// Decodes one JSON object; the three fields must be strings. Returns <c>null</c>, or what is wrong.
     /// </summary>
     /// <inheritdoc cref="ReadForm"/>
-    public static FieldFault? ReadJson(
+    public static FieldError? ReadJson(
         ReadOnlySpan<byte> json, Span<byte> scratch, out MessageFields fields)
     {
         fields = default;
@@ -118,9 +118,9 @@ public ref struct MessageFields
                 }
 
                 if (reader.TokenType != JsonTokenType.String)
-                    return new FieldFault(Name(field), $"{Name(field)} is not a JSON string");
+                    return new FieldError(Name(field), $"{Name(field)} is not a JSON string");
                 int length = reader.CopyString(scratch);
-                if (fields.Set(field, scratch[..length]) is { } fault) return fault;
+                if (fields.Set(field, scratch[..length]) is { } error) return error;
                 scratch = scratch[length..];
             }
 
@@ -134,7 +134,7 @@ public ref struct MessageFields
         catch (InvalidOperationException)
         {
             // An escape such as "\ud800" alone: valid JSON, no text.
-            return new FieldFault("", "the message is not valid Unicode");
+            return new FieldError("", "the message is not valid Unicode");
         }
     }
 
@@ -142,20 +142,20 @@ public ref struct MessageFields
     /// Makes the message of these fields. A missing key is made here: then this is the message's first hop.
     /// Returns <c>null</c>, or what is wrong.
     /// </summary>
-    public readonly FieldFault? ToMessage(TimeProvider time, out Message? message)
+    public readonly FieldError? ToMessage(TimeProvider time, out Message? message)
     {
         message = null;
-        ObjectId id;
-        if (!Has(MessageField.Id)) id = ObjectId.New(time);
-        else if (!ObjectId.TryParse(Id, out id)) return new FieldFault("id", "id is not 24 hex digits");
+        MessageKey id;
+        if (!Has(MessageField.Id)) id = MessageKey.New(time);
+        else if (!MessageKey.TryParse(Id, out id)) return new FieldError("id", "id is not 24 hex digits");
         bool hasServerKey = !Has(MessageField.Id);
-        return Message.TryCreate(id, this, out message, out FieldFault? fault, hasServerKey) ? null : fault;
+        return Message.TryCreate(id, this, out message, out FieldError? error, hasServerKey) ? null : error;
     }
 
     /// <summary>Takes one decoded field in. Returns <c>null</c>, or what is wrong.</summary>
-    public FieldFault? Set(MessageField field, ReadOnlySpan<byte> value)
+    public FieldError? Set(MessageField field, ReadOnlySpan<byte> value)
     {
-        if (Has(field)) return new FieldFault(Name(field), $"{Name(field)} is given twice");
+        if (Has(field)) return new FieldError(Name(field), $"{Name(field)} is given twice");
         _given |= field;
         if (field == MessageField.Id) Id = value;
         else if (field == MessageField.Username) Username = value;

@@ -14,7 +14,7 @@ public enum ReceiptKind
     /// <summary>
     /// Not stored and never will be: the message itself is at fault. On the wire: <c>NO reason</c>.
     /// </summary>
-    Refused,
+    Rejected,
 
     /// <summary>
     /// Not now, or not known: the message may or may not be stored. Sending it again with the same key is
@@ -34,23 +34,23 @@ public enum ReceiptKind
 /// <param name="Reason">
 /// One line of plain text for all but <see cref="ReceiptKind.Stored"/>.
 /// </param>
-public readonly record struct Receipt(ReceiptKind Kind, ObjectId Id, string Reason)
+public readonly record struct Receipt(ReceiptKind Kind, MessageKey Id, string Reason)
 {
     // Both ends of the link go by these words: a store of another version says them too.
     private const string TakenReason = " is already taken by a different message";
 
     /// <summary>Refused for nothing but its key, which a different message has.</summary>
     public bool IsTaken =>
-        Kind == ReceiptKind.Refused && Reason.EndsWith(TakenReason, StringComparison.Ordinal);
+        Kind == ReceiptKind.Rejected && Reason.EndsWith(TakenReason, StringComparison.Ordinal);
 
     /// <summary>On stable storage, under this key.</summary>
-    public static Receipt Stored(ObjectId id) => new(ReceiptKind.Stored, id, "");
+    public static Receipt Stored(MessageKey id) => new(ReceiptKind.Stored, id, "");
 
     /// <summary>Never will be: mend the message.</summary>
-    public static Receipt Refused(string reason) => new(ReceiptKind.Refused, default, reason);
+    public static Receipt Rejected(string reason) => new(ReceiptKind.Rejected, default, reason);
 
     /// <summary>Never under this key.</summary>
-    public static Receipt Taken(ObjectId id) => Refused($"id {id}{TakenReason}");
+    public static Receipt Taken(MessageKey id) => Rejected($"id {id}{TakenReason}");
 
     /// <summary>Not now: send the same message, with the same key, again.</summary>
     public static Receipt Later(string reason) => new(ReceiptKind.Later, default, reason);

@@ -9,7 +9,7 @@ namespace Letterbox.Messages;
 /// <param name="Date">Local time of receipt at the socket server, <see cref="DateFormat"/>.</param>
 /// <param name="Username">As typed.</param>
 /// <param name="Text">As typed; field <c>message</c> of the document.</param>
-public sealed record StoredMessage(ObjectId Id, string Date, string Username, string Text)
+public sealed record StoredMessage(MessageKey Id, string Date, string Username, string Text)
 {
     /// <summary>How a date is written. Dates in it sort as text.</summary>
     public const string DateFormat = "yyyy-MM-dd HH:mm:ss.ffffff";

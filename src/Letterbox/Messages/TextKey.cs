@@ -21,7 +21,7 @@ using System.Text;
 namespace Letterbox.Messages;
 
 /// <summary>The next key of a key and a text, and the digest of the text.</summary>
-internal readonly record struct TextKey(ObjectId Next, string Digest)
+internal readonly record struct TextKey(MessageKey Next, string Digest)
 {
     public const int DigestLength = 16;
 
@@ -30,14 +30,14 @@ internal readonly record struct TextKey(ObjectId Next, string Digest)
     public static TextKey Of(Message message) =>
         Of(message.Id, message.UsernameUtf8, message.TextUtf8);
 
-    public static TextKey Of(ObjectId key, string username, string text) =>
+    public static TextKey Of(MessageKey key, string username, string text) =>
         Of(key, Encoding.UTF8.GetBytes(username), Encoding.UTF8.GetBytes(text));
 
-    public static TextKey Of(ObjectId key, ReadOnlySpan<byte> username, ReadOnlySpan<byte> text)
+    public static TextKey Of(MessageKey key, ReadOnlySpan<byte> username, ReadOnlySpan<byte> text)
     {
-        Span<byte> head = stackalloc byte[ObjectId.Size + sizeof(int)];
+        Span<byte> head = stackalloc byte[MessageKey.Size + sizeof(int)];
         key.Write(head);
-        BinaryPrimitives.WriteInt32BigEndian(head[ObjectId.Size..], username.Length);
+        BinaryPrimitives.WriteInt32BigEndian(head[MessageKey.Size..], username.Length);
         Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
         SHA256.HashData([.. head, .. username, .. text], hash);
         ulong digest = BinaryPrimitives.ReadUInt64BigEndian(hash[sizeof(ulong)..]);

@@ -34,11 +34,11 @@ internal static class FormPost
         byte[] scratch = ArrayPool<byte>.Shared.Rent(request.Content.Length);
         try
         {
-            if (!TryRead(request, scratch, out MessageFields fields, out FieldFault? fault))
+            if (!TryRead(request, scratch, out MessageFields fields, out FieldError? error))
                 return new(pages.Error(415, "A message is sent as a form or as JSON.", json, s_acceptPost));
             Message? message = null;
-            fault ??= fields.ToMessage(time, out message);
-            if (fault is not null) return new(pages.Unprocessable(fields, fault, json));
+            error ??= fields.ToMessage(time, out message);
+            if (error is not null) return new(pages.Unprocessable(fields, error, json));
             bool cameBack = !fields.TextDigest.IsEmpty;
             bool changed = cameBack && !TextKey.Of(message!).IsDigest(fields.TextDigest);
             if (changed) message = UnderNextKey(message!);
@@ -60,21 +60,21 @@ internal static class FormPost
 
     // False: the content has a media type that is not taken here.
     private static bool TryRead(
-        Request request, byte[] scratch, out MessageFields fields, out FieldFault? fault)
+        Request request, byte[] scratch, out MessageFields fields, out FieldError? error)
     {
         fields = default;
-        fault = null;
+        error = null;
         ReadOnlySpan<byte> content = request.Content;
         // A client that names no media type means the one of HTML forms.
         if (!request.TryGetField("content-type"u8, out ReadOnlySpan<byte> type)) type = UrlEncoded;
         int end = type.IndexOf((byte)';');
         ReadOnlySpan<byte> name = (end < 0 ? type : type[..end]).Trim(" \t"u8);
         if (Ascii.EqualsIgnoreCase(name, UrlEncoded))
-            fault = MessageFields.ReadForm(content, scratch, out fields);
+            error = MessageFields.ReadForm(content, scratch, out fields);
         else if (Ascii.EqualsIgnoreCase(name, "application/json"u8))
-            fault = MessageFields.ReadJson(content, scratch, out fields);
+            error = MessageFields.ReadJson(content, scratch, out fields);
         else if (Ascii.EqualsIgnoreCase(name, "multipart/form-data"u8))
-            fault = MultipartForm.Read(content, MultipartForm.Boundary(type), out fields);
+            error = MultipartForm.Read(content, MultipartForm.Boundary(type), out fields);
         else return false;
         return true;
     }
@@ -94,8 +94,8 @@ internal static class FormPost
         return receipt.Kind switch
         {
             ReceiptKind.Stored => Pages.Stored(receipt.Id, json),
-            ReceiptKind.Refused when receipt.IsTaken && !json => pages.NewMessage(UnderNextKey(message)),
-            ReceiptKind.Refused => pages.Unprocessable(message, receipt.Reason, json),
+            ReceiptKind.Rejected when receipt.IsTaken && !json => pages.NewMessage(UnderNextKey(message)),
+            ReceiptKind.Rejected => pages.Unprocessable(message, receipt.Reason, json),
             _ => pages.Unavailable(message, receipt.Reason, json),
         };
     }

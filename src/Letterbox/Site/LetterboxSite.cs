@@ -34,7 +34,7 @@ public sealed class LetterboxSite : IDisposable
     private readonly ILogger _log;
     private readonly ITimer? _watch;
     private int _fingerprint;
-    private string? _fault; // told once, not every second
+    private string? _failure; // told once, not every second
     private volatile SiteFiles _files;
     private volatile Pages _pages;
     private volatile Task _packing;
@@ -86,14 +86,14 @@ public sealed class LetterboxSite : IDisposable
     }
 
     /// <summary>The answer to a request that the engine refused.</summary>
-    public Response Refuse(Rejection reason, Request? request)
+    public Response Reject(Rejection reason, Request? request)
     {
         (int status, _, string text) = Rejections.Of(reason);
         return _pages.Error(status, text, request is not null && WantsJson(request));
     }
 
     /// <summary>The answer when a fault of ours came up; it is logged here.</summary>
-    public Response Fault(Exception exception)
+    public Response Failure(Exception exception)
     {
         _log.LogError(exception, "a request ended by a fault");
         return _pages.Error(500, "Something went wrong on our side. Please try again.", json: false);
@@ -153,7 +153,7 @@ public sealed class LetterboxSite : IDisposable
     {
         ReadOnlySpan<byte> query = request.Query;
         int end = query.IndexOf((byte)'&') is >= 0 and var and ? and : query.Length;
-        if (!query.StartsWith("id="u8) || !ObjectId.TryParse(query[3..end], out ObjectId id))
+        if (!query.StartsWith("id="u8) || !MessageKey.TryParse(query[3..end], out MessageKey id))
             return NotFound(request);
         return _pages.Thanks(id.ToString(), WantsJson(request));
     }
@@ -182,14 +182,14 @@ public sealed class LetterboxSite : IDisposable
             Serve(SiteFiles.Load(_folder));
             _fingerprint = fingerprint;
             _log.LogInformation("read the site folder again: it has changed");
-            _fault = null;
+            _failure = null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
         {
             // Half-way through somebody's copying, most likely: the pages stay as they were, the next second
             // tries again.
-            if (e.Message != _fault) _log.LogWarning("cannot read the site folder now: {Reason}", e.Message);
-            _fault = e.Message;
+            if (e.Message != _failure) _log.LogWarning("cannot read the site folder now: {Reason}", e.Message);
+            _failure = e.Message;
         }
         finally
         {

@@ -20,8 +20,8 @@ namespace Letterbox.Site;
 internal static class MultipartForm
 {
     private const int BoundaryMax = 70;
-    private static readonly FieldFault s_file = new("", "files are not taken here");
-    private static readonly FieldFault s_broken = new("", "the form is not valid multipart/form-data");
+    private static readonly FieldError s_file = new("", "files are not taken here");
+    private static readonly FieldError s_broken = new("", "the form is not valid multipart/form-data");
 
     /// <summary>The boundary parameter of the media type; empty when there is none that is legal.</summary>
     public static ReadOnlySpan<byte> Boundary(ReadOnlySpan<byte> contentType)
@@ -31,7 +31,7 @@ internal static class MultipartForm
     }
 
     /// <summary>Reads the fields. Returns <c>null</c>, or what is wrong.</summary>
-    public static FieldFault? Read(
+    public static FieldError? Read(
         ReadOnlySpan<byte> content, ReadOnlySpan<byte> boundary, out MessageFields fields)
     {
         fields = default;
@@ -45,14 +45,14 @@ internal static class MultipartForm
             if (!content.StartsWith("\r\n"u8)) return s_broken;
             int end = content.IndexOf(delimiter);
             if (end < 2) return s_broken;
-            if (ReadPart(content[2..end], ref fields) is { } fault) return fault;
+            if (ReadPart(content[2..end], ref fields) is { } error) return error;
             content = content[(end + delimiter.Length)..];
         }
 
         return null;
     }
 
-    private static FieldFault? ReadPart(ReadOnlySpan<byte> part, ref MessageFields fields)
+    private static FieldError? ReadPart(ReadOnlySpan<byte> part, ref MessageFields fields)
     {
         int empty = part.StartsWith("\r\n"u8) ? 0 : part.IndexOf("\r\n\r\n"u8);
         if (empty < 0) return s_broken;

@@ -23,7 +23,7 @@ internal sealed class Pages
         303, [("Location", ThanksFor(default)), ResponseFields.NoStore, ResponseFields.NoSniff]);
 
     private static readonly int s_storedId =
-        s_stored.Head.Span.IndexOf(Encoding.ASCII.GetBytes(default(ObjectId).ToString()));
+        s_stored.Head.Span.IndexOf(Encoding.ASCII.GetBytes(default(MessageKey).ToString()));
 
     // Values above this are escaped while they are sent: that takes up to six times the memory.
     private const int EscapedWholeMax = 1024;
@@ -44,35 +44,35 @@ internal sealed class Pages
     /// <summary>
     /// The empty form, under a fresh key: the first hop of a message is the page it is written on.
     /// </summary>
-    public Response Form() => Form(200, ObjectId.New(_time), "", "", "", null);
+    public Response Form() => Form(200, MessageKey.New(_time), "", "", "", null);
 
     /// <summary>
     /// 422: the form as it was sent, with the reason at its field. Under a fresh key, unless it came back
     /// before: then its first text may be stored under the old one.
     /// </summary>
-    public Response Unprocessable(MessageFields fields, FieldFault fault, bool json)
+    public Response Unprocessable(MessageFields fields, FieldError error, bool json)
     {
         if (json)
-            return Problem(422, fault.Reason, fault.Field.Length == 0 ? null : fault.Field, null);
+            return Problem(422, error.Reason, error.Field.Length == 0 ? null : error.Field, null);
         string digest = Encoding.UTF8.GetString(fields.TextDigest);
-        if (digest.Length != TextKey.DigestLength || !ObjectId.TryParse(fields.Id, out ObjectId id))
+        if (digest.Length != TextKey.DigestLength || !MessageKey.TryParse(fields.Id, out MessageKey id))
         {
-            id = ObjectId.New(_time);
+            id = MessageKey.New(_time);
             digest = TextKey.Of(id, fields.Username, fields.Text).Digest;
         }
 
         string username = Encoding.UTF8.GetString(fields.Username);
-        return Form(422, id, digest, username, Encoding.UTF8.GetString(fields.Text), fault);
+        return Form(422, id, digest, username, Encoding.UTF8.GetString(fields.Text), error);
     }
 
     /// <summary>422: the store will not have this message, whatever its key.</summary>
     public Response Unprocessable(Message message, string reason, bool json) =>
         json
             ? Problem(422, reason, null, null)
-            : Form(422, message.WithId(ObjectId.New(_time)), new FieldFault("", reason));
+            : Form(422, message.WithId(MessageKey.New(_time)), new FieldError("", reason));
 
     /// <summary>422: another message has the key of the page; this one gets a key of its own.</summary>
-    public Response NewMessage(Message message) => Form(422, message, new FieldFault("",
+    public Response NewMessage(Message message) => Form(422, message, new FieldError("",
         "Another message was already sent from this page; it is kept as it was. What stands below is a new "
         + "message and is not stored yet: press Send to send it"));
 
@@ -87,7 +87,7 @@ internal sealed class Pages
         string id = message.Id.ToString();
         return json
             ? Problem(503, summary, null, id, s_retryAfter)
-            : Form(503, message, new FieldFault("", summary));
+            : Form(503, message, new FieldError("", summary));
     }
 
     /// <summary>The thank-you page for a receipt.</summary>
@@ -100,10 +100,10 @@ internal sealed class Pages
     /// 303: the message is stored; on to the thank-you page, so that a reload posts nothing (RFC 9110
     /// 15.4.4).
     /// </summary>
-    public static Response Stored(ObjectId id, bool json)
+    public static Response Stored(MessageKey id, bool json)
     {
         if (json) return Json(303, [("Location", ThanksFor(id))], to => to.WriteString("id", id.ToString()));
-        Span<byte> hex = stackalloc byte[ObjectId.HexLength];
+        Span<byte> hex = stackalloc byte[MessageKey.HexLength];
         id.WriteHex(hex);
         return s_stored.With(s_storedId, hex);
     }
@@ -121,7 +121,7 @@ internal sealed class Pages
     }
 
     /// <summary>
-    /// A problem as JSON (RFC 9457). With <paramref name="field"/>, the field of the message at fault,
+    /// A problem as JSON (RFC 9457). With <paramref name="field"/>, the field of the message at error,
     /// or with <paramref name="id"/>, the key under which to send the same message again.
     /// </summary>
     private static Response Problem(
@@ -156,13 +156,13 @@ internal sealed class Pages
             content.WrittenMemory);
     }
 
-    private static string ThanksFor(ObjectId id) => $"/thanks?id={id}";
+    private static string ThanksFor(MessageKey id) => $"/thanks?id={id}";
 
-    private Response Form(int status, Message message, FieldFault fault) => Form(
-        status, message.Id, TextKey.Of(message).Digest, message.Username, message.Text, fault);
+    private Response Form(int status, Message message, FieldError error) => Form(
+        status, message.Id, TextKey.Of(message).Digest, message.Username, message.Text, error);
 
     private Response Form(
-        int status, ObjectId id, string digest, string username, string text, FieldFault? fault)
+        int status, MessageKey id, string digest, string username, string text, FieldError? error)
     {
         (string, string)[] lines = status switch
         {
@@ -170,10 +170,10 @@ internal sealed class Pages
             503 => [ResponseFields.NoStore, s_retryAfter],
             _ => [ResponseFields.NoStore],
         };
-        string Reason(string field) => fault?.Field == field ? Sentence(fault.Reason) : "";
-        string summary = fault is null ? "" : fault.Field is "username" or "message"
+        string Reason(string field) => error?.Field == field ? Sentence(error.Reason) : "";
+        string summary = error is null ? "" : error.Field is "username" or "message"
             ? "Your message is not stored yet. Please mend what is marked below."
-            : Sentence(fault.Reason);
+            : Sentence(error.Reason);
         return Page(
             status, _files.Form, lines,
             ("id", id.ToString()), ("text-digest", digest), ("username", username), ("message", text),

@@ -38,13 +38,13 @@ internal static class Answer
         {
             "OK "u8.CopyTo(line);
             receipt.Id.WriteHex(line[3..]);
-            length = 3 + ObjectId.HexLength;
+            length = 3 + MessageKey.HexLength;
         }
         else
         {
             ReadOnlySpan<byte> word = receipt.Kind switch
             {
-                ReceiptKind.Refused => "NO "u8,
+                ReceiptKind.Rejected => "NO "u8,
                 ReceiptKind.Later => "WAIT "u8,
                 _ => [],
             };
@@ -63,12 +63,12 @@ internal static class Answer
         if (line.Length >= BytesMax || line.ContainsAnyExceptInRange((byte)' ', (byte)'~')) return false;
         if (line.StartsWith("OK "u8))
         {
-            if (!ObjectId.TryParse(line[3..], out ObjectId id)) return false;
+            if (!MessageKey.TryParse(line[3..], out MessageKey id)) return false;
             receipt = Receipt.Stored(id);
             return true;
         }
 
-        if (line.StartsWith("NO "u8)) receipt = Receipt.Refused(Encoding.ASCII.GetString(line[3..]));
+        if (line.StartsWith("NO "u8)) receipt = Receipt.Rejected(Encoding.ASCII.GetString(line[3..]));
         else if (line.StartsWith("WAIT "u8)) receipt = Receipt.Later(Encoding.ASCII.GetString(line[5..]));
         else return false;
         return true;

@@ -37,7 +37,7 @@ internal sealed class DatagramServer : IDisposable
     private readonly int _inFlightMax;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
-    private readonly SemaphoreSlim _room; // for datagrams that are read and not yet answered
+    private readonly SemaphoreSlim _capacity; // for datagrams that are read and not yet answered
     private Task _receiving = Task.CompletedTask;
 
     /// <summary>Binds; datagrams wait in the socket's buffer until <see cref="Start"/>.</summary>
@@ -46,7 +46,7 @@ internal sealed class DatagramServer : IDisposable
         IPEndPoint at, Deliver accept, StoreStatus status, int inFlightMax, TimeProvider time, ILogger log)
     {
         (_accept, _status, _inFlightMax, _time, _log) = (accept, status, inFlightMax, time, log);
-        _room = new SemaphoreSlim(inFlightMax);
+        _capacity = new SemaphoreSlim(inFlightMax);
         _socket = new Socket(at.AddressFamily, SocketType.Dgram, ProtocolType.Udp);
         try
         {
@@ -68,15 +68,15 @@ internal sealed class DatagramServer : IDisposable
         _receiving = Background.Run("datagrams", () => ReceiveAsync(stop));
 
     /// <summary>
-    /// After the stop: waits until what was received is answered, at most for <paramref name="patience"/>.
+    /// After the stop: waits until what was received is answered, at most for <paramref name="timeout"/>.
     /// </summary>
-    public async Task DrainAsync(TimeSpan patience)
+    public async Task DrainAsync(TimeSpan timeout)
     {
         await _receiving;
-        using var deadline = new CancellationTokenSource(patience, _time);
+        using var deadline = new CancellationTokenSource(timeout, _time);
         try
         {
-            for (int i = 0; i < _inFlightMax; i++) await _room.WaitAsync(deadline.Token);
+            for (int i = 0; i < _inFlightMax; i++) await _capacity.WaitAsync(deadline.Token);
         }
         catch (OperationCanceledException)
         {
@@ -106,7 +106,7 @@ internal sealed class DatagramServer : IDisposable
                 turn = receiving.IsCompleted && turn < PerTurn ? turn + 1 : 1;
                 int length = await receiving;
                 if (Decode(datagram.AsSpan(0, length)) is not { } decoded) continue;
-                await _room.WaitAsync(stop);
+                await _capacity.WaitAsync(stop);
                 SocketAddress from = Copy(sender);
                 _ = Background.Run("a datagram", () => AnswerAsync(decoded, length, from));
             }
@@ -149,8 +149,8 @@ internal sealed class DatagramServer : IDisposable
         {
             Receipt receipt = decoded.Status == DecodeStatus.Complete
                 ? await _accept(decoded.Message!)
-                : Receipt.Refused(decoded.Reason);
-            _status.Saw(receipt);
+                : Receipt.Rejected(decoded.Reason);
+            _status.Record(receipt);
             int length = Answer.Write(receipt, line);
             if (length > lengthMax && receipt.Kind != ReceiptKind.Stored)
             {
@@ -172,7 +172,7 @@ internal sealed class DatagramServer : IDisposable
         finally
         {
             ArrayPool<byte>.Shared.Return(line);
-            _room.Release();
+            _capacity.Release();
         }
     }
 

@@ -27,7 +27,7 @@ internal static class FormEncoder
     {
         int length = Copy("id="u8, line);
         message.Id.WriteHex(line[length..]);
-        length += ObjectId.HexLength;
+        length += MessageKey.HexLength;
         length += Copy("&username="u8, line[length..]);
         length += Encode(message.UsernameUtf8, line[length..]);
         length += Copy("&message="u8, line[length..]);

@@ -9,15 +9,15 @@ namespace Letterbox.Sockets;
 /// <summary>A connection that stands, for one writing and one reading loop.</summary>
 internal sealed class LinkConnection : IDisposable
 {
-    private readonly Wire _wire;
+    private readonly Transport _transport;
 
-    private LinkConnection(Wire wire) => _wire = wire;
+    private LinkConnection(Transport transport) => _transport = transport;
 
     /// <summary>Connects, or says why not.</summary>
     /// <param name="store">Whereto.</param>
     /// <param name="tls">Certificates on both sides; <c>null</c>: no TLS.</param>
     /// <param name="deadline">Ends the attempt.</param>
-    public static async Task<(LinkConnection? Connection, string? Fault)> ConnectAsync(
+    public static async Task<(LinkConnection? Connection, string? Failure)> ConnectAsync(
         Address store, MutualTls? tls, CancellationToken deadline)
     {
         Socket? socket = null;
@@ -33,11 +33,11 @@ internal sealed class LinkConnection : IDisposable
             return (null, $"the store at {store} cannot be reached {how}");
         }
 
-        (Wire? wire, string? failure) = tls is null
-            ? (new PlainWire(socket), null)
+        (Transport? transport, string? failure) = tls is null
+            ? (new PlainTransport(socket), null)
             : await tls.ConnectAsync(socket, store.Host, deadline);
-        if (wire is null) return (null, $"the store at {store} cannot be used: {failure}");
-        var connection = new LinkConnection(wire);
+        if (transport is null) return (null, $"the store at {store} cannot be used: {failure}");
+        var connection = new LinkConnection(transport);
         // The promise that every form on this stream ends with LF: see MessageDecoder.
         bool open = await connection.SendAsync("\n"u8.ToArray());
         if (open && (tls is null || await connection.IsAcceptedAsync(deadline))) return (connection, null);
@@ -52,7 +52,7 @@ internal sealed class LinkConnection : IDisposable
     {
         try
         {
-            while (!bytes.IsEmpty) bytes = bytes[await _wire.SendAsync(bytes)..];
+            while (!bytes.IsEmpty) bytes = bytes[await _transport.SendAsync(bytes)..];
             return true;
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
@@ -66,7 +66,7 @@ internal sealed class LinkConnection : IDisposable
     {
         try
         {
-            return await _wire.ReceiveAsync(buffer);
+            return await _transport.ReceiveAsync(buffer);
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
         {
@@ -100,8 +100,8 @@ internal sealed class LinkConnection : IDisposable
     }
 
     /// <summary>Ends it: a loop that waits for it is told that it is gone. From any thread.</summary>
-    public void Close() => _wire.Close();
+    public void Close() => _transport.Close();
 
     /// <summary>Gives everything back; the loops have ended.</summary>
-    public void Dispose() => _wire.Dispose();
+    public void Dispose() => _transport.Dispose();
 }

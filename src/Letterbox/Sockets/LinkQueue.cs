@@ -120,7 +120,7 @@ internal sealed class LinkQueue(LinkLimits limits, int stores, TimeProvider time
         lock (_gate)
         {
             if (!_connected) return false;
-            Reconnecting();
+            RequeueAll();
             return true;
         }
     }
@@ -169,7 +169,7 @@ internal sealed class LinkQueue(LinkLimits limits, int stores, TimeProvider time
                 if (_sent.Count == 0) return $"the store said, unasked: {receipt.Reason}";
                 if (receipt.Kind == ReceiptKind.Stored && receipt.Id != _sent.Peek().Message.Id)
                     return "the store answered for another message";
-                if (receipt.Kind == ReceiptKind.Later && MovesOn())
+                if (receipt.Kind == ReceiptKind.Later && ShouldTryNextStore())
                     return $"the store takes no messages: {receipt.Reason}";
                 answered.Add((_sent.Dequeue(), receipt));
             }
@@ -192,41 +192,41 @@ internal sealed class LinkQueue(LinkLimits limits, int stores, TimeProvider time
         {
             while (_sent.TryPeek(out Delivery? oldest) && Remaining(oldest) <= TimeSpan.Zero)
                 late.Add(_sent.Dequeue());
-            bool hangs = _connected && (late.Count > 0 || IsSilent());
+            bool hangs = _connected && (late.Count > 0 || IsUnresponsive());
             while (_waiting.TryPeek(out Delivery? oldest) && Remaining(oldest) <= TimeSpan.Zero)
                 late.Add(_waiting.Dequeue());
-            if (hangs) Reconnecting();
+            if (hangs) RequeueAll();
             _watched = _sent.TryPeek(out Delivery? next) || _waiting.TryPeek(out next);
-            again = next is null ? null : NextLook(Remaining(next));
+            again = next is null ? null : NextCheck(Remaining(next));
             return hangs;
         }
     }
 
     /// <summary>How soon after the first message was added to look for the first time.</summary>
-    public TimeSpan FirstLook => NextLook(limits.Patience);
+    public TimeSpan FirstCheck => NextCheck(limits.MessageTimeout);
 
     // Where there is another store, one that hangs is found out a while before the message is late.
-    private TimeSpan NextLook(TimeSpan remaining) =>
-        stores > 1 && limits.LookEvery < remaining ? limits.LookEvery : remaining;
+    private TimeSpan NextCheck(TimeSpan remaining) =>
+        stores > 1 && limits.CheckEvery < remaining ? limits.CheckEvery : remaining;
 
-    private bool IsSilent() =>
+    private bool IsUnresponsive() =>
         stores > 1 && _sent.TryPeek(out Delivery? oldest)
-        && time.GetElapsedTime(Math.Max(oldest.Since, _connectedAt)) >= limits.AnswerDeadline;
+        && time.GetElapsedTime(Math.Max(oldest.Since, _connectedAt)) >= limits.FailoverTimeout;
 
     // Once round all the stores, and not again for a while.
-    private bool MovesOn()
+    private bool ShouldTryNextStore()
     {
         if (_roundBegan is not { } began || time.GetElapsedTime(began) >= limits.RoundEvery)
             (_roundBegan, _moves) = (time.GetTimestamp(), 0);
         return ++_moves < stores;
     }
 
-    private void Reconnecting()
+    private void RequeueAll()
     {
         (_connected, _writerAsleep) = (false, false);
         while (_waiting.TryDequeue(out Delivery? unsent)) _sent.Enqueue(unsent);
         (_waiting, _sent) = (_sent, _waiting);
     }
 
-    private TimeSpan Remaining(Delivery delivery) => limits.Patience - time.GetElapsedTime(delivery.Since);
+    private TimeSpan Remaining(Delivery delivery) => limits.MessageTimeout - time.GetElapsedTime(delivery.Since);
 }

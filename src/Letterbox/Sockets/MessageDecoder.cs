@@ -15,7 +15,7 @@
 // Spaces, tabs, CR and LF before a message are skipped, so JSON and a line feed is one message.
 //
 // JSON ends where its braces balance. A line feed inside an open object is white space if what stands before
-// it is JSON so far (a sender that prints prettily), else the message ends there and is at fault, and the
+// it is JSON so far (a sender that prints prettily), else the message ends there and is at error, and the
 // next line is the next message.
 //
 // A message that is nothing but `?` is none: its sender asks how the store is.
@@ -59,10 +59,10 @@ internal enum DecodeStatus
     Question,
 
     /// <summary>A message that breaks the rules; the one behind it can be found.</summary>
-    Faulty,
+    Rejected,
 
     /// <summary>Where the next message starts cannot be known: the connection must close.</summary>
-    Rejected,
+    OutOfSync,
 }
 
 /// <summary>What a decoder found, and how many bytes to drop before asking again.</summary>
@@ -117,23 +117,23 @@ internal sealed class MessageDecoder(TimeProvider time)
     {
         datagram = datagram.TrimStart(" \t\r\n"u8);
         Decoded decoded = new MessageDecoder(time).Decode(datagram, Ending.Ended);
-        if (decoded.Status == DecodeStatus.NeedMore) return Faulty("the datagram is empty", datagram.Length);
+        if (decoded.Status == DecodeStatus.NeedMore) return Rejected("the datagram is empty", datagram.Length);
         // Its answer is longer: with a forged sender that would be a weapon.
-        if (decoded.Status == DecodeStatus.Question) return Faulty("ask over TCP", datagram.Length);
+        if (decoded.Status == DecodeStatus.Question) return Rejected("ask over TCP", datagram.Length);
         return datagram[decoded.Consumed..].TrimStart(" \t\r\n"u8).IsEmpty
             ? decoded
-            : Faulty("the datagram holds more than one message", datagram.Length);
+            : Rejected("the datagram holds more than one message", datagram.Length);
     }
 
     private Decoded DecodeForm(ReadOnlySpan<byte> bytes, Ending ending)
     {
         int found = bytes[_searched..].IndexOf(LineFeed);
         int end = found < 0 ? bytes.Length : _searched + found;
-        if (end > Message.EncodedBytesMax) return Rejected(TooLong, bytes.Length);
+        if (end > Message.EncodedBytesMax) return OutOfSync(TooLong, bytes.Length);
         if (found >= 0) return Read(bytes[..end], end + 1);
         _searched = end;
         if (ending == Ending.Open || (ending == Ending.Quiet && _lineFeedPromised)) return default;
-        return _lineFeedPromised ? Faulty(CutOff, end) : Read(bytes, end);
+        return _lineFeedPromised ? Rejected(CutOff, end) : Read(bytes, end);
     }
 
     private Decoded DecodePrefixed(ReadOnlySpan<byte> bytes, Ending ending)
@@ -141,12 +141,12 @@ internal sealed class MessageDecoder(TimeProvider time)
         if (bytes.Length >= PrefixSize)
         {
             int length = bytes[1] << 16 | bytes[2] << 8 | bytes[3];
-            if (length is 0 or > Message.EncodedBytesMax) return Rejected(BadLength, bytes.Length);
+            if (length is 0 or > Message.EncodedBytesMax) return OutOfSync(BadLength, bytes.Length);
             int end = PrefixSize + length;
             if (bytes.Length >= end) return Read(bytes[PrefixSize..end], end);
         }
 
-        return ending == Ending.Ended ? Faulty(CutOff, bytes.Length) : default;
+        return ending == Ending.Ended ? Rejected(CutOff, bytes.Length) : default;
     }
 
     private Decoded DecodeJson(ReadOnlySpan<byte> bytes, Ending ending)
@@ -157,15 +157,15 @@ internal sealed class MessageDecoder(TimeProvider time)
             switch (_json.Take(searchable, _searched++))
             {
                 case JsonScan.Place.Closed: return Read(bytes[.._searched], _searched);
-                case JsonScan.Place.Broken: return Faulty(NotJson, _searched);
+                case JsonScan.Place.Broken: return Rejected(NotJson, _searched);
                 default: break;
             }
         }
 
-        if (_searched == Message.EncodedBytesMax) return Rejected(TooLong, bytes.Length);
-        if (ending == Ending.Ended) return Faulty(CutOff, bytes.Length);
+        if (_searched == Message.EncodedBytesMax) return OutOfSync(TooLong, bytes.Length);
+        if (ending == Ending.Ended) return Rejected(CutOff, bytes.Length);
         // Whoever has ended a line and now waits has sent all there is.
-        return ending == Ending.Quiet && bytes[^1] == LineFeed ? Faulty(NotJson, bytes.Length) : default;
+        return ending == Ending.Quiet && bytes[^1] == LineFeed ? Rejected(NotJson, bytes.Length) : default;
     }
 
     private Decoded Read(ReadOnlySpan<byte> encoded, int consumed)
@@ -174,14 +174,14 @@ internal sealed class MessageDecoder(TimeProvider time)
         ReadOnlySpan<byte> form = TrimLineEnd(encoded);
         if (form is [(byte)'?']) return new Decoded(DecodeStatus.Question, consumed);
         byte[] scratch = ArrayPool<byte>.Shared.Rent(encoded.Length);
-        FieldFault? fault = encoded[0] == (byte)'{'
+        FieldError? error = encoded[0] == (byte)'{'
             ? MessageFields.ReadJson(encoded, scratch, out MessageFields fields)
             : MessageFields.ReadForm(form, scratch, out fields);
-        fault ??= fields.ToMessage(time, out message);
+        error ??= fields.ToMessage(time, out message);
         ArrayPool<byte>.Shared.Return(scratch);
-        return fault is null
+        return error is null
             ? new Decoded(DecodeStatus.Complete, consumed, message)
-            : Faulty(fault.Reason, consumed);
+            : Rejected(error.Reason, consumed);
     }
 
     private static ReadOnlySpan<byte> TrimLineEnd(ReadOnlySpan<byte> form)
@@ -190,9 +190,9 @@ internal sealed class MessageDecoder(TimeProvider time)
         return form.EndsWith("\r"u8) ? form[..^1] : form;
     }
 
-    private static Decoded Faulty(string reason, int consumed) =>
-        new(DecodeStatus.Faulty, consumed, Reason: reason);
-
     private static Decoded Rejected(string reason, int consumed) =>
         new(DecodeStatus.Rejected, consumed, Reason: reason);
+
+    private static Decoded OutOfSync(string reason, int consumed) =>
+        new(DecodeStatus.OutOfSync, consumed, Reason: reason);
 }

@@ -29,24 +29,24 @@ public sealed record SocketLimits
     /// the answer. Longer than TCP needs to send a lost segment again on a good network (200 ms and a round
     /// trip).
     /// </summary>
-    public TimeSpan Quiet { get; init; } = TimeSpan.FromMilliseconds(250);
+    public TimeSpan QuietTimeout { get; init; } = TimeSpan.FromMilliseconds(250);
 
     /// <summary>
     /// From the first byte of a message to its last; one that takes longer is answered <c>NO</c>.
     /// </summary>
-    public TimeSpan MessageDeadline { get; init; } = TimeSpan.FromSeconds(10);
+    public TimeSpan MessageTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>
     /// A connection without traffic is closed after this, so that clients that vanished without a word do not
     /// add up. A link that is closed so connects again by itself.
     /// </summary>
-    public TimeSpan Idle { get; init; } = TimeSpan.FromMinutes(5);
+    public TimeSpan IdleTimeout { get; init; } = TimeSpan.FromMinutes(5);
 
     /// <summary>
     /// From the connection to the end of its TLS handshake; a client that takes longer is closed. Long
     /// enough for a lost segment to be sent again.
     /// </summary>
-    public TimeSpan HandshakeDeadline { get; init; } = TimeSpan.FromSeconds(5);
+    public TimeSpan HandshakeTimeout { get; init; } = TimeSpan.FromSeconds(5);
 
     /// <summary>
     /// Connections at once whose TLS handshake is not done; one more ends the oldest of them. Against
@@ -66,13 +66,13 @@ public sealed record SocketLimits
     public int MemoryMax { get; init; } = 64 * 1024 * 1024;
 
     /// <summary>A client that does not take its answers for this long is dropped.</summary>
-    public TimeSpan WriteDeadline { get; init; } = TimeSpan.FromSeconds(10);
+    public TimeSpan WriteTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>
     /// After the last answer, how long to go on reading and discarding. To close while bytes of the client
     /// are unread makes TCP send a reset, and a reset can overtake the answer.
     /// </summary>
-    public TimeSpan Linger { get; init; } = TimeSpan.FromSeconds(1);
+    public TimeSpan LingerTimeout { get; init; } = TimeSpan.FromSeconds(1);
 }
 
 /// <summary>The bounds of the web process's link to the socket server.</summary>
@@ -82,7 +82,7 @@ public sealed record LinkLimits
     /// How long a message may wait for its answer, sent again as often as it takes; then the sender hears
     /// <c>Later</c>. A restart of the store process fits in, and a person's patience is not used up.
     /// </summary>
-    public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(10);
+    public TimeSpan MessageTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>
     /// Messages waiting for their answer; one more hears <c>Later</c> at once rather than hang.
@@ -90,7 +90,7 @@ public sealed record LinkLimits
     public int QueueMax { get; init; } = 4_096;
 
     /// <summary>How long one attempt to connect may take.</summary>
-    public TimeSpan ConnectDeadline { get; init; } = TimeSpan.FromSeconds(2);
+    public TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(2);
 
     /// <summary>Pause before connecting again; it doubles with each failure.</summary>
     public TimeSpan BackOffMin { get; init; } = TimeSpan.FromMilliseconds(50);
@@ -103,10 +103,10 @@ public sealed record LinkLimits
     /// there. Much longer than any disk takes for a commit; two stores in a row can hang before a message has
     /// used up its patience.
     /// </summary>
-    public TimeSpan AnswerDeadline { get; init; } = TimeSpan.FromSeconds(3);
+    public TimeSpan FailoverTimeout { get; init; } = TimeSpan.FromSeconds(3);
 
     /// <summary>With another store to go to: how often to look for that, while messages wait.</summary>
-    public TimeSpan LookEvery { get; init; } = TimeSpan.FromSeconds(1);
+    public TimeSpan CheckEvery { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>
     /// With another store to go to: a store that tells messages to wait is left for the next, once round all
@@ -117,11 +117,11 @@ public sealed record LinkLimits
     /// <summary>
     /// The stores are asked how they are at most once in this time, however many want to know.
     /// </summary>
-    public TimeSpan AskEvery { get; init; } = TimeSpan.FromSeconds(1);
+    public TimeSpan ProbeEvery { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>How long a store may take to say how it is, the connecting included.</summary>
-    public TimeSpan AskPatience { get; init; } = TimeSpan.FromSeconds(1);
+    public TimeSpan ProbeTimeout { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>How long the end of the link waits for the answers that are still due.</summary>
-    public TimeSpan DrainPatience { get; init; } = TimeSpan.FromSeconds(5);
+    public TimeSpan DrainTimeout { get; init; } = TimeSpan.FromSeconds(5);
 }

@@ -69,14 +69,14 @@ public sealed class SocketServer : IDisposable
     }
 
     /// <summary>
-    /// Reads no more, answers what has been read, closes; at most for <paramref name="patience"/>. Returns
+    /// Reads no more, answers what has been read, closes; at most for <paramref name="timeout"/>. Returns
     /// how many connections are left open then.
     /// </summary>
-    public async Task<int> DrainAsync(TimeSpan patience)
+    public async Task<int> DrainAsync(TimeSpan timeout)
     {
         await _stopping.CancelAsync();
-        Task datagrams = _datagrams?.DrainAsync(patience) ?? Task.CompletedTask;
-        int left = await _listener.DrainAsync(patience);
+        Task datagrams = _datagrams?.DrainAsync(timeout) ?? Task.CompletedTask;
+        int left = await _listener.DrainAsync(timeout);
         await datagrams;
         return left;
     }
@@ -94,7 +94,7 @@ public sealed class SocketServer : IDisposable
     {
         for (int attempt = 1; ; attempt++)
         {
-            var listener = new Listener(address, _limits.ConnectionsMax, ServeAsync, Refuse, _log);
+            var listener = new Listener(address, _limits.ConnectionsMax, ServeAsync, Reject, _log);
             if (_tls is not null) return (listener, null);
             try
             {
@@ -115,19 +115,19 @@ public sealed class SocketServer : IDisposable
     }
 
     private Task ServeAsync(Socket socket) =>
-        _tls is null ? ServeAsync(new PlainWire(socket)) : ServeAuthenticatedAsync(socket, _tls);
+        _tls is null ? ServeAsync(new PlainTransport(socket)) : ServeAuthenticatedAsync(socket, _tls);
 
-    private Task ServeAsync(Wire wire) =>
-        SocketSession.ServeAsync(wire, _accept, _status, _limits, _memory, _time, _stopping.Token);
+    private Task ServeAsync(Transport transport) =>
+        SocketSession.ServeAsync(transport, _accept, _status, _limits, _memory, _time, _stopping.Token);
 
     private async Task ServeAuthenticatedAsync(Socket socket, MutualTls tls)
     {
-        using var deadline = new CancellationTokenSource(_limits.HandshakeDeadline, _time);
+        using var deadline = new CancellationTokenSource(_limits.HandshakeTimeout, _time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, _stopping.Token);
         EndPoint? client = RemoteEnd(socket);
-        (Wire? wire, string? failure) =
+        (Transport? transport, string? failure) =
             await _handshakes.RunAsync(socket, () => tls.AcceptAsync(socket, either.Token));
-        if (wire is not null) await ServeAsync(wire);
+        if (transport is not null) await ServeAsync(transport);
         else if (!_stopping.IsCancellationRequested) _handshakes.LogRejected(client, failure!);
     }
 
@@ -145,7 +145,7 @@ public sealed class SocketServer : IDisposable
 
     // The buffer of a fresh connection has room for one line, so that this send never waits. Where TLS is
     // spoken nothing can be said in so short a time.
-    private void Refuse(Socket socket)
+    private void Reject(Socket socket)
     {
         try
         {

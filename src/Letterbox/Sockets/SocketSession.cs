@@ -29,14 +29,14 @@ internal sealed class SocketSession : IDisposable
     private const int AnswersSize = 8192;
     private const int AnswerDueSize = 64;
 
-    private readonly Wire _wire;
+    private readonly Transport _transport;
     private readonly Deliver _accept;
     private readonly StoreStatus _status;
     private readonly SocketLimits _limits;
     private readonly TimeProvider _time;
     private readonly MessageDecoder _decoder;
-    private readonly Deadline _receiveDeadline;
-    private readonly Deadline _sendDeadline;
+    private readonly ReusableTimeout _receiveTimeout;
+    private readonly ReusableTimeout _sendTimeout;
     private readonly Channel<ValueTask<Receipt>> _due;
     private readonly MemoryBudget.Hold _partHeld; // a part of a message
     private readonly MemoryBudget.Hold _unreadHeld; // answers that the client does not take
@@ -53,19 +53,19 @@ internal sealed class SocketSession : IDisposable
     private bool _filled;
 
     private SocketSession(
-        Wire wire, Deliver accept, StoreStatus status, SocketLimits limits, MemoryBudget memory,
+        Transport transport, Deliver accept, StoreStatus status, SocketLimits limits, MemoryBudget memory,
         TimeProvider time, CancellationToken stop)
     {
-        (_partHeld, _unreadHeld) = (new(memory, wire.Close), new(memory, wire.Close));
-        (_wire, _accept, _status, _limits, _time) = (wire, accept, status, limits, time);
+        (_partHeld, _unreadHeld) = (new(memory, transport.Close), new(memory, transport.Close));
+        (_transport, _accept, _status, _limits, _time) = (transport, accept, status, limits, time);
         _decoder = new MessageDecoder(time);
-        _receiveDeadline = new Deadline(time, stop);
-        _sendDeadline = new Deadline(time, CancellationToken.None);
+        _receiveTimeout = new ReusableTimeout(time, stop);
+        _sendTimeout = new ReusableTimeout(time, CancellationToken.None);
         _due = Channel.CreateBounded<ValueTask<Receipt>>(
             new BoundedChannelOptions(limits.InFlightMax) { SingleReader = true, SingleWriter = true });
     }
 
-    private enum Heard
+    private enum ReceiveStatus
     {
         Bytes,
         End,
@@ -78,10 +78,10 @@ internal sealed class SocketSession : IDisposable
     /// <paramref name="accept"/> throws.
     /// </summary>
     public static async Task ServeAsync(
-        Wire wire, Deliver accept, StoreStatus status, SocketLimits limits, MemoryBudget memory,
+        Transport transport, Deliver accept, StoreStatus status, SocketLimits limits, MemoryBudget memory,
         TimeProvider time, CancellationToken stop)
     {
-        using var session = new SocketSession(wire, accept, status, limits, memory, time, stop);
+        using var session = new SocketSession(transport, accept, status, limits, memory, time, stop);
         Task answering = session.AnswerAsync();
         await Task.WhenAll(session.ReadAsync(stop), answering);
         await session.LingerAsync();
@@ -90,9 +90,9 @@ internal sealed class SocketSession : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        _wire.Dispose();
-        _receiveDeadline.Dispose();
-        _sendDeadline.Dispose();
+        _transport.Dispose();
+        _receiveTimeout.Dispose();
+        _sendTimeout.Dispose();
         ArrayPool<byte>.Shared.Return(_buffer);
         _partHeld.Set(0);
         _unreadHeld.Set(0);
@@ -104,17 +104,17 @@ internal sealed class SocketSession : IDisposable
         {
             while (true)
             {
-                Heard heard = await ReceiveAsync();
-                bool stopped = heard == Heard.Nothing && stop.IsCancellationRequested;
-                if (heard == Heard.Gone || stopped) return;
-                Ending ending = heard switch
+                ReceiveStatus received = await ReceiveAsync();
+                bool stopped = received == ReceiveStatus.Nothing && stop.IsCancellationRequested;
+                if (received == ReceiveStatus.Gone || stopped) return;
+                Ending ending = received switch
                 {
-                    Heard.End => Ending.Ended,
-                    Heard.Nothing => Ending.Quiet,
+                    ReceiveStatus.End => Ending.Ended,
+                    ReceiveStatus.Nothing => Ending.Quiet,
                     _ => Ending.Open,
                 };
-                if (!await DecodeAsync(ending) || heard == Heard.End) return;
-                bool idle = heard == Heard.Nothing && _start == _end && Volatile.Read(ref _inFlight) == 0;
+                if (!await DecodeAsync(ending) || received == ReceiveStatus.End) return;
+                bool idle = received == ReceiveStatus.Nothing && _start == _end && Volatile.Read(ref _inFlight) == 0;
                 if (idle) return;
             }
         }
@@ -137,17 +137,17 @@ internal sealed class SocketSession : IDisposable
             await AnswerLaterAsync(decoded.Status switch
             {
                 DecodeStatus.Complete => _accept(decoded.Message!),
-                DecodeStatus.Question => new ValueTask<Receipt>(_status.Tell()),
-                _ => new ValueTask<Receipt>(Receipt.Refused(decoded.Reason)),
+                DecodeStatus.Question => new ValueTask<Receipt>(_status.Describe()),
+                _ => new ValueTask<Receipt>(Receipt.Rejected(decoded.Reason)),
             });
-            if (decoded.Status == DecodeStatus.Rejected) return false;
+            if (decoded.Status == DecodeStatus.OutOfSync) return false;
         }
 
         if (_start == _end) return true;
         if (_partialSince == 0) _partialSince = _time.GetTimestamp();
-        if (_time.GetElapsedTime(_partialSince) < _limits.MessageDeadline) return true;
-        string reason = $"the message did not end within {_limits.MessageDeadline.TotalSeconds} s";
-        await AnswerLaterAsync(new ValueTask<Receipt>(Receipt.Refused(reason)));
+        if (_time.GetElapsedTime(_partialSince) < _limits.MessageTimeout) return true;
+        string reason = $"the message did not end within {_limits.MessageTimeout.TotalSeconds} s";
+        await AnswerLaterAsync(new ValueTask<Receipt>(Receipt.Rejected(reason)));
         return false;
     }
 
@@ -157,38 +157,38 @@ internal sealed class SocketSession : IDisposable
         return _due.Writer.WriteAsync(receipt);
     }
 
-    private async ValueTask<Heard> ReceiveAsync()
+    private async ValueTask<ReceiveStatus> ReceiveAsync()
     {
-        MakeRoom();
+        MakeSpace();
         _partHeld.Set(_start < _end && _buffer.Length > BufferSize ? _buffer.Length : 0);
-        TimeSpan patience = _start == _end ? _limits.Idle : _limits.Quiet;
+        TimeSpan timeout = _start == _end ? _limits.IdleTimeout : _limits.QuietTimeout;
         try
         {
-            if (_start == _end && _buffer.Length > BufferSize) await WaitWithoutBufferAsync(patience);
-            int count = await _wire.ReceiveAsync(_buffer.AsMemory(_end), _receiveDeadline.In(patience));
+            if (_start == _end && _buffer.Length > BufferSize) await WaitWithoutBufferAsync(timeout);
+            int count = await _transport.ReceiveAsync(_buffer.AsMemory(_end), _receiveTimeout.In(timeout));
             _end += count;
             _filled = _end == _buffer.Length;
-            return count > 0 ? Heard.Bytes : Heard.End;
+            return count > 0 ? ReceiveStatus.Bytes : ReceiveStatus.End;
         }
         catch (OperationCanceledException)
         {
-            return Heard.Nothing;
+            return ReceiveStatus.Nothing;
         }
         catch (Exception e) when (IsExpectedEnd(e))
         {
-            return Heard.Gone;
+            return ReceiveStatus.Gone;
         }
     }
 
     // A connection that once sent much does not hold on to the memory for that while it sends nothing.
-    private async ValueTask WaitWithoutBufferAsync(TimeSpan patience)
+    private async ValueTask WaitWithoutBufferAsync(TimeSpan timeout)
     {
         int size = _buffer.Length;
         ArrayPool<byte>.Shared.Return(_buffer);
         _buffer = [];
         try
         {
-            await _wire.ReceiveAsync(Memory<byte>.Empty, _receiveDeadline.In(patience));
+            await _transport.ReceiveAsync(Memory<byte>.Empty, _receiveTimeout.In(timeout));
         }
         finally
         {
@@ -196,7 +196,7 @@ internal sealed class SocketSession : IDisposable
         }
     }
 
-    private void MakeRoom()
+    private void MakeSpace()
     {
         if (_start > 0)
         {
@@ -233,7 +233,7 @@ internal sealed class SocketSession : IDisposable
                     }
 
                     Receipt receipt = await due;
-                    _status.Saw(receipt);
+                    _status.Record(receipt);
                     length += Answer.Write(receipt, _answers.AsSpan(length));
                     Interlocked.Decrement(ref _inFlight);
                 }
@@ -247,7 +247,7 @@ internal sealed class SocketSession : IDisposable
         {
             // A bug in whoever accepts: the reading loop must end with this one.
             _due.Writer.TryComplete(e);
-            _wire.Close();
+            _transport.Close();
             throw;
         }
         finally
@@ -268,10 +268,10 @@ internal sealed class SocketSession : IDisposable
     {
         try
         {
-            CancellationToken deadline = _sendDeadline.In(_limits.WriteDeadline);
+            CancellationToken deadline = _sendTimeout.In(_limits.WriteTimeout);
             while (!bytes.IsEmpty)
             {
-                ValueTask<int> sending = _wire.SendAsync(bytes, deadline);
+                ValueTask<int> sending = _transport.SendAsync(bytes, deadline);
                 // Until it goes on the client may fill its input, and the queue of answers.
                 if (!sending.IsCompleted)
                     _unreadHeld.Set(BufferSizeMax + AnswersSize + (_limits.InFlightMax * AnswerDueSize));
@@ -280,7 +280,7 @@ internal sealed class SocketSession : IDisposable
         }
         catch (Exception e) when (IsExpectedEnd(e) || e is OperationCanceledException)
         {
-            _wire.Close();
+            _transport.Close();
         }
 
         _unreadHeld.Set(0);
@@ -288,11 +288,11 @@ internal sealed class SocketSession : IDisposable
 
     private async Task LingerAsync()
     {
-        using var patience = new CancellationTokenSource(_limits.Linger, _time);
+        using var timeout = new CancellationTokenSource(_limits.LingerTimeout, _time);
         try
         {
-            await _wire.EndSendingAsync(patience.Token);
-            while (await _wire.ReceiveAsync(_buffer.AsMemory(), patience.Token) > 0)
+            await _transport.EndSendingAsync(timeout.Token);
+            while (await _transport.ReceiveAsync(_buffer.AsMemory(), timeout.Token) > 0)
             {
             }
         }

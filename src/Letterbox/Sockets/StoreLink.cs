@@ -28,7 +28,7 @@ public sealed class StoreLink : IAsyncDisposable
     private readonly MutualTls? _tls;
 
     // What came of the last attempt at each store, so that it is said once.
-    private readonly string?[] _faults;
+    private readonly string?[] _lastFailures;
     private readonly LinkLimits _limits;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
@@ -38,13 +38,13 @@ public sealed class StoreLink : IAsyncDisposable
     private readonly CancellationTokenSource _stopping = new();
     private readonly TaskCompletionSource _emptied = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile LinkConnection? _connection;
-    private volatile string? _fault = "not connected yet";
-    private bool _heard;
+    private volatile string? _failure = "not connected yet";
+    private bool _answered;
     private int _closing;
 
     // Rung when the writing loop sleeps and there is work, or the connection broke. Once too often does no
     // harm.
-    private readonly Bell _work = new();
+    private readonly LoopSignal _work = new();
 
     /// <summary>Takes messages; they wait until <see cref="Start"/>.</summary>
     /// <param name="stores">
@@ -59,7 +59,7 @@ public sealed class StoreLink : IAsyncDisposable
         MutualTls? tls = null)
     {
         (_stores, _limits, _time, _log, _tls) = (stores, limits, time, log, tls);
-        _faults = new string?[stores.Count];
+        _lastFailures = new string?[stores.Count];
         _queue = new LinkQueue(limits, stores.Count, time);
         TimeSpan never = Timeout.InfiniteTimeSpan;
         _sweep = time.CreateTimer(static self => ((StoreLink)self!).Sweep(), this, never, never);
@@ -72,16 +72,16 @@ public sealed class StoreLink : IAsyncDisposable
     internal bool Connected => _connection is not null;
 
     /// <summary>Why there is no connection, in words; <c>null</c> while there is one.</summary>
-    internal string? Fault => _fault;
+    internal string? Failure => _failure;
 
     /// <summary>
     /// Sends one message over a connection of its own. A store that cannot be reached, or does not answer,
-    /// within <paramref name="patience"/> is <see cref="ReceiptKind.Later"/>.
+    /// within <paramref name="timeout"/> is <see cref="ReceiptKind.Later"/>.
     /// </summary>
     public static async Task<Receipt> SendOnceAsync(
-        IReadOnlyList<Address> stores, Message message, TimeSpan patience, MutualTls? tls = null)
+        IReadOnlyList<Address> stores, Message message, TimeSpan timeout, MutualTls? tls = null)
     {
-        var limits = new LinkLimits { Patience = patience };
+        var limits = new LinkLimits { MessageTimeout = timeout };
         await using var link =
             new StoreLink(stores, limits, TimeProvider.System, NullLogger.Instance, tls);
         link.Start();
@@ -90,16 +90,16 @@ public sealed class StoreLink : IAsyncDisposable
 
     /// <summary>
     /// Delivers one message, as <see cref="Deliver"/> has it. Returns what the store said, or
-    /// <see cref="ReceiptKind.Later"/>: after <see cref="LinkLimits.Patience"/>, or at once when too many
+    /// <see cref="ReceiptKind.Later"/>: after <see cref="LinkLimits.MessageTimeout"/>, or at once when too many
     /// messages wait already.
     /// </summary>
     public ValueTask<Receipt> DeliverAsync(Message message)
     {
         var delivery = new Delivery(message, _time.GetTimestamp());
-        if (_queue.Add(delivery, out AfterAdding todo) is { } refusal)
-            return new ValueTask<Receipt>(Receipt.Later(refusal));
-        if (todo.HasFlag(AfterAdding.WakeWriter)) _work.Ring();
-        if (todo.HasFlag(AfterAdding.WatchDeadlines)) SweepIn(_queue.FirstLook);
+        if (_queue.Add(delivery, out AfterAdding todo) is { } rejection)
+            return new ValueTask<Receipt>(Receipt.Later(rejection));
+        if (todo.HasFlag(AfterAdding.WakeWriter)) _work.Signal();
+        if (todo.HasFlag(AfterAdding.WatchDeadlines)) SweepIn(_queue.FirstCheck);
         return new ValueTask<Receipt>(delivery.Task);
     }
 
@@ -108,8 +108,8 @@ public sealed class StoreLink : IAsyncDisposable
     {
         if (Interlocked.Exchange(ref _closing, 1) == 1) return;
         _queue.Close();
-        SayIfEmptied();
-        await Task.WhenAny(_emptied.Task, Task.Delay(_limits.DrainPatience, _time));
+        NotifyIfEmptied();
+        await Task.WhenAny(_emptied.Task, Task.Delay(_limits.DrainTimeout, _time));
         await _stopping.CancelAsync();
         await _running;
         await _sweep.DisposeAsync();
@@ -138,32 +138,32 @@ public sealed class StoreLink : IAsyncDisposable
     private async Task<LinkConnection?> ConnectAsync(int at)
     {
         Address store = _stores[at];
-        using var deadline = new CancellationTokenSource(_limits.ConnectDeadline, _time);
+        using var deadline = new CancellationTokenSource(_limits.ConnectTimeout, _time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, _stopping.Token);
         LinkConnection? connection = null;
-        string? fault;
+        string? failure;
         try
         {
-            (connection, fault) = await LinkConnection.ConnectAsync(store, _tls, either.Token);
+            (connection, failure) = await LinkConnection.ConnectAsync(store, _tls, either.Token);
         }
         catch (Exception e)
         {
             // A bug of ours: it costs this attempt.
             _log.LogError(e, "the link to the store met a fault");
-            fault = "the link met a fault";
+            failure = "the link met a fault";
         }
 
-        bool news = !string.Equals(_faults[at], fault, StringComparison.Ordinal);
-        (_connection, _fault, _faults[at]) = (connection, fault, fault);
+        bool news = !string.Equals(_lastFailures[at], failure, StringComparison.Ordinal);
+        (_connection, _failure, _lastFailures[at]) = (connection, failure, failure);
         if (connection is not null) _log.LogInformation("connected to the store at {Store}", store);
-        else if (news && !_stopping.IsCancellationRequested) _log.LogWarning("{Fault}, trying again", fault);
+        else if (news && !_stopping.IsCancellationRequested) _log.LogWarning("{Fault}, trying again", failure);
         return connection;
     }
 
     // Whether it was of any use: an answer came.
     private async Task<bool> ServeAsync(LinkConnection connection)
     {
-        _heard = false;
+        _answered = false;
         await using CancellationTokenRegistration stopping = _stopping.Token.UnsafeRegister(
             static connection => ((LinkConnection)connection!).Close(), connection);
         _queue.Connect();
@@ -181,7 +181,7 @@ public sealed class StoreLink : IAsyncDisposable
             connection.Dispose();
         }
 
-        return _heard;
+        return _answered;
     }
 
     private async Task WriteAsync(LinkConnection connection)
@@ -194,7 +194,7 @@ public sealed class StoreLink : IAsyncDisposable
             {
                 if (batch.Count == 0)
                 {
-                    await _work.HearAsync();
+                    await _work.WaitAsync();
                     continue;
                 }
 
@@ -211,47 +211,47 @@ public sealed class StoreLink : IAsyncDisposable
 
     private async Task ReadAsync(LinkConnection connection)
     {
-        string? fault = null;
+        string? failure = null;
         try
         {
             byte[] bytes = new byte[AnswersSize];
             var answered = new List<(Delivery Delivery, Receipt Receipt)>();
             int length = 0;
-            while (fault is null)
+            while (failure is null)
             {
                 int count = await connection.ReceiveAsync(bytes.AsMemory(length));
                 if (count == 0) return;
                 length += count;
-                fault = _queue.Answer(bytes.AsSpan(0, length), answered, out int consumed);
-                _heard |= answered.Count > 0;
+                failure = _queue.Answer(bytes.AsSpan(0, length), answered, out int consumed);
+                _answered |= answered.Count > 0;
                 length -= consumed;
                 bytes.AsSpan(consumed, length).CopyTo(bytes);
-                if (length >= Answer.BytesMax) fault ??= "the store gave an answer without an end";
+                if (length >= Answer.BytesMax) failure ??= "the store gave an answer without an end";
                 foreach ((Delivery delivery, Receipt receipt) in answered) delivery.TrySetResult(receipt);
-                SayIfEmptied();
+                NotifyIfEmptied();
             }
         }
         finally
         {
-            Break(connection, fault ?? "the store closed the connection");
+            Break(connection, failure ?? "the store closed the connection");
         }
     }
 
-    private void Break(LinkConnection connection, string fault)
+    private void Break(LinkConnection connection, string failure)
     {
         int unanswered = _queue.Count;
-        if (_queue.Break()) Close(connection, fault, unanswered);
+        if (_queue.Break()) Close(connection, failure, unanswered);
     }
 
-    private void Close(LinkConnection connection, string fault, int unanswered)
+    private void Close(LinkConnection connection, string failure, int unanswered)
     {
-        (_connection, _fault) = (null, fault);
+        (_connection, _failure) = (null, failure);
         connection.Close();
-        _work.Ring();
+        _work.Signal();
         if (_stopping.IsCancellationRequested) return;
         // The store closes a link that was idle for long: no reason to alarm anyone.
         LogLevel level = unanswered > 0 ? LogLevel.Warning : LogLevel.Information;
-        _log.Log(level, "{Fault}, connecting again; {Unanswered} messages had no answer", fault, unanswered);
+        _log.Log(level, "{Fault}, connecting again; {Unanswered} messages had no answer", failure, unanswered);
     }
 
     // Runs when the oldest message may be late.
@@ -260,12 +260,12 @@ public sealed class StoreLink : IAsyncDisposable
         var late = new List<Delivery>();
         bool hangs = _queue.Expire(late, out TimeSpan? again);
         if (again is { } wait) SweepIn(wait);
-        TimeSpan limit = hangs && late.Count == 0 ? _limits.AnswerDeadline : _limits.Patience;
+        TimeSpan limit = hangs && late.Count == 0 ? _limits.FailoverTimeout : _limits.MessageTimeout;
         string reason = $"no answer from the store within {limit.TotalSeconds} s";
         if (hangs && _connection is { } connection) Close(connection, reason, late.Count + _queue.Count);
-        else if (_fault is { } fault) reason = $"{reason}: {fault}";
+        else if (_failure is { } failure) reason = $"{reason}: {failure}";
         foreach (Delivery delivery in late) delivery.TrySetResult(Receipt.Later(reason));
-        SayIfEmptied();
+        NotifyIfEmptied();
     }
 
     // Rounded up: timers count whole milliseconds, and a sweep that comes early finds nothing.
@@ -275,7 +275,7 @@ public sealed class StoreLink : IAsyncDisposable
         _sweep.Change(TimeSpan.FromMilliseconds(milliseconds), Timeout.InfiniteTimeSpan);
     }
 
-    private void SayIfEmptied()
+    private void NotifyIfEmptied()
     {
         if (Volatile.Read(ref _closing) == 1 && _queue.Count == 0) _emptied.TrySetResult();
     }

@@ -17,14 +17,14 @@ internal sealed class StoreStatus(Func<Readiness> state, TimeSpan memory, TimePr
     private volatile LastWait? _lastWait;
 
     /// <summary>Takes note of what a message was told.</summary>
-    public void Saw(in Receipt receipt)
+    public void Record(in Receipt receipt)
     {
         if (receipt.Kind == ReceiptKind.Later) _lastWait = new LastWait(receipt.Reason, time.GetTimestamp());
         else if (_lastWait is not null && receipt.Kind == ReceiptKind.Stored) _lastWait = null;
     }
 
     /// <summary>The answer to the question.</summary>
-    public Receipt Tell()
+    public Receipt Describe()
     {
         Readiness now = state();
         if (now.Reasons is [var reason, ..]) return Answer.NotReady(reason);

@@ -22,11 +22,11 @@ internal sealed partial class ChildProcess : IDisposable
 
     // A child's last words come before its end is told; a stranger that holds the pipe too must not hold that
     // up.
-    private static readonly TimeSpan s_lastWordsMax = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan s_outputTimeout = TimeSpan.FromSeconds(1);
 
     private readonly Process _process;
     private readonly TaskCompletionSource<Address> _ready = new(Later);
-    private readonly TaskCompletionSource _silent = new(Later);
+    private readonly TaskCompletionSource _outputEnded = new(Later);
 
     private ChildProcess(Process process, string role, TextWriter output)
     {
@@ -34,7 +34,7 @@ internal sealed partial class ChildProcess : IDisposable
         Ended = EndAsync();
         // Reading a child's output blocks, and the thread pool of a small machine has no thread to spare for
         // that.
-        new Thread(() => HandOn(role, output)) { IsBackground = true, Name = role }.Start();
+        new Thread(() => ForwardOutput(role, output)) { IsBackground = true, Name = role }.Start();
     }
 
     /// <summary>Its process id.</summary>
@@ -126,11 +126,11 @@ internal sealed partial class ChildProcess : IDisposable
     private async Task<int> EndAsync()
     {
         await _process.WaitForExitAsync();
-        await Task.WhenAny(_silent.Task, Task.Delay(s_lastWordsMax));
+        await Task.WhenAny(_outputEnded.Task, Task.Delay(s_outputTimeout));
         return _process.ExitCode;
     }
 
-    private void HandOn(string role, TextWriter output)
+    private void ForwardOutput(string role, TextWriter output)
     {
         string readyOn = role + ReadyLine.Middle;
         using StreamReader lines = _process.StandardOutput;
@@ -141,6 +141,6 @@ internal sealed partial class ChildProcess : IDisposable
             else output.WriteLine(line);
         }
 
-        _silent.SetResult();
+        _outputEnded.SetResult();
     }
 }

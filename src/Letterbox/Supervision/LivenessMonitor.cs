@@ -5,7 +5,7 @@
 //   gives no answer     stopped by a signal (T)             continued by SIGCONT at once
 //                       held by a debugger (t)              logged once; it is waited for
 //                       running, fewer than 6 in a row      asked again
-//                       running, the sixth in a row         reported as hung: Keeper.cs kills it
+//                       running, the sixth in a row         reported as hung: ChildSupervisor.cs kills it
 //
 // T and t are states of proc(5); where there is no /proc every silent child counts as running.
 //
@@ -38,7 +38,7 @@ internal enum ChildState
 internal sealed class LivenessMonitor(string role, Probe probe, TimeProvider time, ILogger log)
 {
     /// <summary>Quick enough for visitors to come back, and nothing beside what one of them costs.</summary>
-    public static readonly TimeSpan AskEvery = TimeSpan.FromSeconds(5);
+    public static readonly TimeSpan ProbeEvery = TimeSpan.FromSeconds(5);
 
     /// <summary>
     /// An answer takes a millisecond. On a machine so busy that one takes 5 s, one of six comes in time.
@@ -64,7 +64,7 @@ internal sealed class LivenessMonitor(string role, Probe probe, TimeProvider tim
         for (int missed = 0; missed < MissedMax;)
         {
             // What gave no answer is asked again at once: it had its time.
-            TimeSpan pause = missed == 0 || traced ? AskEvery : TimeSpan.Zero;
+            TimeSpan pause = missed == 0 || traced ? ProbeEvery : TimeSpan.Zero;
             await Task.Delay(pause, time, ended).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             bool? answered = ended.IsCancellationRequested ? null : await AskAsync(at, ended);
             if (ended.IsCancellationRequested) return false;

@@ -30,21 +30,21 @@ internal static class Supervisor
         StopSignal signal)
     {
         ILogger log = logs.CreateLogger("letterbox");
-        var store = new Keeper(storeRole, OwnCommand(storeRole.Name), output, log);
-        var web = new Keeper(webRole, OwnCommand(webRole.Name), output, log);
+        var store = new ChildSupervisor(storeRole, OwnCommand(storeRole.Name), output, log);
+        var web = new ChildSupervisor(webRole, OwnCommand(webRole.Name), output, log);
         using var stopStore = new CancellationTokenSource();
         using var stopWeb = new CancellationTokenSource();
         var stopping = new TaskCompletionSource();
         using CancellationTokenRegistration registration = signal.Token.Register(stopping.SetResult);
 
-        Task<int> storeEnds = store.RunAsync(settings.ToVariables(), stopStore.Token, signal.AtOnce);
+        Task<int> storeEnds = store.RunAsync(settings.ToVariables(), stopStore.Token, signal.Immediately);
         Task<int> webEnds = Task.FromResult(ExitStatus.Ok);
         if (await Task.WhenAny(storeEnds, stopping.Task, store.FirstReady) == store.FirstReady)
         {
             // Only the store process holds the credentials of the database.
             Address at = await store.FirstReady;
             Settings forWeb = settings with { Socket = at, MongoUri = null, MongoUriFile = null };
-            webEnds = web.RunAsync(forWeb.ToVariables(), stopWeb.Token, signal.AtOnce);
+            webEnds = web.RunAsync(forWeb.ToVariables(), stopWeb.Token, signal.Immediately);
             if (await Task.WhenAny(webEnds, storeEnds, stopping.Task, web.FirstReady) == web.FirstReady)
             {
                 Announce(forWeb with { Http = await web.FirstReady, MongoUri = settings.MongoUri }, output);

@@ -15,7 +15,7 @@ public sealed class AuditTests : IAsyncLifetime
     private readonly TempFolder _folder = new();
     private readonly ManualTime _time = new();
     private readonly ScriptedMongo _server = new();
-    private Journal _journal = null!;
+    private MessageJournal _journal = null!;
     private MongoStore _mongo = null!;
 
     public ValueTask InitializeAsync()
@@ -75,7 +75,7 @@ public sealed class AuditTests : IAsyncLifetime
     [InlineData("username", "username")]
     [InlineData("message", "message")]
     [InlineData("all", "username message")]
-    public async Task What_has_another_content_is_different(string what, string told)
+    public async Task What_has_another_content_is_different(string what, string reported)
     {
         Message message = (await Samples.FillAsync(_journal, 1))[0];
         string Other(string field, string value) => what == field || what == "all" ? $"{value}!" : value;
@@ -88,16 +88,16 @@ public sealed class AuditTests : IAsyncLifetime
         (bool well, string output) = Run();
         Assert.False(well);
         Assert.StartsWith("different  ", output);
-        Assert.Contains($"krabaton  {told}\n", output);
+        Assert.Contains($"krabaton  {reported}\n", output);
     }
 
     [Fact]
     public async Task Extra_is_what_is_younger_than_the_journal_and_not_in_it()
     {
-        ObjectId older = Put("2022-10-29 20:20:58.020260");
+        MessageKey older = Put("2022-10-29 20:20:58.020260");
         await Samples.FillAsync(_journal, 1);
         Deliver(upTo: 1);
-        ObjectId younger = Put("2022-10-29 20:20:58.020261");
+        MessageKey younger = Put("2022-10-29 20:20:58.020261");
         (bool well, string output) = Run();
         Assert.False(well);
         Assert.StartsWith($"extra      {younger}  2022-10-29 20:20:58.020261  \\u{{1b}}[2J\n", output);
@@ -194,8 +194,8 @@ public sealed class AuditTests : IAsyncLifetime
         await Samples.FillAsync(_journal, 3);
         Deliver(upTo: 3);
         _server.Down();
-        StoreException fault = Assert.Throws<StoreException>(() => Run());
-        Assert.StartsWith("cannot read from MongoDB: ", fault.Message);
+        StoreException failure = Assert.Throws<StoreException>(() => Run());
+        Assert.StartsWith("cannot read from MongoDB: ", failure.Message);
     }
 
     // One message is left, and what is younger than the purge is extra still.
@@ -206,7 +206,7 @@ public sealed class AuditTests : IAsyncLifetime
         (bool well, string output) = Run();
         Assert.True(well, output);
         DateTimeOffset now = _time.GetLocalNow();
-        ObjectId extra = Put(now.ToString(StoredMessage.DateFormat, CultureInfo.InvariantCulture));
+        MessageKey extra = Put(now.ToString(StoredMessage.DateFormat, CultureInfo.InvariantCulture));
         (well, output) = Run();
         Assert.False(well);
         Assert.StartsWith($"extra      {extra}", output);
@@ -230,14 +230,14 @@ public sealed class AuditTests : IAsyncLifetime
         }
     }
 
-    private ObjectId Put(string date)
+    private MessageKey Put(string date)
     {
-        var id = ObjectId.New(TimeProvider.System);
+        var id = MessageKey.New(TimeProvider.System);
         _server.Put("letterbox", "messages", Document(id, date, "\u001b[2J", "not ours"));
         return id;
     }
 
-    private static MongoDoc Document(ObjectId id, string date, string username, string text) =>
+    private static MongoDoc Document(MessageKey id, string date, string username, string text) =>
         new() { { "_id", id }, { "date", date }, { "username", username }, { "message", text } };
 
     private (bool Well, string Output) Run(bool compare = true, bool extra = true)

@@ -15,7 +15,7 @@ public sealed class ImportFormatTests
     private const string Theirs =
         $$$"""{"_id":{"$oid":"{{{Id}}}"},"date":"{{{Date}}}","username":"ann","message":"hello"}""";
 
-    public static TheoryData<string, string> Refused => new()
+    public static TheoryData<string, string> Rejected => new()
     {
         { "", "" },
         { "x", "1: not a JSON object in one line" },
@@ -58,10 +58,10 @@ public sealed class ImportFormatTests
     }
 
     [Theory]
-    [MemberData(nameof(Refused))]
-    public void What_is_no_message_is_named_by_its_line(string file, string faults)
+    [MemberData(nameof(Rejected))]
+    public void What_is_no_message_is_named_by_its_line(string file, string failures)
     {
-        foreach (string[] read in EveryReading(file)) Assert.Equal(faults, string.Join(' ', read));
+        foreach (string[] read in EveryReading(file)) Assert.Equal(failures, string.Join(' ', read));
     }
 
     [Fact]
@@ -70,10 +70,10 @@ public sealed class ImportFormatTests
         string open = Ours.Replace("\"hello\"}", "\"he");
         string[] lines = [Ours, "", open, Ours, $"[{Theirs},{Theirs}]", "{{", Ours];
         string message = $"{Date}|ann|hello";
-        const string fault = "not a JSON object in one line";
+        const string failure = "not a JSON object in one line";
         string[] expected =
         [
-            $"1:{message}", $"3: {fault}", $"4:{message}", $"5:{message}", $"5:{message}", $"6: {fault}",
+            $"1:{message}", $"3: {failure}", $"4:{message}", $"5:{message}", $"5:{message}", $"6: {failure}",
             $"7:{message}",
         ];
         foreach (string[] read in EveryReading(string.Join('\n', lines))) Assert.Equal(expected, read);
@@ -87,9 +87,9 @@ public sealed class ImportFormatTests
         string message = $"1:{Date}|ann|hello";
         Assert.Equal([message, message], Read(longest + longest, 4096));
         string over = longest.Replace("{", "{ ");
-        string fault = $"1: longer than {ImportReader.ObjectBytesMax} bytes";
-        Assert.Equal([message, fault, message], Read($"[{Ours},{over},{Ours}]", 4096));
-        Assert.Equal([fault], Read(over, 1 << 20));
+        string failure = $"1: longer than {ImportReader.ObjectBytesMax} bytes";
+        Assert.Equal([message, failure, message], Read($"[{Ours},{over},{Ours}]", 4096));
+        Assert.Equal([failure], Read(over, 1 << 20));
     }
 
     [Theory]
@@ -119,9 +119,9 @@ public sealed class ImportFormatTests
         var read = new List<string>();
         while (reader.Read(out ReadOnlySpan<byte> found))
         {
-            string? fault = ImportFormat.Read(found, out StoredMessage? message);
-            read.Add(fault is not null
-                ? $"{reader.Line}: {fault}"
+            string? failure = ImportFormat.Read(found, out StoredMessage? message);
+            read.Add(failure is not null
+                ? $"{reader.Line}: {failure}"
                 : $"{reader.Line}:{message!.Date}|{message.Username}|{message.Text}");
         }
 

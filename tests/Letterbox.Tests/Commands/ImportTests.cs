@@ -21,7 +21,7 @@ public sealed class ImportTests : IDisposable
     [Fact]
     public async Task The_journal_counts_what_is_new_and_passes_over_what_is_there()
     {
-        await using Journal journal = Samples.OpenJournal(_folder);
+        await using MessageJournal journal = Samples.OpenJournal(_folder);
         await RunsTwiceAsync(ImportTarget.Journal(journal));
     }
 
@@ -36,7 +36,7 @@ public sealed class ImportTests : IDisposable
     [Fact]
     public async Task A_key_that_another_message_has_is_a_conflict_in_the_journal()
     {
-        await using Journal journal = Samples.OpenJournal(_folder);
+        await using MessageJournal journal = Samples.OpenJournal(_folder);
         await FindsConflictsAsync(ImportTarget.Journal(journal));
     }
 
@@ -53,7 +53,7 @@ public sealed class ImportTests : IDisposable
     {
         await using var server = new ScriptedMongo();
         using var mongo = MongoStore.Open(server.Uri, "letterbox", "messages");
-        server.Next("insert", MongoFault.Refuse((1, 121)));
+        server.Next("insert", MongoFault.Reject((1, 121)));
         Assert.False(await RunAsync(ImportTarget.Mongo(mongo, TimeProvider.System), Lines(3)));
         Assert.Equal("2 imported, 0 there already, 1 refused\n", _output.ToString());
         Assert.StartsWith("line 2: ", _errors.ToString());
@@ -63,14 +63,14 @@ public sealed class ImportTests : IDisposable
     [Theory]
     [InlineData(1)]
     [InlineData(4)]
-    public async Task A_mongodb_that_comes_back_in_time_gets_each_message_once(int faults)
+    public async Task A_mongodb_that_comes_back_in_time_gets_each_message_once(int failures)
     {
         await using var server = new ScriptedMongo();
         using var mongo = MongoStore.Open(server.Uri, "letterbox", "messages");
-        server.Next("insert", [.. Enumerable.Repeat(MongoFault.NotDurable(64), faults)]);
+        server.Next("insert", [.. Enumerable.Repeat(MongoFault.NotDurable(64), failures)]);
         var time = new ManualTime();
         Task<bool> import = RunAsync(ImportTarget.Mongo(mongo, time), Lines(3));
-        for (int n = 0; n < faults; n++) time.Advance(await time.NextTimerAsync());
+        for (int n = 0; n < failures; n++) time.Advance(await time.NextTimerAsync());
         Assert.True(await import);
         // Stored by the first try, in doubt until the last: imported all the same.
         Assert.Equal("3 imported, 0 there already, 0 refused\n", _output.ToString());
@@ -114,7 +114,7 @@ public sealed class ImportTests : IDisposable
     public async Task A_journal_that_is_full_ends_the_import_where_it_stood()
     {
         var full = new JournalBounds { BytesMax = 1 };
-        await using var journal = Journal.Open(_folder.Path, new ManualTime(), new RecordingLog(), full);
+        await using var journal = MessageJournal.Open(_folder.Path, new ManualTime(), new RecordingLog(), full);
         Assert.False(await RunAsync(ImportTarget.Journal(journal), Lines(3)));
         Assert.Equal("0 imported, 0 there already, 0 refused\n", _output.ToString());
         Assert.Contains("ended at line 1: the journal is full", _errors.ToString());

@@ -15,7 +15,7 @@ namespace Letterbox.Tests.Commands;
 public sealed class ListingTests : IDisposable
 {
     private const string Date = "2022-10-29 20:20:58.020261";
-    private static readonly ObjectId s_id = Parse("635d8a1a9c3e5f0011223344");
+    private static readonly MessageKey s_id = Parse("635d8a1a9c3e5f0011223344");
 
     private readonly TempFolder _folder = new();
 
@@ -95,7 +95,7 @@ public sealed class ListingTests : IDisposable
     [Fact]
     public async Task The_journal_is_listed_oldest_first_while_its_owner_is_at_work()
     {
-        await using Journal journal = Samples.OpenJournal(_folder);
+        await using MessageJournal journal = Samples.OpenJournal(_folder);
         Message[] messages = await Samples.FillAsync(journal, 1200);
         using var output = new StringWriter();
         int status = await Listing.RunAsync(
@@ -122,7 +122,7 @@ public sealed class ListingTests : IDisposable
     [Fact]
     public async Task Following_writes_each_new_message_once_until_it_is_stopped()
     {
-        await using Journal journal = Samples.OpenJournal(_folder);
+        await using MessageJournal journal = Samples.OpenJournal(_folder);
         await journal.AppendAsync(Samples.Message("one"));
         var time = new ManualTime();
         using JournalReader reader = JournalReader.Open(journal.Path);
@@ -153,7 +153,7 @@ public sealed class ListingTests : IDisposable
     [InlineData("--follow")]
     public async Task What_cannot_be_written_out_is_a_failure(params string[] how)
     {
-        await using (Journal journal = Samples.OpenJournal(_folder)) await Samples.FillAsync(journal, 10);
+        await using (MessageJournal journal = Samples.OpenJournal(_folder)) await Samples.FillAsync(journal, 10);
         string[] onFullDisk = ["sh", "-c", "exec \"$0\" \"$@\" >/dev/full"];
         await using LetterboxProcess listing = LetterboxProcess.Launch(
             ["messages", .. how], data: _folder.Path, under: onFullDisk);
@@ -167,7 +167,7 @@ public sealed class ListingTests : IDisposable
     public async Task A_store_that_breaks_off_in_the_middle_is_told_after_what_was_listed(bool mongo)
     {
         await using var server = new ScriptedMongo { PageMax = 10 };
-        await using Journal journal = Samples.OpenJournal(_folder);
+        await using MessageJournal journal = Samples.OpenJournal(_folder);
         await Samples.FillAsync(journal, 1500);
         var settings = new Settings { Data = _folder.Path };
         if (mongo)
@@ -194,6 +194,6 @@ public sealed class ListingTests : IDisposable
     private static IEnumerable<string> Listed(StringWriter output) =>
         output.ToString().Split("\r\n")[1..^1].Select(static line => line.Split(',')[3]);
 
-    private static ObjectId Parse(string hex) =>
-        ObjectId.TryParse(hex, out ObjectId id) ? id : throw new FormatException();
+    private static MessageKey Parse(string hex) =>
+        MessageKey.TryParse(hex, out MessageKey id) ? id : throw new FormatException();
 }

@@ -92,11 +92,11 @@ public sealed class SettingsTests
     public void A_wrong_value_is_named_with_what_was_expected(string variable, string value, string expected)
     {
         string? Only(string name) => name == variable ? value : null;
-        SettingsException fault = Assert.Throws<SettingsException>(() => Settings.Read(Only));
-        Assert.StartsWith($"{variable} is ", fault.Message, StringComparison.Ordinal);
-        Assert.Contains(expected, fault.Message, StringComparison.Ordinal);
-        fault = Assert.Throws<SettingsException>(() => Settings.Read(Only, _ => "--option"));
-        Assert.StartsWith("--option is ", fault.Message, StringComparison.Ordinal);
+        SettingsException failure = Assert.Throws<SettingsException>(() => Settings.Read(Only));
+        Assert.StartsWith($"{variable} is ", failure.Message, StringComparison.Ordinal);
+        Assert.Contains(expected, failure.Message, StringComparison.Ordinal);
+        failure = Assert.Throws<SettingsException>(() => Settings.Read(Only, _ => "--option"));
+        Assert.StartsWith("--option is ", failure.Message, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -167,10 +167,10 @@ public sealed class SettingsTests
         using var folder = new TempFolder();
         folder.Write("file", content);
         string? Only(string name) => name == variable ? folder.File("file") : null;
-        string fault = Assert.Throws<SettingsException>(() => Settings.Read(Only)).Message;
-        Assert.StartsWith($"{variable} is \"{folder.File("file")}\": ", fault, StringComparison.Ordinal);
-        Assert.Contains(expected, fault, StringComparison.Ordinal);
-        Assert.DoesNotContain("topsecret", fault, StringComparison.Ordinal);
+        string failure = Assert.Throws<SettingsException>(() => Settings.Read(Only)).Message;
+        Assert.StartsWith($"{variable} is \"{folder.File("file")}\": ", failure, StringComparison.Ordinal);
+        Assert.Contains(expected, failure, StringComparison.Ordinal);
+        Assert.DoesNotContain("topsecret", failure, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -191,9 +191,9 @@ public sealed class SettingsTests
     [InlineData("192.0.2.1:5000")]
     public void A_store_that_others_can_reach_needs_certificates_or_a_private_network(string address)
     {
-        string fault = Assert.Throws<SettingsException>(Read(address, "public").CheckForStore).Message;
-        Assert.Contains("LETTERBOX_TLS_CERT", fault, StringComparison.Ordinal);
-        Assert.Contains("LETTERBOX_NETWORK=private", fault, StringComparison.Ordinal);
+        string failure = Assert.Throws<SettingsException>(Read(address, "public").CheckForStore).Message;
+        Assert.Contains("LETTERBOX_TLS_CERT", failure, StringComparison.Ordinal);
+        Assert.Contains("LETTERBOX_NETWORK=private", failure, StringComparison.Ordinal);
         (Read(address, "public") with { TlsCertificate = "/a/crt" }).CheckForStore();
     }
 

@@ -40,8 +40,8 @@ public sealed class ReaderTests
         string reason = c.Answers.Count > 0 ? c.Answers[^1].Reason : "";
         Assert.True(
             replay.EndsWithin == (c.Answers.Count == 0 || c.Answers[^1].Status == 0), $"{c.Place}: {log}");
-        string refusal = replay.Rejection == Rejection.None ? "" : replay.Rejection.ToString();
-        Assert.True(refusal == reason, $"{c.Place}: {log}");
+        string rejection = replay.Rejection == Rejection.None ? "" : replay.Rejection.ToString();
+        Assert.True(rejection == reason, $"{c.Place}: {log}");
         // What follows a request that closes the connection is read here, but never by a connection.
         Assert.True(c.Closes ? replay.Methods.Count >= c.Answers.Count
             : replay.Methods.Count == c.Answers.Count, $"{c.Place}: {log}");

@@ -9,14 +9,14 @@ public sealed class BackgroundTests
     [Fact]
     public async Task An_exception_that_nobody_would_see_ends_the_process_with_its_name()
     {
-        var ends = new List<(string What, Exception Fault)>();
-        var fault = new InvalidOperationException("unexpected");
+        var ends = new List<(string What, Exception Failure)>();
+        var failure = new InvalidOperationException("unexpected");
         await Background.Run("accepting", async () =>
         {
             await Task.Yield();
-            throw fault;
+            throw failure;
         }, (what, why) => ends.Add((what, why)));
-        Assert.Equal([("accepting: ended by a fault of the program", fault)], ends);
+        Assert.Equal([("accepting: ended by a fault of the program", failure)], ends);
     }
 
     [Fact]

@@ -20,7 +20,7 @@ public sealed class HandshakeLimiterTests
         using MutualTls tls = MutualTls.Load(certificates.SelfSigned("ours"))!;
         using var server = new SocketServer(
             new Address("127.0.0.1", 0), static message => new(Receipt.Stored(message.Id)),
-            new SocketLimits { UnauthenticatedMax = max, HandshakeDeadline = s_timeout }, TimeProvider.System,
+            new SocketLimits { UnauthenticatedMax = max, HandshakeTimeout = s_timeout }, TimeProvider.System,
             new RecordingLog(), tls);
         server.Start();
         var address = new Address("127.0.0.1", server.EndPoint.Port);

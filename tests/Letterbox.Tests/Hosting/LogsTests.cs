@@ -29,8 +29,8 @@ public sealed class LogsTests
     [Fact]
     public void An_exception_stands_behind_the_text_on_the_same_line()
     {
-        var fault = new InvalidOperationException("no\nway");
-        string line = Assert.Single(Written(LogLevel.Information, log => log.LogError(fault, "it broke")));
+        var failure = new InvalidOperationException("no\nway");
+        string line = Assert.Single(Written(LogLevel.Information, log => log.LogError(failure, "it broke")));
         Assert.Contains("it broke: System.InvalidOperationException: no way", line, StringComparison.Ordinal);
     }
 

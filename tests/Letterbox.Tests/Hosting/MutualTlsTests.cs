@@ -71,9 +71,9 @@ public sealed class MutualTlsTests : IAsyncDisposable
         using MutualTls web = MutualTls.Load(_certificates.Issued("ca", "web.example"))!;
         Settings storeFiles = _certificates.Issued(authority, host, from, to);
         using MutualTls store = MutualTls.Load(storeFiles with { TlsAuthority = Ca("ca") })!;
-        (LinkConnection? connection, string? told) = await ConnectAsync(Serve(store), web);
+        (LinkConnection? connection, string? reported) = await ConnectAsync(Serve(store), web);
         Assert.Equal(failure is null, connection is not null);
-        if (failure is not null) Assert.Contains(failure, told, StringComparison.Ordinal);
+        if (failure is not null) Assert.Contains(failure, reported, StringComparison.Ordinal);
         connection?.Dispose();
     }
 
@@ -87,9 +87,9 @@ public sealed class MutualTlsTests : IAsyncDisposable
         using MutualTls store = MutualTls.Load(_certificates.Issued("ca", "127.0.0.1"))!;
         Settings files = _certificates.Issued(authority, "web.example", from, to);
         using MutualTls web = MutualTls.Load(files with { TlsAuthority = Ca("ca") })!;
-        (LinkConnection? connection, string? told) = await ConnectAsync(Serve(store), web);
+        (LinkConnection? connection, string? reported) = await ConnectAsync(Serve(store), web);
         Assert.Equal(accepted, connection is not null);
-        if (!accepted) Assert.EndsWith("does not accept our certificate", told, StringComparison.Ordinal);
+        if (!accepted) Assert.EndsWith("does not accept our certificate", reported, StringComparison.Ordinal);
         connection?.Dispose();
     }
 
@@ -188,7 +188,7 @@ public sealed class MutualTlsTests : IAsyncDisposable
         Address store = Serve(_tls, time);
         using var client = new TcpClient();
         await client.ConnectAsync(store.Host, store.Port);
-        TimeSpan limit = new SocketLimits().HandshakeDeadline;
+        TimeSpan limit = new SocketLimits().HandshakeTimeout;
         await time.ArmedAsync(limit);
         time.Advance(limit - TimeSpan.FromTicks(1));
         Task<bool> end = EndsAsync(client.GetStream());
@@ -204,7 +204,7 @@ public sealed class MutualTlsTests : IAsyncDisposable
     {
         using Socket listener = Loopback.Listen();
         var time = new ManualTime();
-        var limits = new LinkLimits { DrainPatience = TimeSpan.Zero };
+        var limits = new LinkLimits { DrainTimeout = TimeSpan.Zero };
         var address = new Address("127.0.0.1", listener.Port());
         await using var link = new StoreLink([address], limits, time, NullLogger.Instance, _tls);
         link.Start();
@@ -221,13 +221,13 @@ public sealed class MutualTlsTests : IAsyncDisposable
             Assert.NotEqual(0, await silent.ReceiveAsync(new byte[1]));
         }
 
-        await time.ArmedAsync(limits.ConnectDeadline);
-        time.Advance(limits.ConnectDeadline);
+        await time.ArmedAsync(limits.ConnectTimeout);
+        time.Advance(limits.ConnectTimeout);
         await time.ArmedAsync(limits.BackOffMin);
         string failure = afterTls
             ? $"the store at {address} does not accept our certificate"
             : $"the store at {address} cannot be used: its TLS handshake is not done in time";
-        Assert.Equal(failure, link.Fault);
+        Assert.Equal(failure, link.Failure);
     }
 
     [Fact]
@@ -245,18 +245,18 @@ public sealed class MutualTlsTests : IAsyncDisposable
         Address store = Serve(_tls, time);
         using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
         await socket.ConnectAsync(store.ToConnect());
-        (Wire? wire, string? failure) = await _tls.ConnectAsync(socket, "", CancellationToken.None);
+        (Transport? transport, string? failure) = await _tls.ConnectAsync(socket, "", CancellationToken.None);
         Assert.Null(failure);
-        TimeSpan quiet = new SocketLimits().Quiet;
-        await wire!.SendAsync("\nusername=a&mess"u8.ToArray());
+        TimeSpan quiet = new SocketLimits().QuietTimeout;
+        await transport!.SendAsync("\nusername=a&mess"u8.ToArray());
         await time.ArmedAsync(quiet);
         time.Advance(quiet);
         await time.ArmedAsync(quiet);
-        await wire.SendAsync("age=b\n"u8.ToArray());
+        await transport.SendAsync("age=b\n"u8.ToArray());
         byte[] answer = new byte[64];
-        Assert.Equal(28, await wire.ReceiveAsync(answer));
+        Assert.Equal(28, await transport.ReceiveAsync(answer));
         Assert.Equal("b", Assert.Single(_mailbox.Messages).Text);
-        wire.Dispose();
+        transport.Dispose();
     }
 
     // .NET would fetch the issuer of a certificate from where the certificate says it is.

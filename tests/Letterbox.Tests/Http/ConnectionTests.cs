@@ -26,21 +26,21 @@ public sealed class ConnectionTests
         });
         using HttpPeer peer = await HttpPeer.ConnectAsync(host.Port);
         HttpConnection connection = await host.Server.UntilAsync(Idle);
-        Assert.Equal(0, connection.Look.Capacity);
+        Assert.Equal(0, connection.Inspect.Capacity);
         await peer.SendAsync("POST / HTTP/1.1\r\n");
         await host.Server.UntilAsync(ReadingHead);
         await peer.SendAsync("Host: a\r\nContent-Length: 2\r\n\r\n");
         await host.Server.UntilAsync(ReadingContent);
         await peer.SendAsync("ab");
-        await host.Server.UntilAsync(static c => c.Look is { State: Responding, Waiting: false });
+        await host.Server.UntilAsync(static c => c.Inspect is { State: Responding, Waiting: false });
         release.SetResult();
         await host.Server.UntilAsync(Idle);
-        Assert.Equal(0, connection.Look.Capacity);
+        Assert.Equal(0, connection.Inspect.Capacity);
         await peer.SendAsync("BAD\r\n");
         await host.Server.UntilAsync(Lingering);
         peer.Dispose();
         await host.Server.UntilEmptyAsync();
-        await Watching.UntilAsync(() => connection.Look.State == Closed);
+        await Watching.UntilAsync(() => connection.Inspect.State == Closed);
     }
 
     [Theory]
@@ -53,7 +53,7 @@ public sealed class ConnectionTests
         using HttpPeer peer = await HttpPeer.ConnectAsync(host.Port);
         foreach (string part in text.Split('|'))
         {
-            await host.Server.UntilAsync(static c => c.Look.Waiting);
+            await host.Server.UntilAsync(static c => c.Inspect.Waiting);
             await peer.SendAsync(part);
         }
 
@@ -174,7 +174,7 @@ public sealed class ConnectionTests
         await begun.Task;
         HttpConnection connection = await host.Server.UntilAsync(Responding);
         narrow.Peer.Reset();
-        await Watching.UntilAsync(() => connection.Look is { Waiting: false } or { State: Closed });
+        await Watching.UntilAsync(() => connection.Inspect is { Waiting: false } or { State: Closed });
         Assert.False(narrow.Served.IsCompleted);
         release.SetResult();
         Assert.Equal("hello", await seen.Task);
@@ -244,7 +244,7 @@ public sealed class ConnectionTests
         Assert.Equal(100, (await peer.ReadAsync())!.Status);
         for (int i = 0; i < 4; i++)
         {
-            int held = host.Server.Snapshot()[0].Look.Held;
+            int held = host.Server.Snapshot()[0].Inspect.Held;
             await peer.SendAsync("x");
             await host.Server.UntilAsync(ReadingContent, held + 1);
         }
@@ -263,7 +263,7 @@ public sealed class ConnectionTests
             flood.SendAsync(string.Concat(Enumerable.Repeat("GET / HTTP/1.1\r\nHost: a\r\n\r\n", 100_000)));
         HttpConnection stuck = await host.Server.UntilAsync(Responding);
         using (HttpPeer other = await HttpPeer.ConnectAsync(host.Port)) await other.GetAsync();
-        Assert.InRange(stuck.Look.Capacity, 1, 16 * 1024);
+        Assert.InRange(stuck.Inspect.Capacity, 1, 16 * 1024);
         flood.Reset();
         await sending;
         await host.Server.UntilEmptyAsync();
@@ -278,7 +278,7 @@ public sealed class ConnectionTests
         EchoHost? host = null;
         await using EchoHost disposed = host = new EchoHost(handler: request =>
         {
-            capacity = Math.Max(capacity, host!.Server.Snapshot().Max(static c => c.Look.Capacity));
+            capacity = Math.Max(capacity, host!.Server.Snapshot().Max(static c => c.Inspect.Capacity));
             return EchoHost.Answer(request);
         });
         using HttpPeer peer = await HttpPeer.ConnectAsync(host.Port);
@@ -322,7 +322,7 @@ public sealed class ConnectionTests
         await peer.SendAsync("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
         Socket accepted = await listener.AcceptAsync();
         await Watching.UntilAsync(() => accepted.Available > 0);
-        server.TurnAway(accepted);
+        server.RejectOverload(accepted);
         Assert.Equal(503, (await peer.ReadAsync())!.Status);
         Assert.True(await peer.EndsAsync());
     }

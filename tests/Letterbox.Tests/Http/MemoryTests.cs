@@ -66,7 +66,7 @@ public sealed class MemoryTests : IAsyncDisposable
             return client;
         }
 
-        static bool IsStuck(HttpConnection one) => one.Look is { State: Responding, Waiting: true };
+        static bool IsStuck(HttpConnection one) => one.Inspect is { State: Responding, Waiting: true };
     }
 
     [Theory]

@@ -16,7 +16,7 @@ public sealed class StopTests
             await HttpPeer.ConnectAsync(host.Port), fresh = await HttpPeer.ConnectAsync(host.Port);
         await used.GetAsync();
         await Watching.UntilAsync(
-            () => host.Server.Snapshot().Count(static c => c.Look is { State: Idle, Waiting: true }) == 2);
+            () => host.Server.Snapshot().Count(static c => c.Inspect is { State: Idle, Waiting: true }) == 2);
         host.Server.Stop();
         Assert.Equal(0, await host.DrainAsync());
         Assert.True(await used.EndsAsync());
@@ -126,7 +126,7 @@ public sealed class StopTests
         using HttpPeer peer = await HttpPeer.ConnectAsync(host.Port);
         await peer.SendAsync("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
         await begun.Task;
-        await host.Server.UntilAsync(static connection => connection.Look.Capacity == 0);
+        await host.Server.UntilAsync(static connection => connection.Inspect.Capacity == 0);
         host.Server.Stop();
         release.SetResult();
         await host.Server.UntilAsync(Lingering);

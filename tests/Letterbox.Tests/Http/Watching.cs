@@ -14,7 +14,7 @@ internal static class Watching
     public static Task<HttpConnection> UntilAsync(
         this HttpServer server, HttpConnection.State state, int? held = null) =>
         server.UntilAsync(connection =>
-            connection.Look is { Waiting: true } look && look.State == state
+            connection.Inspect is { Waiting: true } look && look.State == state
                 && (held ?? look.Held) == look.Held);
 
     /// <summary>Waits until one connection is so.</summary>

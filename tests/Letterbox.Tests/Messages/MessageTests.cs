@@ -16,8 +16,8 @@ public sealed class MessageTests
     [InlineData("\r\r\n\n", 3)]
     [InlineData("📬📬", 2)]
     [InlineData("", 0)]
-    public void Letters_count_as_a_person_counts(string text, int letters) =>
-        Assert.Equal(letters, Message.Letters(Encoding.UTF8.GetBytes(text)));
+    public void Letters_count_as_a_person_counts(string text, int characters) =>
+        Assert.Equal(characters, Message.CountCharacters(Encoding.UTF8.GetBytes(text)));
 
     [Theory]
     [InlineData("x")]
@@ -26,9 +26,9 @@ public sealed class MessageTests
     [InlineData("\r\n")]
     public void Every_letter_has_the_same_room(string letter)
     {
-        Assert.Null(Fault(Repeat(letter, 64), Repeat(letter, 4000)));
-        Assert.Equal("username has 65 letters, 64 is the most", Fault(Repeat(letter, 65), "b"));
-        Assert.Equal("message has 4001 letters, 4000 is the most", Fault("a", Repeat(letter, 4001)));
+        Assert.Null(Failure(Repeat(letter, 64), Repeat(letter, 4000)));
+        Assert.Equal("username has 65 letters, 64 is the most", Failure(Repeat(letter, 65), "b"));
+        Assert.Equal("message has 4001 letters, 4000 is the most", Failure("a", Repeat(letter, 4001)));
     }
 
     [Theory]
@@ -37,15 +37,15 @@ public sealed class MessageTests
     [InlineData("a", null, "message is missing")]
     [InlineData("a", "", "message is empty")]
     [InlineData("a", " ", null)]
-    public void Both_fields_must_be_there(string? username, string? text, string? fault) =>
-        Assert.Equal(fault, Fault(username, text));
+    public void Both_fields_must_be_there(string? username, string? text, string? error) =>
+        Assert.Equal(error, Failure(username, text));
 
     [Theory]
     [InlineData('\ud83d', 'x')]
     [InlineData('x', '\ud83d')]
     [InlineData('\udcec', '\ud83d')]
     public void Half_a_surrogate_pair_is_no_text(char first, char second) =>
-        Assert.Equal("message is not valid Unicode", Fault("a", new string([first, second])));
+        Assert.Equal("message is not valid Unicode", Failure("a", new string([first, second])));
 
     [Theory]
     [MemberData(nameof(Texts.Legal), MemberType = typeof(Texts))]
@@ -71,11 +71,11 @@ public sealed class MessageTests
 
         Assert.Null(Read("id=635D8F3A1C2B3A4D5E6F7081&username=a&message=b"u8, out Message? third));
         Assert.Equal("635d8f3a1c2b3a4d5e6f7081", third!.Id.ToString());
-        FieldFault? fault = Read("id=&username=a&message=b"u8, out _);
-        Assert.Equal(new FieldFault("id", "id is not 24 hex digits"), fault);
+        FieldError? error = Read("id=&username=a&message=b"u8, out _);
+        Assert.Equal(new FieldError("id", "id is not 24 hex digits"), error);
     }
 
-    private static FieldFault? Read(ReadOnlySpan<byte> form, out Message? message)
+    private static FieldError? Read(ReadOnlySpan<byte> form, out Message? message)
     {
         Assert.Null(MessageFields.ReadForm(form, new byte[form.Length], out MessageFields fields));
         return fields.ToMessage(TimeProvider.System, out message);
@@ -90,11 +90,11 @@ public sealed class MessageTests
 
     private static string Repeat(string letter, int times) => string.Concat(Enumerable.Repeat(letter, times));
 
-    private static string? Fault(string? username, string? text)
+    private static string? Failure(string? username, string? text)
     {
-        bool made = Message.TryCreate(default, username, text, out Message? message, out FieldFault? fault);
+        bool made = Message.TryCreate(default, username, text, out Message? message, out FieldError? error);
         Assert.Equal(made, message is not null);
-        Assert.Equal(made, fault is null);
-        return fault?.Reason;
+        Assert.Equal(made, error is null);
+        return error?.Reason;
     }
 }

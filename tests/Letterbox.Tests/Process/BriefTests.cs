@@ -87,7 +87,7 @@ public sealed partial class BriefTests
         await Eventually.IsAsync(() => mongo.Stored("letterbox", "messages").Count == 1);
         MongoDoc document = mongo.Stored("letterbox", "messages")[0];
         Assert.Equal(["_id", "date", "username", "message"], document.Names);
-        Assert.Equal(receipt, Assert.IsType<ObjectId>(document["_id"]).ToString());
+        Assert.Equal(receipt, Assert.IsType<MessageKey>(document["_id"]).ToString());
         Assert.Equal("krabaton", document["username"]);
         Assert.Equal("First message", document["message"]);
         // Local time of receipt: Nepal is five and three quarter hours ahead, on whatever machine this runs.

@@ -18,14 +18,14 @@ public sealed class FloodTests
     [InlineData(40, 100)]
     [InlineData(40, 4000)]
     [InlineData(200, 4000)]
-    public async Task A_flood_on_a_small_disk_passes_by_itself(int mebibytes, int letters)
+    public async Task A_flood_on_a_small_disk_passes_by_itself(int mebibytes, int characters)
     {
         using var disk = new SmallDisk(mebibytes);
         await using var mongo = new ScriptedMongo();
         mongo.Down();
         await using LetterboxProcess store = await LetterboxProcess.StartAsync(
             ["store"], new() { ["LETTERBOX_MONGODB_URI"] = mongo.ImpatientUri }, disk.Path);
-        int before = await FloodAsync(store.Socket, letters);
+        int before = await FloodAsync(store.Socket, characters);
         long left = new DriveInfo(disk.Path).AvailableFreeSpace;
         Assert.True(left > 0, "the flood took all of the disk");
 
@@ -33,19 +33,19 @@ public sealed class FloodTests
         for (int round = 0; round < 2; round++)
         {
             mongo.Up();
-            await SendAsync(store.Socket, letters);
+            await SendAsync(store.Socket, characters);
             mongo.Down();
-            int again = await FloodAsync(store.Socket, letters);
+            int again = await FloodAsync(store.Socket, characters);
             Console.Error.WriteLine(
                 $"flood on {mebibytes} MiB: {before} messages, then {again}; {left / 1024} KiB were left");
         }
 
         mongo.Up();
-        await SendAsync(store.Socket, letters);
+        await SendAsync(store.Socket, characters);
     }
 
     // Many lines in flight on each connection, until each has heard WAIT for long enough.
-    private static async Task<int> FloodAsync(Address to, int letters)
+    private static async Task<int> FloodAsync(Address to, int characters)
     {
         int stored = 0;
         await Task.WhenAll(Enumerable.Range(0, Clients).Select(_ => Task.Run(async () =>
@@ -54,7 +54,7 @@ public sealed class FloodTests
             for (int waited = 0; waited < 5;)
             {
                 const int InFlight = 64;
-                await client.SendAsync(string.Concat(Enumerable.Repeat(Line(letters), InFlight)));
+                await client.SendAsync(string.Concat(Enumerable.Repeat(Line(characters), InFlight)));
                 int oks = 0;
                 for (int n = 0; n < InFlight; n++)
                     if ((await client.ReadLineAsync())!.StartsWith("OK", StringComparison.Ordinal)) oks++;
@@ -66,7 +66,7 @@ public sealed class FloodTests
     }
 
     // One message, until it is stored.
-    private static async Task SendAsync(Address to, int letters)
+    private static async Task SendAsync(Address to, int characters)
     {
         CancellationToken stop = TestContext.Current.CancellationToken;
         using SocketClient client = await SocketClient.ConnectAsync((IPEndPoint)to.ToConnect());
@@ -74,11 +74,11 @@ public sealed class FloodTests
         while (!answer.StartsWith("OK", StringComparison.Ordinal))
         {
             await Task.Delay(20, stop);
-            await client.SendAsync(Line(letters));
+            await client.SendAsync(Line(characters));
             answer = await client.ReadLineAsync() ?? throw new IOException("the store is gone");
         }
     }
 
-    private static string Line(int letters) => string.Create(
-        CultureInfo.InvariantCulture, $"username=flood&message={new string('x', letters)}\n");
+    private static string Line(int characters) => string.Create(
+        CultureInfo.InvariantCulture, $"username=flood&message={new string('x', characters)}\n");
 }

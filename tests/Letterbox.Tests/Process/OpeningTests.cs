@@ -114,8 +114,8 @@ public sealed class OpeningTests
         }
 
         File.SetUnixFileMode(folder.Path, UnixFileMode.None);
-        await using LetterboxProcess refused = LetterboxProcess.Launch(["store"], null, folder.Path, nobody);
-        Assert.Equal(ExitStatus.Failed, await refused.EndedAsync());
+        await using LetterboxProcess rejected = LetterboxProcess.Launch(["store"], null, folder.Path, nobody);
+        Assert.Equal(ExitStatus.Failed, await rejected.EndedAsync());
         await using LetterboxProcess store = await LetterboxProcess.StartAsync(
             ["store"], s_restart, folder.Path, nobody);
         await WaitsAndThenStoresAsync(

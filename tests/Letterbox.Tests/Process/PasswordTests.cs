@@ -75,8 +75,8 @@ public sealed class PasswordTests
     private static async Task SendAsync(LetterboxProcess letterbox)
     {
         Message message = Texts.Message("ann", "hello");
-        var patience = TimeSpan.FromSeconds(30);
-        Receipt receipt = await StoreLink.SendOnceAsync([letterbox.Socket], message, patience);
+        var timeout = TimeSpan.FromSeconds(30);
+        Receipt receipt = await StoreLink.SendOnceAsync([letterbox.Socket], message, timeout);
         Assert.Equal(Receipt.Stored(message.Id), receipt);
     }
 

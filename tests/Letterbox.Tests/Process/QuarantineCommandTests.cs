@@ -24,7 +24,7 @@ public sealed class QuarantineCommandTests : IAsyncDisposable
     [Fact]
     public async Task What_mongodb_refuses_is_listed_sent_again_and_dropped()
     {
-        _mongo.Next("insert", MongoFault.Refuse((0, 121)), MongoFault.Refuse((0, 121)));
+        _mongo.Next("insert", MongoFault.Reject((0, 121)), MongoFault.Reject((0, 121)));
         await using LetterboxProcess store = await LetterboxProcess.StartAsync(
             ["store"], new() { ["LETTERBOX_MONGODB_URI"] = _mongo.ImpatientUri }, _folder.Path);
         Message first = await SendAsync(store, "first"), second = await SendAsync(store, "second");
@@ -88,7 +88,7 @@ public sealed class QuarantineCommandTests : IAsyncDisposable
     public async Task What_cannot_be_written_out_is_a_failure_and_stays(string line)
     {
         Message message = Texts.Message("ann", "refused");
-        await using (var journal = Journal.Open(_folder.Path, TimeProvider.System, NullLogger.Instance))
+        await using (var journal = MessageJournal.Open(_folder.Path, TimeProvider.System, NullLogger.Instance))
         {
             await journal.AppendAsync(message);
             Assert.Null(journal.MarkDelivered(0, 1, [(1, "too large")]));

@@ -35,7 +35,7 @@ public sealed class StoreStopTests
     public async Task A_stop_while_it_waits_for_another_ones_journal_is_a_stop_in_good_order()
     {
         using var folder = new TempFolder();
-        await using Journal other = Samples.OpenJournal(folder);
+        await using MessageJournal other = Samples.OpenJournal(folder);
         await using LetterboxProcess store = LetterboxProcess.Launch(["store"], data: folder.Path);
         await store.Error.SeeAsync("waiting for its end");
         store.Signal(LetterboxProcess.SigTerm);

@@ -231,7 +231,7 @@ internal sealed class LinkSimulation : IDisposable
         return next;
     }
 
-    private void ShowStranger(ObjectId key)
+    private void ShowStranger(MessageKey key)
     {
         if (_agenda.Random.Next(3) > 0) return;
         Message message = _ledger.Next(_agenda.Random, key);
@@ -246,12 +246,12 @@ internal sealed class LinkSimulation : IDisposable
         }
     }
 
-    private ObjectId NextKey()
+    private MessageKey NextKey()
     {
-        Span<byte> bytes = stackalloc byte[ObjectId.Size];
+        Span<byte> bytes = stackalloc byte[MessageKey.Size];
         bytes[^1] = (byte)++_keys;
         bytes[^2] = (byte)(_keys >> 8);
-        return ObjectId.Read(bytes);
+        return MessageKey.Read(bytes);
     }
 
     private static string Name(Message message) => $"message {message.Text.Split(' ')[0]}";

@@ -54,11 +54,11 @@ internal sealed class RelaySimulation(int seed, RelaySabotage sabotage = RelaySa
     private readonly Dictionary<string, string> _mongo = new(StringComparer.Ordinal);
 
     // Keys that were shown; messages whose pages are open; receipts.
-    private readonly List<ObjectId> _shown = [];
+    private readonly List<MessageKey> _shown = [];
     private readonly Queue<Message> _open = new();
     private List<(Message Message, bool Purged)> _thanked = [];
     private ManualTime _time = new();
-    private Journal? _journal;
+    private MessageJournal? _journal;
     private Relay? _relay;
     private TimeSpan _wait;
     private int _life;
@@ -170,7 +170,7 @@ internal sealed class RelaySimulation(int seed, RelaySabotage sabotage = RelaySa
         _open.Enqueue(message);
     }
 
-    private ObjectId AnyShown() => _shown[^_random.Next(1, Math.Min(6, _shown.Count) + 1)];
+    private MessageKey AnyShown() => _shown[^_random.Next(1, Math.Min(6, _shown.Count) + 1)];
 
     private async Task AdvanceAsync()
     {
@@ -194,7 +194,7 @@ internal sealed class RelaySimulation(int seed, RelaySabotage sabotage = RelaySa
         // Timers of an earlier life have gone with its clock.
         _time = new ManualTime(_time.GetUtcNow() + later);
         if (later > s_keep) _thanked = [.. _thanked.Select(static row => row with { Purged = true })];
-        _journal = Journal.Open(Life, _time, new RecordingLog());
+        _journal = MessageJournal.Open(Life, _time, new RecordingLog());
         _relay = new Relay(_journal, MongoMessages.Blocking(Deliver), s_keep, _time, new RecordingLog());
         // Behind the relay, which hears of it first.
         _journal.Grown += (_, _) => _grown.Release();
@@ -233,17 +233,17 @@ internal sealed class RelaySimulation(int seed, RelaySabotage sabotage = RelaySa
     }
 
     // What is refused.
-    private List<RefusedEntry> Insert(IEnumerable<JournalEntry> batch)
+    private List<RejectedEntry> Insert(IEnumerable<JournalEntry> batch)
     {
-        var refused = new List<RefusedEntry>();
-        string reason = sabotage == RelaySabotage.LeaveBehind ? "taken" : RefusedEntry.Conflict;
+        var rejected = new List<RejectedEntry>();
+        string reason = sabotage == RelaySabotage.LeaveBehind ? "taken" : RejectedEntry.Conflict;
         foreach ((int index, JournalEntry entry) in batch.Index())
         {
             (string id, string text) = (entry.Message.Id.ToString(), entry.Message.Text);
-            if (!_mongo.TryAdd(id, text) && _mongo[id] != text) refused.Add(new(index, reason));
+            if (!_mongo.TryAdd(id, text) && _mongo[id] != text) rejected.Add(new(index, reason));
         }
 
-        return refused;
+        return rejected;
     }
 
     // The next life begins with what the files hold at this moment, before the batch is marked.

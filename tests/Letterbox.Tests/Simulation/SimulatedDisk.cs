@@ -45,7 +45,7 @@ internal interface ISimulatedDisk : IDisposable
 internal sealed class ModelDisk : ISimulatedDisk
 {
     private readonly List<(string Id, string Text)> _rows = [];
-    private readonly Dictionary<ObjectId, Message> _taken = [];
+    private readonly Dictionary<MessageKey, Message> _taken = [];
 
     public IReadOnlyList<(string Id, string Text)> Rows => _rows;
 
@@ -106,10 +106,10 @@ internal sealed class SqliteDisk : ISimulatedDisk
         // When there is none yet, the disk that fails again lets none be opened.
         if (fails && _writer.Connection is null) return "the disk failed";
         if (fails) raw.sqlite3_commit_hook(_writer.Connection!.Handle, static _ => 1, null);
-        string? fault = _writer.Append(batch);
-        if (!fails) return fault;
+        string? failure = _writer.Append(batch);
+        if (!fails) return failure;
         // A batch of nothing but what is there already or refused writes nothing, and SQLite asks no hook.
-        if (fault is null) raw.sqlite3_commit_hook(_writer.Connection!.Handle, null, null);
+        if (failure is null) raw.sqlite3_commit_hook(_writer.Connection!.Handle, null, null);
         // The model's words: the network cuts lines by their lengths.
         return "the disk failed";
     }

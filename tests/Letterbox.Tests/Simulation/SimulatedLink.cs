@@ -14,7 +14,7 @@ namespace Letterbox.Tests.Simulation;
 internal sealed class SimulatedLink(Agenda agenda, Func<SimulatedConnection?> connect, bool promiseLineFeeds)
 {
     private static readonly LinkLimits s_limits = new() { QueueMax = 24 };
-    private static readonly TimeSpan s_patience = s_limits.Patience;
+    private static readonly TimeSpan s_timeout = s_limits.MessageTimeout;
     private static readonly TimeSpan s_backOff = TimeSpan.FromMilliseconds(200);
 
     private readonly LinkQueue _queue = new(s_limits, stores: 1, agenda.Time);
@@ -35,16 +35,16 @@ internal sealed class SimulatedLink(Agenda agenda, Func<SimulatedConnection?> co
     public void Deliver(Message message, Action<Receipt> answer)
     {
         var delivery = new Delivery(message, agenda.Time.GetTimestamp());
-        if (_queue.Add(delivery, out AfterAdding todo) is { } refusal)
+        if (_queue.Add(delivery, out AfterAdding todo) is { } rejection)
         {
-            agenda.In(TimeSpan.Zero, () => answer(Receipt.Later(refusal)));
+            agenda.In(TimeSpan.Zero, () => answer(Receipt.Later(rejection)));
             return;
         }
 
         _answers.Add(delivery, answer);
         _handedOver.Add(message);
         if (todo.HasFlag(AfterAdding.WakeWriter)) Write();
-        if (todo.HasFlag(AfterAdding.WatchDeadlines)) agenda.In(s_patience, Sweep);
+        if (todo.HasFlag(AfterAdding.WatchDeadlines)) agenda.In(s_timeout, Sweep);
     }
 
     private void Connect()
@@ -94,10 +94,10 @@ internal sealed class SimulatedLink(Agenda agenda, Func<SimulatedConnection?> co
         if (connection != _connection) return;
         _unread.AddRange(bytes);
         var answered = new List<(Delivery Delivery, Receipt Receipt)>();
-        string? fault = _queue.Answer(_unread.ToArray(), answered, out int consumed);
+        string? failure = _queue.Answer(_unread.ToArray(), answered, out int consumed);
         _unread.RemoveRange(0, consumed);
-        foreach ((Delivery delivery, Receipt receipt) in answered) Tell(delivery, receipt);
-        Assert.True(fault is null, $"the link does not understand the store: {fault}");
+        foreach ((Delivery delivery, Receipt receipt) in answered) Describe(delivery, receipt);
+        Assert.True(failure is null, $"the link does not understand the store: {failure}");
     }
 
     private void Break(SimulatedConnection connection)
@@ -119,13 +119,13 @@ internal sealed class SimulatedLink(Agenda agenda, Func<SimulatedConnection?> co
         bool hangs = _queue.Expire(late, out TimeSpan? again);
         if (again is { } wait) agenda.In(wait, Sweep);
         if (hangs && _connection is { } connection) Close(connection);
-        foreach (Delivery delivery in late) Tell(delivery, Receipt.Later("no answer in time"));
+        foreach (Delivery delivery in late) Describe(delivery, Receipt.Later("no answer in time"));
     }
 
-    private void Tell(Delivery delivery, Receipt receipt)
+    private void Describe(Delivery delivery, Receipt receipt)
     {
         TimeSpan waited = agenda.Time.GetElapsedTime(delivery.Since);
-        Assert.True(waited <= s_patience, $"a sender waited for {waited}");
+        Assert.True(waited <= s_timeout, $"a sender waited for {waited}");
         Assert.True(_answers.Remove(delivery, out Action<Receipt>? answer), "a message was answered twice");
         answer(receipt);
     }

@@ -126,8 +126,8 @@ internal sealed class SimulatedStore : IDisposable
         _go.Wait();
         if (_fate == CommitFate.KilledBefore) return "killed";
         if (_lies && _fate is CommitFate.Stored or CommitFate.KilledAfter) return SayOnly(batch);
-        string? fault = _disk.Commit(batch, fails: _fate == CommitFate.Failed);
-        return _fate == CommitFate.Stored ? fault : fault ?? "the disk failed";
+        string? failure = _disk.Commit(batch, fails: _fate == CommitFate.Failed);
+        return _fate == CommitFate.Stored ? failure : failure ?? "the disk failed";
     }
 
     private string? SayOnly(IReadOnlyList<Pending> batch)

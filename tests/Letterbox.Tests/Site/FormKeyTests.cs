@@ -11,7 +11,7 @@ namespace Letterbox.Tests.Site;
 public sealed class FormKeyTests : IAsyncDisposable
 {
     private readonly SiteHost _site = new();
-    private readonly Dictionary<ObjectId, Message> _stored = [];
+    private readonly Dictionary<MessageKey, Message> _stored = [];
 
     public FormKeyTests() => _site.Store = Store;
 
@@ -61,14 +61,14 @@ public sealed class FormKeyTests : IAsyncDisposable
     {
         Dictionary<string, string> form = await OpenAsync("hello");
         form["username"] = new string('n', 65);
-        Dictionary<string, string> refused = await ComesBackAsync(form, HttpStatusCode.UnprocessableEntity);
-        Assert.NotEqual(form["id"], refused["id"]);
+        Dictionary<string, string> rejected = await ComesBackAsync(form, HttpStatusCode.UnprocessableEntity);
+        Assert.NotEqual(form["id"], rejected["id"]);
         // Whoever sees that page cannot know under which key it will be sent.
         Take(form["id"]);
-        Take(refused["id"]);
-        refused["username"] = "ann";
-        string key = await ThankedAsync(refused);
-        Assert.Equal(key, await ThankedAsync(refused));
+        Take(rejected["id"]);
+        rejected["username"] = "ann";
+        string key = await ThankedAsync(rejected);
+        Assert.Equal(key, await ThankedAsync(rejected));
         Assert.Equal(3, _stored.Count);
     }
 
@@ -77,10 +77,10 @@ public sealed class FormKeyTests : IAsyncDisposable
     {
         Dictionary<string, string> form =
             await ComesBackAsync(await OpenAsync("first"), HttpStatusCode.ServiceUnavailable);
-        Dictionary<string, string> refused = await ComesBackAsync(
+        Dictionary<string, string> rejected = await ComesBackAsync(
             new(form) { ["message"] = new string('x', 4001) }, HttpStatusCode.UnprocessableEntity);
-        refused["message"] = "first";
-        Assert.Equal(form["id"], await ThankedAsync(refused));
+        rejected["message"] = "first";
+        Assert.Equal(form["id"], await ThankedAsync(rejected));
     }
 
     [Fact]
@@ -181,7 +181,7 @@ public sealed class FormKeyTests : IAsyncDisposable
     {
         using HttpResponseMessage response = await PostAsync(form);
         Assert.Equal(HttpStatusCode.SeeOther, response.StatusCode);
-        return response.Headers.Location!.ToString()[^ObjectId.HexLength..];
+        return response.Headers.Location!.ToString()[^MessageKey.HexLength..];
     }
 
     private async Task<HttpResponseMessage> PostAsync(Dictionary<string, string> form)
@@ -190,9 +190,9 @@ public sealed class FormKeyTests : IAsyncDisposable
         return await _site.Client.PostAsync("/message?send", content);
     }
 
-    private static ObjectId Parse(string key)
+    private static MessageKey Parse(string key)
     {
-        Assert.True(ObjectId.TryParse(key, out ObjectId id));
+        Assert.True(MessageKey.TryParse(key, out MessageKey id));
         return id;
     }
 }

@@ -105,7 +105,7 @@ public sealed class MessagePostTests : IAsyncDisposable
     [Fact]
     public async Task A_refusal_of_the_store_is_a_422_under_a_fresh_key()
     {
-        _site.Store = static _ => Receipt.Refused("the message cannot be stored");
+        _site.Store = static _ => Receipt.Rejected("the message cannot be stored");
         using var response = await _site.PostAsync($"id={Id}&username=a&message=b");
         string page = await response.Content.ReadAsStringAsync();
         Assert.Equal(HttpStatusCode.UnprocessableEntity, response.StatusCode);

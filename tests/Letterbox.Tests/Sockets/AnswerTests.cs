@@ -9,20 +9,20 @@ namespace Letterbox.Tests.Sockets;
 
 public sealed class AnswerTests
 {
-    private static readonly ObjectId s_id = ObjectId.New(TimeProvider.System);
+    private static readonly MessageKey s_id = MessageKey.New(TimeProvider.System);
 
     [Fact]
     public void Each_receipt_has_its_line()
     {
         Assert.Equal($"OK {s_id}\n", Line(Receipt.Stored(s_id)));
-        Assert.Equal("NO username is missing\n", Line(Receipt.Refused("username is missing")));
+        Assert.Equal("NO username is missing\n", Line(Receipt.Rejected("username is missing")));
         Assert.Equal("WAIT the queue is full\n", Line(Receipt.Later("the queue is full")));
     }
 
     [Fact]
     public void What_is_written_is_read_back()
     {
-        Receipt[] receipts = [Receipt.Stored(s_id), Receipt.Refused("x"), Receipt.Later("")];
+        Receipt[] receipts = [Receipt.Stored(s_id), Receipt.Rejected("x"), Receipt.Later("")];
         foreach (Receipt receipt in receipts)
         {
             Assert.True(Answer.TryRead(Cuts.Bytes(Line(receipt).TrimEnd('\n')), out Receipt read));
@@ -33,7 +33,7 @@ public sealed class AnswerTests
     [Fact]
     public void A_reason_is_one_short_line_of_printable_ASCII_whatever_it_was()
     {
-        Assert.Equal("NO a?b?c??d\n", Line(Receipt.Refused("a\nb\rc\u001b\u0436d")));
+        Assert.Equal("NO a?b?c??d\n", Line(Receipt.Rejected("a\nb\rc\u001b\u0436d")));
         Assert.Equal($"WAIT {new string('x', 200)}\n", Line(Receipt.Later(new string('x', 5000))));
     }
 

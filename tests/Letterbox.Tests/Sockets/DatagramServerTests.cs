@@ -168,8 +168,8 @@ public sealed class DatagramServerTests : IAsyncDisposable
         TimeSpan rest = await time.NextTimerAsync();
         Assert.Equal(DatagramServer.PerTurn, mailbox.Messages.Count);
         time.Advance(rest);
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-        for (int i = 0; i < DatagramServer.PerTurn + 1; i++) await client.ReceiveAsync(patience.Token);
+        using var timeout = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        for (int i = 0; i < DatagramServer.PerTurn + 1; i++) await client.ReceiveAsync(timeout.Token);
         await stop.CancelAsync();
         await server.DrainAsync(Timeout.InfiniteTimeSpan);
     }
@@ -217,8 +217,8 @@ public sealed class DatagramServerTests : IAsyncDisposable
     private static async Task<string> AskAsync(UdpClient client, byte[] datagram)
     {
         await client.SendAsync(datagram);
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-        return Encoding.ASCII.GetString((await client.ReceiveAsync(patience.Token)).Buffer);
+        using var timeout = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        return Encoding.ASCII.GetString((await client.ReceiveAsync(timeout.Token)).Buffer);
     }
 
     private IPEndPoint Serve(Mailbox mailbox, SocketLimits? limits = null) =>

@@ -10,7 +10,7 @@ namespace Letterbox.Tests.Sockets;
 
 public sealed class FailoverTests : IAsyncDisposable
 {
-    private static readonly LinkLimits s_limits = new() { DrainPatience = TimeSpan.Zero };
+    private static readonly LinkLimits s_limits = new() { DrainTimeout = TimeSpan.Zero };
 
     private readonly ManualTime _time = new();
     private readonly ScriptedStore _first = new();
@@ -77,11 +77,11 @@ public sealed class FailoverTests : IAsyncDisposable
         Message message = Texts.Message("a", "b");
         Task<Receipt> receipt = link.DeliverAsync(message).AsTask();
         Assert.Equal(Line(message), await hanging.ReadLineAsync());
-        for (TimeSpan waited = default; waited < s_limits.AnswerDeadline; waited += s_limits.LookEvery)
+        for (TimeSpan waited = default; waited < s_limits.FailoverTimeout; waited += s_limits.CheckEvery)
         {
-            await _time.ArmedAsync(s_limits.LookEvery);
+            await _time.ArmedAsync(s_limits.CheckEvery);
             Assert.True(link.Connected);
-            _time.Advance(s_limits.LookEvery);
+            _time.Advance(s_limits.CheckEvery);
         }
 
         Assert.Null(await hanging.ReadLineAsync());

@@ -27,11 +27,11 @@ public sealed class FormEncoderTests
     public void Every_legal_text_comes_out_as_it_went_in(string name)
     {
         Message message = Texts.Message("user " + name, Texts.Of(name));
-        string wire = Encode(message);
-        Assert.Equal(wire.Length - 1, wire.IndexOf('\n'));
-        Assert.InRange(wire.Length - 1, 1, Message.EncodedBytesMax);
-        Decoded decoded = new MessageDecoder(TimeProvider.System).Decode(Cuts.Bytes(wire), Ending.Open);
-        Assert.Equal(wire.Length, decoded.Consumed);
+        string transport = Encode(message);
+        Assert.Equal(transport.Length - 1, transport.IndexOf('\n'));
+        Assert.InRange(transport.Length - 1, 1, Message.EncodedBytesMax);
+        Decoded decoded = new MessageDecoder(TimeProvider.System).Decode(Cuts.Bytes(transport), Ending.Open);
+        Assert.Equal(transport.Length, decoded.Consumed);
         Assert.Equal(message.Id, decoded.Message!.Id);
         Assert.Equal(message.Username, decoded.Message.Username);
         Assert.Equal(message.Text, decoded.Message.Text);

@@ -23,7 +23,7 @@ public sealed class LinkQueueTests
             queue.Connect();
             Delivery[] deliveries = [Add(queue, "1"), Add(queue, "2"), Add(queue, "3")];
             Assert.Equal(["1", "2", "3"], Take(queue));
-            Receipt[] expected = [Receipt.Refused("a"), Receipt.Later("b"), Receipt.Refused("c")];
+            Receipt[] expected = [Receipt.Rejected("a"), Receipt.Later("b"), Receipt.Rejected("c")];
             Assert.Equal(deliveries.Zip(expected), Answer(queue, cut));
             Assert.Equal(0, queue.Count);
         }
@@ -37,7 +37,7 @@ public sealed class LinkQueueTests
         Add(_queue, "2");
         Add(_queue, "3");
         Assert.Equal(["1", "2", "3"], Take(_queue));
-        Assert.Equal([(first, Receipt.Refused("x"))], Answer(_queue, [Cuts.Bytes("NO x\n")]));
+        Assert.Equal([(first, Receipt.Rejected("x"))], Answer(_queue, [Cuts.Bytes("NO x\n")]));
         Add(_queue, "4");
         Assert.True(_queue.Break());
         Assert.False(_queue.Break());
@@ -61,12 +61,12 @@ public sealed class LinkQueueTests
     [Theory]
     [InlineData("HTTP/1.1 200 OK", "the store gave an answer that is none")]
     [InlineData("OK 635d8f3a1c2b3a4d5e6f7081", "the store answered for another message")]
-    public void A_line_that_answers_nothing_is_a_fault_and_takes_nothing_out(string line, string fault)
+    public void A_line_that_answers_nothing_is_a_fault_and_takes_nothing_out(string line, string failure)
     {
         _queue.Connect();
         Add(_queue, "1");
         Take(_queue);
-        Assert.Equal(fault, _queue.Answer(Cuts.Bytes(line + "\n"), [], out _));
+        Assert.Equal(failure, _queue.Answer(Cuts.Bytes(line + "\n"), [], out _));
         Assert.Equal(1, _queue.Count);
     }
 
@@ -74,8 +74,8 @@ public sealed class LinkQueueTests
     public void An_answer_to_nothing_is_a_fault()
     {
         _queue.Connect();
-        string? fault = _queue.Answer(Cuts.Bytes("WAIT too many connections\n"), [], out _);
-        Assert.Equal("the store said, unasked: too many connections", fault);
+        string? failure = _queue.Answer(Cuts.Bytes("WAIT too many connections\n"), [], out _);
+        Assert.Equal("the store said, unasked: too many connections", failure);
     }
 
     [Fact]
@@ -126,8 +126,8 @@ public sealed class LinkQueueTests
             queue.Connect();
             Assert.Equal(["1", "2"], Take(queue));
             var none = new List<(Delivery, Receipt)>();
-            string? fault = queue.Answer(Cuts.Bytes("WAIT x\nWAIT x\n"), none, out _);
-            Assert.Equal("the store takes no messages: x", fault);
+            string? failure = queue.Answer(Cuts.Bytes("WAIT x\nWAIT x\n"), none, out _);
+            Assert.Equal("the store takes no messages: x", failure);
             Assert.Empty(none);
             queue.Break();
         }
@@ -144,13 +144,13 @@ public sealed class LinkQueueTests
     {
         var queue = new LinkQueue(s_limits, stores: 2, _time);
         Add(queue, "1");
-        _time.Advance(s_limits.AnswerDeadline);
+        _time.Advance(s_limits.FailoverTimeout);
         queue.Connect();
         Take(queue);
-        _time.Advance(s_limits.AnswerDeadline - TimeSpan.FromTicks(1));
+        _time.Advance(s_limits.FailoverTimeout - TimeSpan.FromTicks(1));
         var late = new List<Delivery>();
         Assert.False(queue.Expire(late, out TimeSpan? again));
-        Assert.Equal(s_limits.LookEvery, again);
+        Assert.Equal(s_limits.CheckEvery, again);
         _time.Advance(TimeSpan.FromTicks(1));
         Assert.True(queue.Expire(late, out _));
         Assert.Empty(late);

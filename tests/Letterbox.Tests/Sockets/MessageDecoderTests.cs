@@ -243,7 +243,7 @@ public sealed class MessageDecoderTests
                 if (decoded.Status == DecodeStatus.NeedMore) return true;
                 Assert.True(decoded.Consumed > 0);
                 found.Add(Describe(decoded));
-                if (decoded.Status == DecodeStatus.Rejected) return false;
+                if (decoded.Status == DecodeStatus.OutOfSync) return false;
             }
         }
     }
@@ -253,8 +253,8 @@ public sealed class MessageDecoderTests
         DecodeStatus.Complete when decoded.Message!.Id.ToString() == Id =>
             $"{Id} {decoded.Message.Username}: {decoded.Message.Text}",
         DecodeStatus.Complete => $"{decoded.Message!.Username}: {decoded.Message.Text}",
-        DecodeStatus.Faulty => $"NO {decoded.Reason}",
-        DecodeStatus.Rejected => $"NO! {decoded.Reason}",
+        DecodeStatus.Rejected => $"NO {decoded.Reason}",
+        DecodeStatus.OutOfSync => $"NO! {decoded.Reason}",
         _ => "nothing",
     };
 }

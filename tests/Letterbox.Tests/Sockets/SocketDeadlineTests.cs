@@ -21,12 +21,12 @@ public sealed class SocketDeadlineTests : IAsyncDisposable
         var mailbox = new Mailbox();
         using SocketClient client = await ConnectAsync(mailbox);
         await client.SendAsync("username=a&message=b");
-        await _time.ArmedAsync(s_limits.Quiet);
-        _time.Advance(s_limits.Quiet - s_tick);
+        await _time.ArmedAsync(s_limits.QuietTimeout);
+        _time.Advance(s_limits.QuietTimeout - s_tick);
         await client.SendAsync("c");
-        await _time.ArmedAsync(s_limits.Quiet);
+        await _time.ArmedAsync(s_limits.QuietTimeout);
         Assert.Empty(mailbox.Messages);
-        _time.Advance(s_limits.Quiet);
+        _time.Advance(s_limits.QuietTimeout);
         Assert.StartsWith("OK ", await client.ReadLineAsync(), StringComparison.Ordinal);
         Assert.Equal("bc", Assert.Single(mailbox.Messages).Text);
     }
@@ -41,10 +41,10 @@ public sealed class SocketDeadlineTests : IAsyncDisposable
         var mailbox = new Mailbox();
         using SocketClient client = await ConnectAsync(mailbox);
         await client.SendAsync(input);
-        for (TimeSpan waited = default; waited < s_limits.MessageDeadline; waited += s_limits.Quiet)
+        for (TimeSpan waited = default; waited < s_limits.MessageTimeout; waited += s_limits.QuietTimeout)
         {
-            await _time.ArmedAsync(s_limits.Quiet);
-            _time.Advance(s_limits.Quiet);
+            await _time.ArmedAsync(s_limits.QuietTimeout);
+            _time.Advance(s_limits.QuietTimeout);
         }
 
         Assert.Equal(["NO the message did not end within 10 s"], await client.ReadToEndAsync());
@@ -55,8 +55,8 @@ public sealed class SocketDeadlineTests : IAsyncDisposable
     public async Task An_idle_connection_is_closed_without_a_word()
     {
         using SocketClient client = await ConnectAsync(new Mailbox());
-        await _time.ArmedAsync(s_limits.Idle);
-        _time.Advance(s_limits.Idle);
+        await _time.ArmedAsync(s_limits.IdleTimeout);
+        _time.Advance(s_limits.IdleTimeout);
         Assert.Null(await client.ReadLineAsync());
     }
 
@@ -67,9 +67,9 @@ public sealed class SocketDeadlineTests : IAsyncDisposable
         using SocketClient client = await ConnectAsync(mailbox);
         await client.SendAsync("username=a&message=b\n");
         (Message message, TaskCompletionSource<Receipt> answer) = await mailbox.NextAsync();
-        await _time.ArmedAsync(s_limits.Idle);
-        _time.Advance(s_limits.Idle);
-        await _time.ArmedAsync(s_limits.Idle);
+        await _time.ArmedAsync(s_limits.IdleTimeout);
+        _time.Advance(s_limits.IdleTimeout);
+        await _time.ArmedAsync(s_limits.IdleTimeout);
         answer.SetResult(Receipt.Stored(message.Id));
         Assert.Equal($"OK {message.Id}", await client.ReadLineAsync());
     }
@@ -82,7 +82,7 @@ public sealed class SocketDeadlineTests : IAsyncDisposable
         // Harmless to a send that goes through: it only ends one that is stuck.
         while (!sending.IsCompleted)
         {
-            _time.Advance(s_limits.WriteDeadline);
+            _time.Advance(s_limits.WriteTimeout);
             await Task.Yield();
         }
 

@@ -86,13 +86,13 @@ public sealed class SocketServerTests : IAsyncDisposable
         Receipt AnswerTo(int i) => (i % 3) switch
         {
             0 => Receipt.Stored(held[i].Message.Id),
-            1 => Receipt.Refused($"number {i}"),
+            1 => Receipt.Rejected($"number {i}"),
             _ => Receipt.Later($"number {i}"),
         };
         static string LineOf(Receipt receipt) => receipt.Kind switch
         {
             ReceiptKind.Stored => $"OK {receipt.Id}",
-            ReceiptKind.Refused => $"NO {receipt.Reason}",
+            ReceiptKind.Rejected => $"NO {receipt.Reason}",
             _ => $"WAIT {receipt.Reason}",
         };
     }
@@ -104,10 +104,10 @@ public sealed class SocketServerTests : IAsyncDisposable
         using SocketClient client = await ConnectAsync(mailbox, new SocketLimits { InFlightMax = 4 });
         await client.SendAsync(Numbered(50));
         int taken = 0;
-        for (; taken < 5; taken++) (await mailbox.NextAsync()).Answer.SetResult(Receipt.Refused("x"));
+        for (; taken < 5; taken++) (await mailbox.NextAsync()).Answer.SetResult(Receipt.Rejected("x"));
         // Four wait in the queue, one more is being awaited, one more waits to get in: never the fifty.
         Assert.InRange(mailbox.Messages.Count, 5, 11);
-        for (; taken < 50; taken++) (await mailbox.NextAsync()).Answer.SetResult(Receipt.Refused("x"));
+        for (; taken < 50; taken++) (await mailbox.NextAsync()).Answer.SetResult(Receipt.Rejected("x"));
         client.EndSending();
         Assert.Equal(Enumerable.Repeat("NO x", 50), await client.ReadToEndAsync());
     }

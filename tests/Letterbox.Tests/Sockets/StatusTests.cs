@@ -107,8 +107,8 @@ public sealed class StatusTests : IAsyncDisposable
         Task<Readiness> asking = Inquiry(silent.Address).AskAsync();
         using SocketClient connection = await silent.AcceptAsync();
         Assert.Equal("?", await connection.ReadLineAsync());
-        await _time.ArmedAsync(s_limits.AskPatience);
-        _time.Advance(s_limits.AskPatience);
+        await _time.ArmedAsync(s_limits.ProbeTimeout);
+        _time.Advance(s_limits.ProbeTimeout);
         Assert.Equal([$"the store at {silent.Address} does not answer"], (await asking).Reasons);
     }
 
@@ -147,13 +147,13 @@ public sealed class StatusTests : IAsyncDisposable
     [Fact]
     public async Task However_many_ask_the_store_is_asked_once_a_second()
     {
-        StoreInquiry inquiry = Inquiry(Serve());
-        Task<Readiness> first = inquiry.AskAsync();
-        _time.Advance(s_limits.AskEvery - TimeSpan.FromTicks(1));
-        Assert.Same(first, inquiry.AskAsync());
+        StoreProbe probe = Inquiry(Serve());
+        Task<Readiness> first = probe.AskAsync();
+        _time.Advance(s_limits.ProbeEvery - TimeSpan.FromTicks(1));
+        Assert.Same(first, probe.AskAsync());
         await first;
         _time.Advance(TimeSpan.FromTicks(1));
-        Assert.NotSame(first, inquiry.AskAsync());
+        Assert.NotSame(first, probe.AskAsync());
     }
 
     public async ValueTask DisposeAsync()
@@ -164,7 +164,7 @@ public sealed class StatusTests : IAsyncDisposable
     private static Task<SocketClient> ConnectAsync(Address store) =>
         SocketClient.ConnectAsync((System.Net.IPEndPoint)store.ToConnect());
 
-    private StoreInquiry Inquiry(params Address[] stores) => new(stores, null, s_limits, _time);
+    private StoreProbe Inquiry(params Address[] stores) => new(stores, null, s_limits, _time);
 
     private Address Serve()
     {

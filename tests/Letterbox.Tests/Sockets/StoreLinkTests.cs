@@ -11,7 +11,7 @@ namespace Letterbox.Tests.Sockets;
 
 public sealed class StoreLinkTests
 {
-    private static readonly LinkLimits s_limits = new() { DrainPatience = TimeSpan.Zero };
+    private static readonly LinkLimits s_limits = new() { DrainTimeout = TimeSpan.Zero };
 
     [Fact]
     public async Task Every_message_is_answered_as_the_store_said()
@@ -23,10 +23,10 @@ public sealed class StoreLinkTests
         using SocketClient connection = await store.AcceptAsync();
         foreach (Message message in messages) Assert.Equal(Line(message), await connection.ReadLineAsync());
         Assert.True(link.Connected);
-        Assert.Null(link.Fault);
+        Assert.Null(link.Failure);
         await connection.SendAsync($"OK {messages[0].Id}\nNO it is bad\nWAIT it is full\n");
         Receipt[] expected =
-            [Receipt.Stored(messages[0].Id), Receipt.Refused("it is bad"), Receipt.Later("it is full")];
+            [Receipt.Stored(messages[0].Id), Receipt.Rejected("it is bad"), Receipt.Later("it is full")];
         Assert.Equal(expected, await Task.WhenAll(receipts));
     }
 
@@ -95,8 +95,8 @@ public sealed class StoreLinkTests
         using SocketClient hanging = await store.AcceptAsync();
         Task<Receipt> late = link.DeliverAsync(Texts.Message("a", "b")).AsTask();
         Assert.NotNull(await hanging.ReadLineAsync());
-        await time.ArmedAsync(s_limits.Patience);
-        time.Advance(s_limits.Patience);
+        await time.ArmedAsync(s_limits.MessageTimeout);
+        time.Advance(s_limits.MessageTimeout);
         Assert.Equal(Receipt.Later("no answer from the store within 10 s"), await late);
         Assert.Null(await hanging.ReadLineAsync());
 
@@ -121,9 +121,9 @@ public sealed class StoreLinkTests
         Task<Receipt> late = link.DeliverAsync(Texts.Message("a", "b")).AsTask();
         await time.ArmedAsync(s_limits.BackOffMin);
         Assert.False(link.Connected);
-        string fault = $"the store at {address} cannot be reached (ConnectionRefused)";
-        Assert.Equal(fault, link.Fault);
-        time.Advance(s_limits.Patience);
+        string failure = $"the store at {address} cannot be reached (ConnectionRefused)";
+        Assert.Equal(failure, link.Failure);
+        time.Advance(s_limits.MessageTimeout);
         Receipt receipt = await late;
         Assert.Equal(ReceiptKind.Later, receipt.Kind);
         Assert.StartsWith("no answer from the store within 10 s", receipt.Reason, StringComparison.Ordinal);
@@ -147,7 +147,7 @@ public sealed class StoreLinkTests
     [Fact]
     public async Task Through_restarts_of_the_real_server_every_message_gets_there_with_its_content()
     {
-        var taken = new ConcurrentDictionary<ObjectId, string>();
+        var taken = new ConcurrentDictionary<MessageKey, string>();
         SocketServer server = Serve(0);
         var address = new Address("127.0.0.1", server.EndPoint.Port);
         await using StoreLink link = Link(address);
@@ -178,7 +178,7 @@ public sealed class StoreLinkTests
         {
             await Task.Yield();
             string text = taken.GetOrAdd(message.Id, message.Text);
-            return text == message.Text ? Receipt.Stored(message.Id) : Receipt.Refused("another message");
+            return text == message.Text ? Receipt.Stored(message.Id) : Receipt.Rejected("another message");
         }
     }
 
@@ -216,14 +216,14 @@ public sealed class StoreLinkTests
     public async Task The_end_of_the_link_waits_for_the_answers_due_and_takes_nothing_more()
     {
         using var store = new ScriptedStore();
-        StoreLink link = Link(store.Address, new LinkLimits { DrainPatience = TimeSpan.FromSeconds(30) });
+        StoreLink link = Link(store.Address, new LinkLimits { DrainTimeout = TimeSpan.FromSeconds(30) });
         Message message = Texts.Message("a", "b");
         Task<Receipt> receipt = link.DeliverAsync(message).AsTask();
         using SocketClient connection = await store.AcceptAsync();
         Assert.Equal(Line(message), await connection.ReadLineAsync());
         Task ending = link.DisposeAsync().AsTask();
-        Receipt refused = await link.DeliverAsync(Texts.Message("a", "too late"));
-        Assert.Equal(Receipt.Later("the server is stopping"), refused);
+        Receipt rejected = await link.DeliverAsync(Texts.Message("a", "too late"));
+        Assert.Equal(Receipt.Later("the server is stopping"), rejected);
         Assert.False(ending.IsCompleted);
         await connection.SendAsync($"OK {message.Id}\n");
         await ending;
@@ -251,7 +251,7 @@ public sealed class StoreLinkTests
         using SocketClient connection = await store.AcceptAsync();
         Assert.Equal(Line(message), await connection.ReadLineAsync());
         await connection.SendAsync("NO never\n");
-        Assert.Equal(Receipt.Refused("never"), await receipt);
+        Assert.Equal(Receipt.Rejected("never"), await receipt);
         Assert.Null(await connection.ReadLineAsync());
     }
 
@@ -260,8 +260,8 @@ public sealed class StoreLinkTests
     {
         Address address;
         using (var gone = new ScriptedStore()) address = gone.Address;
-        TimeSpan patience = TimeSpan.FromMilliseconds(1);
-        Receipt receipt = await StoreLink.SendOnceAsync([address], Texts.Message("a", "b"), patience);
+        TimeSpan timeout = TimeSpan.FromMilliseconds(1);
+        Receipt receipt = await StoreLink.SendOnceAsync([address], Texts.Message("a", "b"), timeout);
         Assert.Equal(ReceiptKind.Later, receipt.Kind);
     }
 

@@ -34,10 +34,10 @@ public sealed class EchoHost : IAsyncDisposable
             null, TimeProvider? time = null, Handler? handler = null, int connectionsMax = 1000)
     {
         Server = new HttpServer(
-            limits ?? new HttpLimits(), time ?? TimeProvider.System, handler ?? Answer, Refuse, Fault);
+            limits ?? new HttpLimits(), time ?? TimeProvider.System, handler ?? Answer, Reject, Failure);
         _listener = new Listener(
             new Address(
-                "127.0.0.1", port), connectionsMax, Server.ServeAsync, Server.TurnAway, NullLogger.Instance);
+                "127.0.0.1", port), connectionsMax, Server.ServeAsync, Server.RejectOverload, NullLogger.Instance);
         _listener.Start();
     }
 
@@ -82,13 +82,13 @@ public sealed class EchoHost : IAsyncDisposable
         };
     }
 
-    private static Response Refuse(Rejection reason, Request? request)
+    private static Response Reject(Rejection reason, Request? request)
     {
         (int status, string section, string text) = Rejections.Of(reason);
         return Plain(status, Encoding.ASCII.GetBytes($"{reason} ({section}): {text}\n"));
     }
 
-    private static Response Fault(Exception exception) =>
+    private static Response Failure(Exception exception) =>
         Plain(500, Encoding.UTF8.GetBytes(exception.Message));
 
     private static Response Plain(int status, byte[] content, params ReadOnlySpan<(string, string)> fields) =>

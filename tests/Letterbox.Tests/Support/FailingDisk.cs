@@ -41,7 +41,7 @@ internal sealed unsafe partial class FailingDisk : IDisposable
     /// Asked before each <c>write</c> and <c>sync</c>, on any thread: SQLITE_OK, or the result code to fail
     /// with.
     /// </summary>
-    public Func<string, int> Fault { get; set; } = static _ => raw.SQLITE_OK;
+    public Func<string, int> Failure { get; set; } = static _ => raw.SQLITE_OK;
 
     public void Dispose() => s_disks.TryRemove(_folder, out _);
 
@@ -96,14 +96,14 @@ internal sealed unsafe partial class FailingDisk : IDisposable
     private static int Write(nint* file, byte* bytes, int count, long offset)
     {
         (FailingDisk disk, nint methods) = s_files[(nint)file];
-        int code = disk.Fault("write");
+        int code = disk.Failure("write");
         if (code != raw.SQLITE_OK) return code;
         return ((delegate* unmanaged[Cdecl]<nint*, byte*, int, long, int>)((nint*)methods)[3])(
             file, bytes, count, offset);
     }
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    private static int Sync(nint* file, int flags) => s_files[(nint)file].Disk.Fault("sync");
+    private static int Sync(nint* file, int flags) => s_files[(nint)file].Disk.Failure("sync");
 
     [LibraryImport("e_sqlite3", EntryPoint = "sqlite3_vfs_find")]
     private static partial nint* FindVfs(byte* name);

@@ -48,7 +48,7 @@ public sealed class HttpReplay(HttpLimits limits)
         }
 
         EndsWithin = Rejection == Rejection.None && end > start;
-        Tell(EndsWithin ? 1 : 0, $"ends within a request: {EndsWithin}\n");
+        Describe(EndsWithin ? 1 : 0, $"ends within a request: {EndsWithin}\n");
         return _outcome.ToHashCode();
     }
 
@@ -65,11 +65,11 @@ public sealed class HttpReplay(HttpLimits limits)
                 case ReadStatus.Rejected:
                     Rejection = _reader.Rejection;
                     Methods.Add(_reader.Request.Method);
-                    Tell((int)Rejection, $"refused: {Rejection}\n");
+                    Describe((int)Rejection, $"refused: {Rejection}\n");
                     return start;
                 default:
                     start += _reader.Consumed;
-                    Tell(_reader.Request, fed - (end - start));
+                    Describe(_reader.Request, fed - (end - start));
                     _reader.Reset();
                     break;
             }
@@ -78,7 +78,7 @@ public sealed class HttpReplay(HttpLimits limits)
         return start;
     }
 
-    private void Tell(Request request, int consumed)
+    private void Describe(Request request, int consumed)
     {
         Methods.Add(request.Method);
         _outcome.Add(request.Method);
@@ -93,13 +93,13 @@ public sealed class HttpReplay(HttpLimits limits)
         }
 
         _outcome.AddBytes(request.Content);
-        Tell(consumed, "");
+        Describe(consumed, "");
         _log?.Append($"{request.Method} {Encoding.Latin1.GetString(request.Target)} 1.{request.MinorVersion}")
             .Append($", {request.FieldCount} fields, {request.Content.Length} bytes of content")
             .Append($", keep alive: {request.KeepAlive}, ends at {consumed}\n");
     }
 
-    private void Tell(int fact, string text)
+    private void Describe(int fact, string text)
     {
         _outcome.Add(fact);
         _log?.Append(text);

@@ -34,7 +34,7 @@ internal sealed class Ledger
     /// <summary>
     /// The next message, of any length, under a fresh key or the one given; it counts as sent.
     /// </summary>
-    public Message Next(Random random, ObjectId? id = null)
+    public Message Next(Random random, MessageKey? id = null)
     {
         string number = Interlocked.Increment(ref _number).ToString(CultureInfo.InvariantCulture);
         string tail = string.Concat(Enumerable.Repeat("ünï & 📬\r\n", random.Next(random.Next(300))));

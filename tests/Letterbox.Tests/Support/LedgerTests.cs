@@ -32,7 +32,7 @@ public sealed class LedgerTests
     public void A_number_that_is_there_twice_is_doubled_though_its_key_is_another() =>
         Assert.Equal(
             new Verdict(Lost: 0, Doubled: 1, Altered: 1),
-            _ledger.Audit([Row(_one), (ObjectId.New(TimeProvider.System).ToString(), _one.Text)]));
+            _ledger.Audit([Row(_one), (MessageKey.New(TimeProvider.System).ToString(), _one.Text)]));
 
     [Fact]
     public void A_text_that_was_cut_and_one_that_nobody_sent_are_altered() =>

@@ -63,9 +63,9 @@ internal sealed class MongoHost : IAsyncDisposable
     }
 
     /// <summary>The next inserts meet these misbehaviours, one each, if it lives as long.</summary>
-    public void Next(params ReadOnlySpan<(string When, MongoMisbehaviour What)> faults)
+    public void Next(params ReadOnlySpan<(string When, MongoMisbehaviour What)> failures)
     {
-        foreach ((string when, MongoMisbehaviour what) in faults)
+        foreach ((string when, MongoMisbehaviour what) in failures)
             _process!.StandardInput.WriteLine($"{when} {what}");
     }
 

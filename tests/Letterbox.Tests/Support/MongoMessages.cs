@@ -32,7 +32,7 @@ internal static class MongoMessages
     /// <summary>A message received so many seconds after the first, under a fresh key.</summary>
     public static StoredMessage At(
         double seconds, string text = "First message", string username = "krabaton") =>
-        new(ObjectId.New(TimeProvider.System), Date(seconds), username, text);
+        new(MessageKey.New(TimeProvider.System), Date(seconds), username, text);
 
     /// <summary>The date of a message received so many seconds after the first.</summary>
     public static string Date(double seconds) =>

@@ -39,7 +39,7 @@ internal sealed class ScriptedMongo : IAsyncDisposable
     private readonly ScriptedMongoMember[] _members;
     private readonly ScriptedMongoRoles _roles;
     private readonly ScriptedMongoData _data;
-    private readonly Dictionary<string, Queue<MongoFault>> _faults = [];
+    private readonly Dictionary<string, Queue<MongoFault>> _lastFailures = [];
     private readonly List<SeenCommand> _seen = [];
 
     /// <summary>Starts it.</summary>
@@ -141,12 +141,12 @@ internal sealed class ScriptedMongo : IAsyncDisposable
     }
 
     /// <summary>The next commands of this name meet these faults, one each.</summary>
-    public void Next(string command, params ReadOnlySpan<MongoFault> faults)
+    public void Next(string command, params ReadOnlySpan<MongoFault> failures)
     {
         lock (_lock)
         {
-            if (!_faults.TryGetValue(command, out Queue<MongoFault>? queue)) _faults[command] = queue = new();
-            foreach (MongoFault fault in faults) queue.Enqueue(fault);
+            if (!_lastFailures.TryGetValue(command, out Queue<MongoFault>? queue)) _lastFailures[command] = queue = new();
+            foreach (MongoFault failure in failures) queue.Enqueue(failure);
         }
     }
 
@@ -197,21 +197,21 @@ internal sealed class ScriptedMongo : IAsyncDisposable
         lock (_lock)
         {
             _seen.Add(new SeenCommand(name, command, member.Port, head.Length + body.Length));
-            MongoFault? fault = null;
-            if (_faults.TryGetValue(name, out Queue<MongoFault>? faults)) faults.TryDequeue(out fault);
-            MongoDoc answer = fault is { CarryOut: false }
+            MongoFault? failure = null;
+            if (_lastFailures.TryGetValue(name, out Queue<MongoFault>? failures)) failures.TryDequeue(out failure);
+            MongoDoc answer = failure is { CarryOut: false }
                 ? ScriptedMongoData.Ok()
-                : CarryOut(member, login, name, command, fault);
-            if (fault?.Elects is true) Elect();
-            byte[] message = ScriptedMongoWire.Answer(head, (fault?.Answer ?? answer).Encode());
-            MongoMisbehaviour misbehaviour = fault?.Misbehaviour ?? MongoMisbehaviour.None;
+                : CarryOut(member, login, name, command, failure);
+            if (failure?.Elects is true) Elect();
+            byte[] message = ScriptedMongoWire.Answer(head, (failure?.Answer ?? answer).Encode());
+            MongoMisbehaviour misbehaviour = failure?.Misbehaviour ?? MongoMisbehaviour.None;
             return new MongoAnswer(ScriptedMongoWire.Spoil(message, misbehaviour), misbehaviour);
         }
     }
 
     private MongoDoc CarryOut(
         ScriptedMongoMember member, ScriptedMongoLogin login, string name, MongoDoc command,
-        MongoFault? fault)
+        MongoFault? failure)
     {
         switch (name)
         {
@@ -228,7 +228,7 @@ internal sealed class ScriptedMongo : IAsyncDisposable
             case var _ when member != _roles.Primary && !MayReadSecondary(command):
                 return ScriptedMongoData.Error(NotPrimaryNoSecondaryOk, "not primary and secondaryOk=false");
             default:
-                return _data.Run(name, command, fault);
+                return _data.Run(name, command, failure);
         }
     }
 

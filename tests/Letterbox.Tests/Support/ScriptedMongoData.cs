@@ -78,13 +78,13 @@ internal sealed class ScriptedMongoData : IDisposable
 
     public void Dispose() => _file?.Dispose();
 
-    public MongoDoc Run(string name, MongoDoc command, MongoFault? fault)
+    public MongoDoc Run(string name, MongoDoc command, MongoFault? failure)
     {
         string database = (string)command["$db"]!;
         string Namespace() => $"{database}.{command[name]}";
         switch (name)
         {
-            case "insert": return Insert(Namespace(), command, fault);
+            case "insert": return Insert(Namespace(), command, failure);
             case "find": return Find(Namespace(), command);
             case "getMore": return GetMore((long)command["getMore"]!, command);
             case "killCursors":
@@ -120,7 +120,7 @@ internal sealed class ScriptedMongoData : IDisposable
         return reason;
     }
 
-    private MongoDoc Insert(string ns, MongoDoc command, MongoFault? fault)
+    private MongoDoc Insert(string ns, MongoDoc command, MongoFault? failure)
     {
         bool ordered = command["ordered"] as bool? ?? true;
         var inserted = new List<MongoDoc>();
@@ -130,7 +130,7 @@ internal sealed class ScriptedMongoData : IDisposable
         for (int i = 0; i < documents.Length && !(ordered && errors.Count > 0); i++)
         {
             var document = (MongoDoc)documents[i]!;
-            int code = fault?.WriteErrors.GetValueOrDefault(i) ?? 0;
+            int code = failure?.WriteErrors.GetValueOrDefault(i) ?? 0;
             if (code == 0 && !taken.Add(document["_id"]!)) code = DuplicateKey;
             if (code == 0) inserted.Add(document);
             else errors.Add(Reason(code, $"scripted {code}", ("index", i)));
@@ -139,7 +139,7 @@ internal sealed class ScriptedMongoData : IDisposable
         if (inserted.Count > 0) Add(ns, inserted);
         MongoDoc answer = Ok(("n", inserted.Count));
         if (errors.Count > 0) answer.Add("writeErrors", errors.ToArray());
-        if ((fault?.WriteConcernError ?? NotOnMajority(command)) is { } notDurable)
+        if ((failure?.WriteConcernError ?? NotOnMajority(command)) is { } notDurable)
             answer.Add("writeConcernError", notDurable);
         return answer;
     }
@@ -219,7 +219,7 @@ internal sealed class ScriptedMongoData : IDisposable
         return (a, b) switch
         {
             (string x, string y) => string.CompareOrdinal(x, y),
-            (ObjectId x, ObjectId y) => x.CompareTo(y),
+            (MessageKey x, MessageKey y) => x.CompareTo(y),
             _ when Rank(a) == 1 => Convert.ToDouble(a).CompareTo(Convert.ToDouble(b)),
             _ => 0,
         };
@@ -233,7 +233,7 @@ internal sealed class ScriptedMongoData : IDisposable
         string => 2,
         MongoDoc => 3,
         object?[] => 4,
-        ObjectId => 5,
+        MessageKey => 5,
         _ => 6,
     };
 }

@@ -92,7 +92,7 @@ internal sealed record MongoFault
     };
 
     /// <summary>Some documents are not stored.</summary>
-    public static MongoFault Refuse(params (int Index, int Code)[] errors) => new()
+    public static MongoFault Reject(params (int Index, int Code)[] errors) => new()
     {
         CarryOut = true,
         WriteErrors = errors.ToDictionary(static e => e.Index, static e => e.Code),

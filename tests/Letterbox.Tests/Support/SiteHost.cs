@@ -25,9 +25,9 @@ public sealed class SiteHost : IAsyncDisposable
         time ??= TimeProvider.System;
         _site = new LetterboxSite(
             folder, time, Deliver, () => Task.FromResult(Readiness), NullLogger.Instance);
-        _server = new HttpServer(new HttpLimits(), time, _site.AnswerAsync, _site.Refuse, _site.Fault);
+        _server = new HttpServer(new HttpLimits(), time, _site.AnswerAsync, _site.Reject, _site.Failure);
         _listener = new Listener(
-            new Address("127.0.0.1", 0), 100, _server.ServeAsync, _server.TurnAway, NullLogger.Instance);
+            new Address("127.0.0.1", 0), 100, _server.ServeAsync, _server.RejectOverload, NullLogger.Instance);
         _listener.Start();
         Client = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = false })
         {

@@ -9,7 +9,7 @@ namespace Letterbox.Tests.Support;
 /// <summary>One TCP connection. Every wait is bounded, so that a test fails rather than hangs.</summary>
 public sealed class SocketClient : IDisposable
 {
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan s_timeout = TimeSpan.FromSeconds(30);
     private readonly Socket _socket;
     private readonly NetworkStream _stream;
     private readonly StreamReader _reader;
@@ -35,7 +35,7 @@ public sealed class SocketClient : IDisposable
 
     /// <summary>Sends bytes.</summary>
     public async Task SendAsync(byte[] bytes) =>
-        await _stream.WriteAsync(bytes).AsTask().WaitAsync(s_patience);
+        await _stream.WriteAsync(bytes).AsTask().WaitAsync(s_timeout);
 
     /// <summary>Half-closes: nothing more will be sent.</summary>
     public void EndSending() => _socket.Shutdown(SocketShutdown.Send);
@@ -52,7 +52,7 @@ public sealed class SocketClient : IDisposable
     {
         try
         {
-            return await _reader.ReadLineAsync().WaitAsync(s_patience);
+            return await _reader.ReadLineAsync().WaitAsync(s_timeout);
         }
         catch (IOException)
         {

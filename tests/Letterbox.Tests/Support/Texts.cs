@@ -36,11 +36,11 @@ public static class Texts
     public static string Of(string name) => s_texts[name];
 
     /// <summary>A legal message, with a fresh key unless it is given one.</summary>
-    public static Message Message(string username, string text, ObjectId? id = null)
+    public static Message Message(string username, string text, MessageKey? id = null)
     {
-        ObjectId key = id ?? ObjectId.New(TimeProvider.System);
-        bool legal = Letterbox.Messages.Message.TryCreate(key, username, text, out Message? message, out var fault);
-        Assert.True(legal, fault?.Reason);
+        MessageKey key = id ?? MessageKey.New(TimeProvider.System);
+        bool legal = Letterbox.Messages.Message.TryCreate(key, username, text, out Message? message, out var failure);
+        Assert.True(legal, failure?.Reason);
         return message!;
     }
 }

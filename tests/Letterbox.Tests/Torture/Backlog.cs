@@ -30,7 +30,7 @@ internal sealed class Backlog : IAsyncDisposable
 
     public string Uri { get; }
 
-    public string Database { get; } = $"letterbox_test_{ObjectId.New(TimeProvider.System)}";
+    public string Database { get; } = $"letterbox_test_{MessageKey.New(TimeProvider.System)}";
 
     /// <summary>Which MongoDB that is, in words.</summary>
     public string Server { get; }
@@ -67,7 +67,7 @@ internal sealed class Backlog : IAsyncDisposable
         using JournalReader journal = JournalReader.Open(Journal);
         foreach (StoredMessage[] page in journal.ReadAll().Chunk(1000))
         {
-            IReadOnlyDictionary<ObjectId, StoredMessage> there =
+            IReadOnlyDictionary<MessageKey, StoredMessage> there =
                 await mongo.FindAsync([.. page.Select(static message => message.Id)]);
             Assert.All(page, message => Assert.Equal(message, there.GetValueOrDefault(message.Id)));
         }

@@ -22,7 +22,7 @@ internal sealed class PostingClient(Func<Address> at, Ledger ledger, int seed) :
     private static readonly TimeSpan s_thinkMax = TimeSpan.FromMilliseconds(100);
 
     // Longer than the web process itself waits for the store.
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan s_timeout = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan s_datagramPatience = TimeSpan.FromMilliseconds(300);
 
     private readonly Random _random = new(seed);
@@ -64,10 +64,10 @@ internal sealed class PostingClient(Func<Address> at, Ledger ledger, int seed) :
 
     private async Task<bool> TryAsync(Func<Message, CancellationToken, Task<bool>> send, Message message)
     {
-        using var patience = new CancellationTokenSource(s_patience);
+        using var timeout = new CancellationTokenSource(s_timeout);
         try
         {
-            return await send(message, patience.Token);
+            return await send(message, timeout.Token);
         }
         catch (Exception e) when (e is SocketException or OperationCanceledException)
         {
@@ -76,36 +76,36 @@ internal sealed class PostingClient(Func<Address> at, Ledger ledger, int seed) :
         }
     }
 
-    private async Task<bool> TryPostAsync(Message message, CancellationToken patience)
+    private async Task<bool> TryPostAsync(Message message, CancellationToken timeout)
     {
         byte[] form = Line(message)[..^1];
         string head = $"POST /message HTTP/1.1\r\nHost: {at()}\r\n"
             + $"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {form.Length}\r\n\r\n";
-        if (!await SendAsync([.. Encoding.ASCII.GetBytes(head), .. form], patience)) return false;
-        string answer = await ReceiveAsync(static text => AnswerEnd(text) <= text.Length, patience);
+        if (!await SendAsync([.. Encoding.ASCII.GetBytes(head), .. form], timeout)) return false;
+        string answer = await ReceiveAsync(static text => AnswerEnd(text) <= text.Length, timeout);
         if (answer.Length == 0) return false;
         if (answer.StartsWith("HTTP/1.1 303 ", StringComparison.Ordinal)) return true;
         Assert.StartsWith("HTTP/1.1 503 ", answer, StringComparison.Ordinal);
         return false;
     }
 
-    private async Task<bool> TrySendLineAsync(Message message, CancellationToken patience)
+    private async Task<bool> TrySendLineAsync(Message message, CancellationToken timeout)
     {
         bool fresh = _socket is null;
         // The line feed in front promises one behind each message: so that half a message is none.
         byte[] line = fresh ? [(byte)'\n', .. Line(message)] : Line(message);
-        if (!await SendAsync(line, patience)) return false;
-        return Thanks(await ReceiveAsync(static text => text.EndsWith('\n'), patience), message);
+        if (!await SendAsync(line, timeout)) return false;
+        return Thanks(await ReceiveAsync(static text => text.EndsWith('\n'), timeout), message);
     }
 
-    private async Task<bool> TrySendDatagramAsync(Message message, CancellationToken patience)
+    private async Task<bool> TrySendDatagramAsync(Message message, CancellationToken timeout)
     {
         _socket ??= new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
         EndPoint store = at().ToConnect();
         byte[] datagram = Line(message);
         int copies = _random.Next(1, 3);
-        for (int copy = 0; copy < copies; copy++) await _socket.SendToAsync(datagram, store, patience);
-        using var soon = CancellationTokenSource.CreateLinkedTokenSource(patience);
+        for (int copy = 0; copy < copies; copy++) await _socket.SendToAsync(datagram, store, timeout);
+        using var soon = CancellationTokenSource.CreateLinkedTokenSource(timeout);
         soon.CancelAfter(s_datagramPatience);
         while (true)
         {
@@ -128,28 +128,28 @@ internal sealed class PostingClient(Func<Address> at, Ledger ledger, int seed) :
     }
 
     // False: this client has hung up, in the middle of what it sent or right behind it.
-    private async Task<bool> SendAsync(byte[] bytes, CancellationToken patience)
+    private async Task<bool> SendAsync(byte[] bytes, CancellationToken timeout)
     {
         if (_socket is null)
         {
             _socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-            await _socket.ConnectAsync(at().ToConnect(), patience);
+            await _socket.ConnectAsync(at().ToConnect(), timeout);
         }
 
         bool hangUp = _random.Next(HangUpOneIn) == 0;
         ReadOnlyMemory<byte> rest = hangUp ? bytes.AsMemory(0, _random.Next(bytes.Length + 1)) : bytes;
-        while (!rest.IsEmpty) rest = rest[await _socket.SendAsync(rest, patience)..];
+        while (!rest.IsEmpty) rest = rest[await _socket.SendAsync(rest, timeout)..];
         if (hangUp) HangUp();
         return !hangUp;
     }
 
     // One answer, or nothing when the other side has hung up.
-    private async Task<string> ReceiveAsync(Func<string, bool> isWhole, CancellationToken patience)
+    private async Task<string> ReceiveAsync(Func<string, bool> isWhole, CancellationToken timeout)
     {
         int length = 0;
         while (true)
         {
-            int count = await _socket!.ReceiveAsync(_answer.AsMemory(length), patience);
+            int count = await _socket!.ReceiveAsync(_answer.AsMemory(length), timeout);
             length += count;
             string text = Encoding.Latin1.GetString(_answer, 0, length);
             if (count > 0 && !isWhole(text)) continue;

@@ -1,7 +1,7 @@
 // The relay: carries what is in the journal to MongoDB, in order, batch by batch, for ever.
 //
 //    read a page ─▶ in flight, three at most ─▶ the oldest ─┬─ stored ─▶ mark delivered ─▶ next page
-//        ▲                                                    └─ failed ─▶ wait, see Outage.cs ─▶ from the
+//        ▲                                                    └─ failed ─▶ wait, see RelayBackoff.cs ─▶ from the
 //        └── none after the watermark: wait for news, or poll             watermark, the same again
 //
 // While one batch is marked and a page is read, others are in flight: MongoDB does not wait for our disk.
@@ -54,25 +54,25 @@ public sealed class Relay : IAsyncDisposable
 
     // What a stop grants the batches in flight, all together: a MongoDB that hangs must not keep the journal
     // from being closed before the supervisor runs out of patience.
-    private static readonly TimeSpan s_landing = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan s_stopTimeout = TimeSpan.FromSeconds(3);
 
-    private readonly Journal _journal;
+    private readonly MessageJournal _journal;
     private readonly DeliverBatch _deliver;
     private readonly TimeSpan _keep;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
-    private readonly Outage _outage;
-    private readonly Doubt _doubt;
+    private readonly RelayBackoff _backoff;
+    private readonly UnknownErrorPolicy _unknownErrors;
     private readonly CancellationTokenSource _stopping = new();
     private readonly CancellationTokenSource _abandoned = new();
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly object _gate = new();
-    private readonly Queue<Flight> _flights = new();
+    private readonly Queue<InFlightBatch> _inFlightBatches = new();
     private bool _news;
     private long _watermark;
     private long _quarantined;
     private long _stopped;
-    private long? _looked;
+    private long? _lastCheck;
     private long? _purged;
     private bool _purgeFails;
     private JournalReader? _reader;
@@ -85,10 +85,10 @@ public sealed class Relay : IAsyncDisposable
     /// <param name="log">
     /// Told of an outage once, and of its end; of what goes to quarantine, a line for each batch.
     /// </param>
-    public Relay(Journal journal, DeliverBatch deliver, TimeSpan keep, TimeProvider time, ILogger log)
+    public Relay(MessageJournal journal, DeliverBatch deliver, TimeSpan keep, TimeProvider time, ILogger log)
     {
         (_journal, _deliver, _keep, _time, _log) = (journal, deliver, keep, time, log);
-        (_outage, _doubt) = (new Outage(log), new Doubt(time));
+        (_backoff, _unknownErrors) = (new RelayBackoff(log), new UnknownErrorPolicy(time));
         _journal.Grown += OnGrown;
         new Thread(Run) { Name = "relay", IsBackground = true }.Start();
     }
@@ -103,8 +103,8 @@ public sealed class Relay : IAsyncDisposable
             var notes = new List<string>(2);
             long waiting = Backlog, held = Volatile.Read(ref _quarantined);
             string wait = waiting == 1 ? "is" : "are", stay = held == 1 ? "message is" : "messages are";
-            if (_outage.Fault is { } fault)
-                notes.Add($"messages do not reach MongoDB: {fault}, {waiting:N0} {wait} waiting");
+            if (_backoff.Failure is { } failure)
+                notes.Add($"messages do not reach MongoDB: {failure}, {waiting:N0} {wait} waiting");
             if (held > 0) notes.Add($"{held:N0} {stay} in quarantine: letterbox quarantine list");
             return notes;
         }
@@ -141,7 +141,7 @@ public sealed class Relay : IAsyncDisposable
     {
         while (!IsStopping)
         {
-            if (TryTurn() is { } failure) Wait(_outage.Failed(failure), () => IsStopping);
+            if (TryRunOnce() is { } failure) Wait(_backoff.Failed(failure), () => IsStopping);
         }
 
         _reader?.Dispose();
@@ -149,11 +149,11 @@ public sealed class Relay : IAsyncDisposable
         _ended.SetResult();
     }
 
-    private MongoFailure? TryTurn()
+    private MongoFailure? TryRunOnce()
     {
         try
         {
-            return Turn();
+            return RunOnce();
         }
         catch (StoreException e)
         {
@@ -170,62 +170,62 @@ public sealed class Relay : IAsyncDisposable
     }
 
     // Brings what waits to MongoDB, page by page, then waits for news. Returns why it could not go on.
-    private MongoFailure? Turn()
+    private MongoFailure? RunOnce()
     {
         // What was still in flight when a turn failed goes again. What of it MongoDB has, it passes over.
-        while (_flights.TryDequeue(out Flight? left)) Land(left);
+        while (_inFlightBatches.TryDequeue(out InFlightBatch? left)) AwaitOutcome(left);
         if (IsStopping) return null;
-        LookAfterJournal();
+        MaintainJournal();
         // Before the reading, so that news that comes after it ends the wait.
         lock (_gate) _news = false;
         Volatile.Write(ref _watermark, Reader().ReadWatermark());
-        TakeOff(after: _watermark);
-        if (_flights.Count == 0)
+        StartBatches(after: _watermark);
+        if (_inFlightBatches.Count == 0)
         {
-            if (Backlog == 0) _outage.Over(waiting: 0);
+            if (Backlog == 0) _backoff.Over(waiting: 0);
             Wait(s_poll, () => _news || IsStopping);
         }
 
-        while (_flights.TryDequeue(out Flight? first))
+        while (_inFlightBatches.TryDequeue(out InFlightBatch? first))
         {
-            if (Land(first) is not { } outcome) return null;
-            if (Judge(first, outcome) is { } failure) return failure == s_stopped ? null : failure;
-            _outage.Over(Backlog);
-            LookAfterJournal();
-            TakeOff(after: _flights.LastOrDefault(first).UpTo);
+            if (AwaitOutcome(first) is not { } outcome) return null;
+            if (Complete(first, outcome) is { } failure) return failure == s_stopped ? null : failure;
+            _backoff.Over(Backlog);
+            MaintainJournal();
+            StartBatches(after: _inFlightBatches.LastOrDefault(first).UpTo);
         }
 
         return null;
     }
 
     // Has as many batches in flight as may be; none when the watermark was set back, until it is read again.
-    private void TakeOff(long after)
+    private void StartBatches(long after)
     {
-        while (_flights.Count < InFlightMax && !IsStopping && Reader().ReadWatermark() == _watermark)
+        while (_inFlightBatches.Count < InFlightMax && !IsStopping && Reader().ReadWatermark() == _watermark)
         {
             IReadOnlyList<JournalEntry> page = Reader().ReadAfter(after);
             if (page.Count == 0) break;
-            Flight flight = Start(page);
-            _flights.Enqueue(flight);
-            after = flight.UpTo;
+            InFlightBatch batch = Start(page);
+            _inFlightBatches.Enqueue(batch);
+            after = batch.UpTo;
         }
     }
 
-    private Flight Start(IReadOnlyList<JournalEntry> batch)
+    private InFlightBatch Start(IReadOnlyList<JournalEntry> entries)
     {
-        var flight = new Flight(batch);
-        _ = Task.Run(() => FlyAsync(flight));
-        return flight;
+        var batch = new InFlightBatch(entries);
+        _ = Task.Run(() => SendAsync(batch));
+        return batch;
     }
 
     private JournalReader Reader() => _reader ??= JournalReader.Open(_journal.Path);
 
-    private async Task FlyAsync(Flight flight)
+    private async Task SendAsync(InFlightBatch batch)
     {
         BatchOutcome outcome;
         try
         {
-            outcome = await _deliver(flight.Batch, _abandoned.Token);
+            outcome = await _deliver(batch.Entries, _abandoned.Token);
         }
         catch (Exception e)
         {
@@ -235,57 +235,57 @@ public sealed class Relay : IAsyncDisposable
 
         lock (_gate)
         {
-            flight.Outcome = outcome;
+            batch.Outcome = outcome;
             Monitor.PulseAll(_gate);
         }
     }
 
     // Waits for the outcome; null: the relay is to stop, and it does not come.
-    private BatchOutcome? Land(Flight flight)
+    private BatchOutcome? AwaitOutcome(InFlightBatch batch)
     {
-        Wait(Timeout.InfiniteTimeSpan, () => flight.Outcome is not null || IsStopping);
-        TimeSpan left = s_landing - _time.GetElapsedTime(Volatile.Read(ref _stopped));
-        if (flight.Outcome is null && left > TimeSpan.Zero) Wait(left, () => flight.Outcome is not null);
-        return flight.Outcome;
+        Wait(Timeout.InfiniteTimeSpan, () => batch.Outcome is not null || IsStopping);
+        TimeSpan left = s_stopTimeout - _time.GetElapsedTime(Volatile.Read(ref _stopped));
+        if (batch.Outcome is null && left > TimeSpan.Zero) Wait(left, () => batch.Outcome is not null);
+        return batch.Outcome;
     }
 
     // Marks a batch delivered, or returns why it has to go again. When the mark fails it goes again too: that
     // is rare, and costs less than to remember.
-    private MongoFailure? Judge(Flight flight, BatchOutcome outcome)
+    private MongoFailure? Complete(InFlightBatch batch, BatchOutcome outcome)
     {
-        var refused = new List<(JournalEntry Entry, string Reason)>();
-        if (Sort(flight.Batch, outcome, refused) is { } failure) return failure;
-        (long, string)[] told = [.. refused.Select(static held => (held.Entry.Sequence, held.Reason))];
-        if (_journal.MarkDelivered(_watermark, flight.UpTo, told) is { } fault) return new(fault);
+        var rejected = new List<(JournalEntry Entry, string Reason)>();
+        if (Sort(batch.Entries, outcome, rejected) is { } failure) return failure;
+        (long, string)[] reported = [.. rejected.Select(static held => (held.Entry.Sequence, held.Reason))];
+        if (_journal.MarkDelivered(_watermark, batch.UpTo, reported) is { } notMarked) return new(notMarked);
 
-        Volatile.Write(ref _watermark, flight.UpTo);
+        Volatile.Write(ref _watermark, batch.UpTo);
         // Nothing was noted when the watermark was set back meanwhile: they are sent and judged again.
-        if (refused.Count > 0 && Reader().ReadWatermark() == flight.UpTo) TellQuarantined(refused);
+        if (rejected.Count > 0 && Reader().ReadWatermark() == batch.UpTo) LogQuarantined(rejected);
         return null;
     }
 
     // Gathers what is refused for good; what only its key stands in the way of is sent under other ones.
     private MongoFailure? Sort(
-        IReadOnlyList<JournalEntry> batch, BatchOutcome outcome, List<(JournalEntry, string)> refused)
+        IReadOnlyList<JournalEntry> batch, BatchOutcome outcome, List<(JournalEntry, string)> rejected)
     {
         for (int rekeys = 0; ; rekeys++)
         {
-            if (!outcome.Stored) return new(outcome.Fault ?? "no reason was given", outcome.OfThePlace);
-            if (_doubt.Of(outcome.Refused, batch.Count) is { } doubt) return new(doubt);
+            if (!outcome.Stored) return new(outcome.Failure ?? "no reason was given", outcome.NeedsOperator);
+            if (_unknownErrors.Of(outcome.Rejected, batch.Count) is { } reason) return new(reason);
             var taken = new List<JournalEntry>();
-            foreach (RefusedEntry entry in outcome.Refused)
+            foreach (RejectedEntry entry in outcome.Rejected)
             {
-                bool rekey = entry.Reason == RefusedEntry.Conflict && rekeys < RekeysMax;
+                bool rekey = entry.Reason == RejectedEntry.Conflict && rekeys < RekeysMax;
                 if (rekey) taken.Add(batch[entry.Index]);
-                else refused.Add((batch[entry.Index], entry.Reason));
+                else rejected.Add((batch[entry.Index], entry.Reason));
             }
 
             if (taken.Count == 0) return null;
             bool last = rekeys == RekeysMax - 1;
-            if (_journal.Rekey(taken, fresh: last, out batch) is { } fault) return new(fault);
+            if (_journal.Rekey(taken, fresh: last, out batch) is { } failure) return new(failure);
             if (batch.Count == 0) return null;
             TellRekeyed(taken);
-            if (Land(Start(batch)) is not { } next) return s_stopped;
+            if (AwaitOutcome(Start(batch)) is not { } next) return s_stopped;
             outcome = next;
         }
     }
@@ -293,7 +293,7 @@ public sealed class Relay : IAsyncDisposable
     private void TellRekeyed(List<JournalEntry> taken)
     {
         int count = taken.Count;
-        ObjectId id = taken[0].Message.Id;
+        MessageKey id = taken[0].Message.Id;
         if (count == 1)
         {
             _log.LogWarning(
@@ -308,12 +308,12 @@ public sealed class Relay : IAsyncDisposable
         }
     }
 
-    private void TellQuarantined(List<(JournalEntry Entry, string Reason)> refused)
+    private void LogQuarantined(List<(JournalEntry Entry, string Reason)> rejected)
     {
-        _looked = null;
-        int count = refused.Count;
-        (JournalEntry entry, string reason) = refused[0];
-        ObjectId id = entry.Message.Id;
+        _lastCheck = null;
+        int count = rejected.Count;
+        (JournalEntry entry, string reason) = rejected[0];
+        MessageKey id = entry.Message.Id;
         if (count == 1)
         {
             _log.LogError(
@@ -328,33 +328,33 @@ public sealed class Relay : IAsyncDisposable
         }
     }
 
-    private void LookAfterJournal()
+    private void MaintainJournal()
     {
         PurgeIfDue();
-        if (_looked is { } last && _time.GetElapsedTime(last) < s_poll) return;
-        _looked = _time.GetTimestamp();
-        if (Reader().IsReleaseAskedFor() && _journal.ReleaseFromQuarantine() is { } fault)
-            throw new StoreException(fault);
+        if (_lastCheck is { } last && _time.GetElapsedTime(last) < s_poll) return;
+        _lastCheck = _time.GetTimestamp();
+        if (Reader().IsReleaseAskedFor() && _journal.ReleaseFromQuarantine() is { } failure)
+            throw new StoreException(failure);
         Volatile.Write(ref _quarantined, Reader().CountQuarantine());
     }
 
     private void PurgeIfDue()
     {
         bool recently = _purged is { } last && _time.GetElapsedTime(last) < s_purgeEvery;
-        if (recently && !_journal.IsShortOfRoom) return;
+        if (recently && !_journal.IsShortOfSpace) return;
         _purged = _time.GetTimestamp();
-        string? fault = _journal.Purge(_keep, _stopping.Token);
-        if (fault is not null && !_purgeFails)
-            _log.LogWarning("delivered messages cannot be purged: {Fault}; trying on", fault);
-        if (fault is null && _purgeFails) _log.LogInformation("delivered messages are purged again");
-        _purgeFails = fault is not null;
+        string? failure = _journal.Purge(_keep, _stopping.Token);
+        if (failure is not null && !_purgeFails)
+            _log.LogWarning("delivered messages cannot be purged: {Fault}; trying on", failure);
+        if (failure is null && _purgeFails) _log.LogInformation("delivered messages are purged again");
+        _purgeFails = failure is not null;
     }
 
     // Waits for a time, or until that is so, which is looked at under the lock.
-    private void Wait(TimeSpan patience, Func<bool> until)
+    private void Wait(TimeSpan timeout, Func<bool> until)
     {
         bool due = false;
-        using ITimer timer = _time.CreateTimer(_ => Due(), null, patience, Timeout.InfiniteTimeSpan);
+        using ITimer timer = _time.CreateTimer(_ => Due(), null, timeout, Timeout.InfiniteTimeSpan);
         lock (_gate)
         {
             while (!due && !until()) Monitor.Wait(_gate);
@@ -371,11 +371,11 @@ public sealed class Relay : IAsyncDisposable
     }
 
     /// <summary>A batch on its way. The outcome is guarded by the lock.</summary>
-    private sealed class Flight(IReadOnlyList<JournalEntry> batch)
+    private sealed class InFlightBatch(IReadOnlyList<JournalEntry> entries)
     {
-        public IReadOnlyList<JournalEntry> Batch => batch;
+        public IReadOnlyList<JournalEntry> Entries => entries;
 
-        public long UpTo => batch[^1].Sequence;
+        public long UpTo => entries[^1].Sequence;
 
         public BatchOutcome? Outcome { get; set; }
     }

@@ -6,7 +6,7 @@
 //
 // The thread is the only one that touches the database for writing. Other work on the journal (marks, purges)
 // is done by it too, one piece between two batches, so that no lock is needed and none of it holds up
-// messages for long. It sees nobody who waits for an answer: both ways are by a bell (Bell.cs), so that all
+// messages for long. It sees nobody who waits for an answer: both ways are by a bell (LoopSignal.cs), so that all
 // messages that came in together are found together, and are answered together.
 
 using System.Collections.Concurrent;
@@ -66,8 +66,8 @@ internal sealed class GroupCommit : IAsyncDisposable
     private int _bytes; // of the texts of the messages
     private readonly Queue<Action> _work = new();
     private readonly ConcurrentQueue<Pending[]> _committed = new();
-    private readonly Bell _brought = new();
-    private readonly Bell _answers = new();
+    private readonly LoopSignal _brought = new();
+    private readonly LoopSignal _answers = new();
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Task _waking;
     private readonly Task _answering;
@@ -78,7 +78,7 @@ internal sealed class GroupCommit : IAsyncDisposable
     private bool _sleeps;
     private bool _closing;
     private int _failedBatches;
-    private volatile string? _fault;
+    private volatile string? _failure;
 
     /// <summary>Starts the thread.</summary>
     /// <param name="commit">Writes a batch; called on the writer's thread.</param>
@@ -97,7 +97,7 @@ internal sealed class GroupCommit : IAsyncDisposable
     }
 
     /// <summary>Why the last batch could not be stored; null when it was. Readable on any thread.</summary>
-    public string? Fault => _fault;
+    public string? Failure => _failure;
 
     /// <summary>
     /// Queues a message; ends when its batch is committed, or has failed. At once when the queue is full.
@@ -116,7 +116,7 @@ internal sealed class GroupCommit : IAsyncDisposable
             sleeps = _sleeps;
         }
 
-        if (sleeps) _brought.Ring();
+        if (sleeps) _brought.Signal();
         return new ValueTask<Receipt>(pending.Task);
     }
 
@@ -129,7 +129,7 @@ internal sealed class GroupCommit : IAsyncDisposable
     {
         var done = new ManualResetEventSlim();
         T? result = default;
-        Exception? fault = null;
+        Exception? failure = null;
         lock (_gate)
         {
             ObjectDisposedException.ThrowIf(_closing, this);
@@ -141,7 +141,7 @@ internal sealed class GroupCommit : IAsyncDisposable
                 }
                 catch (Exception e)
                 {
-                    fault = e;
+                    failure = e;
                 }
 
                 done.Set();
@@ -150,7 +150,7 @@ internal sealed class GroupCommit : IAsyncDisposable
         }
 
         done.Wait();
-        if (fault is not null) throw new InvalidOperationException("work on the journal failed", fault);
+        if (failure is not null) throw new InvalidOperationException("work on the journal failed", failure);
         return result!;
     }
 
@@ -176,7 +176,7 @@ internal sealed class GroupCommit : IAsyncDisposable
 
     private async Task WakeAsync()
     {
-        while (await _brought.HearAsync())
+        while (await _brought.WaitAsync())
         {
             lock (_gate) Wake();
         }
@@ -184,7 +184,7 @@ internal sealed class GroupCommit : IAsyncDisposable
 
     private async Task AnswerAsync()
     {
-        while (await _answers.HearAsync()) AnswerCommitted();
+        while (await _answers.WaitAsync()) AnswerCommitted();
         AnswerCommitted();
     }
 
@@ -239,21 +239,21 @@ internal sealed class GroupCommit : IAsyncDisposable
 
     private void Commit(List<Pending> batch)
     {
-        string? fault = TryCommit(batch);
-        if (fault is null)
+        string? failure = TryCommit(batch);
+        if (failure is null)
         {
             // Said before the answers: whoever has one finds the state that it speaks of.
             if (_failedBatches > 0) Recovered();
         }
         else
         {
-            Failed(fault);
-            foreach (Pending message in batch) message.Receipt = Receipt.Later(fault);
+            Failed(failure);
+            foreach (Pending message in batch) message.Receipt = Receipt.Later(failure);
         }
 
         _committed.Enqueue([.. batch]);
-        _answers.Ring();
-        if (fault is null) Guard(_afterwards);
+        _answers.Signal();
+        if (failure is null) Guard(_afterwards);
     }
 
     private void Guard(Action action)
@@ -283,16 +283,16 @@ internal sealed class GroupCommit : IAsyncDisposable
         }
     }
 
-    private void Failed(string fault)
+    private void Failed(string failure)
     {
-        _fault = fault;
+        _failure = failure;
         if (_failedBatches++ > 0) return;
-        _log.LogError("messages cannot be stored: {Reason}; senders are told to wait", fault);
+        _log.LogError("messages cannot be stored: {Reason}; senders are told to wait", failure);
     }
 
     private void Recovered()
     {
-        _fault = null;
+        _failure = null;
         _log.LogInformation("messages are stored again; {Batches} batches had to wait", _failedBatches);
         _failedBatches = 0;
     }

@@ -87,8 +87,8 @@ internal static class JournalFile
 
     // What another process's lock may cost the writer: another program's, or that of a change from outside,
     // such as `letterbox quarantine`, for as long as its transaction takes.
-    private static readonly TimeSpan s_writerPatience = TimeSpan.FromMilliseconds(250);
-    private static readonly TimeSpan s_guestPatience = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan s_writerTimeout = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan s_readerTimeout = TimeSpan.FromSeconds(5);
 
     /// <summary>
     /// Opens the journal for writing, at the start of the process; makes it when there is none. The folder
@@ -102,7 +102,7 @@ internal static class JournalFile
         LogCheck.BeforeOpening(path, log);
         SyncLog(path);
         MakeFile(path);
-        return Open(path, raw.SQLITE_OPEN_READWRITE | raw.SQLITE_OPEN_CREATE, s_writerPatience, file =>
+        return Open(path, raw.SQLITE_OPEN_READWRITE | raw.SQLITE_OPEN_CREATE, s_writerTimeout, file =>
         {
             if (IsEmpty(file, path)) Create(file, path);
             long version = CheckKind(file, path);
@@ -125,7 +125,7 @@ internal static class JournalFile
     /// Not now: the disk still fails, or a reader is in the way.
     /// </exception>
     public static Sqlite Reopen(string path) =>
-        Open(path, raw.SQLITE_OPEN_READWRITE, s_writerPatience, file =>
+        Open(path, raw.SQLITE_OPEN_READWRITE, s_writerTimeout, file =>
         {
             CheckKind(file, path);
             Configure(file, path);
@@ -140,7 +140,7 @@ internal static class JournalFile
     {
         CheckThere(path);
         CheckLog(path);
-        return Open(path, raw.SQLITE_OPEN_READWRITE, s_guestPatience, file =>
+        return Open(path, raw.SQLITE_OPEN_READWRITE, s_readerTimeout, file =>
         {
             CheckKind(file, path);
             Configure(file, path);
@@ -154,7 +154,7 @@ internal static class JournalFile
     public static Sqlite OpenToRead(string path)
     {
         CheckThere(path);
-        return Open(path, raw.SQLITE_OPEN_READONLY, s_guestPatience, file => CheckKind(file, path));
+        return Open(path, raw.SQLITE_OPEN_READONLY, s_readerTimeout, file => CheckKind(file, path));
     }
 
     /// <summary>Throws with advice unless <paramref name="code"/> is OK.</summary>
@@ -184,10 +184,10 @@ internal static class JournalFile
         };
     }
 
-    private static Sqlite Open(string path, int flags, TimeSpan patience, Action<Sqlite> prepare)
+    private static Sqlite Open(string path, int flags, TimeSpan timeout, Action<Sqlite> prepare)
     {
         LogCheck.CheckDatabaseIsThere(path);
-        Check(Sqlite.Open(path, flags, patience, out Sqlite? file), path);
+        Check(Sqlite.Open(path, flags, timeout, out Sqlite? file), path);
         try
         {
             prepare(file!);

@@ -52,7 +52,7 @@ internal sealed class JournalFiles(string path)
     /// <summary>
     /// Why nothing that is written now will be found again, fit for anyone to read; null: it will.
     /// </summary>
-    public string? Fault()
+    public string? Failure()
     {
         foreach ((string file, FileIdentity? opened) in _files)
             if (opened is not null && FileIdentity.Of(file) != opened) return Gone(file);

@@ -19,32 +19,32 @@ namespace Letterbox.Store.Journal;
 /// <param name="isRestart">An earlier process had it open.</param>
 /// <param name="time">The clock of the retries.</param>
 /// <param name="log">Told when it cannot be opened, and when it is.</param>
-internal sealed class JournalOpener(Func<Journal> open, bool isRestart, TimeProvider time, ILogger log)
+internal sealed class JournalOpener(Func<MessageJournal> open, bool isRestart, TimeProvider time, ILogger log)
     : IAsyncDisposable
 {
     /// <summary>How often the opening is tried.</summary>
     public static readonly TimeSpan RetryEvery = TimeSpan.FromSeconds(1);
 
-    private volatile Journal? _journal;
+    private volatile MessageJournal? _journal;
     private volatile StoreException? _failure;
 
     /// <summary>Why no message can be stored, fit for anyone to read; null: nothing is known.</summary>
-    public string? Fault =>
+    public string? Failure =>
         _journal is { } journal ? journal.Gone : _failure?.Reason ?? "the store is starting";
 
     /// <summary>What a person should see to, a line each.</summary>
     public IReadOnlyList<string> Notes => _journal?.Notes ?? [];
 
     /// <summary>Why the open journal cannot store messages now.</summary>
-    public string? CommitFault => _journal?.Fault;
+    public string? CommitFailure => _journal?.Failure;
 
     /// <summary>Stores a message, or has it wait.</summary>
     public ValueTask<Receipt> AppendAsync(Message message) =>
-        _journal?.AppendAsync(message) ?? ValueTask.FromResult(Receipt.Later(Fault ?? "again"));
+        _journal?.AppendAsync(message) ?? ValueTask.FromResult(Receipt.Later(Failure ?? "again"));
 
     /// <summary>One attempt; null: not now.</summary>
     /// <exception cref="StoreException">It cannot be used, and that will not pass by itself.</exception>
-    public Journal? TryOpen()
+    public MessageJournal? TryOpen()
     {
         try
         {
@@ -66,7 +66,7 @@ internal sealed class JournalOpener(Func<Journal> open, bool isRestart, TimeProv
 
     /// <summary>Tries until it is open; null: it was not at <paramref name="stop"/>.</summary>
     /// <exception cref="StoreException">As for <see cref="TryOpen"/>.</exception>
-    public async Task<Journal?> OpenAsync(CancellationToken stop)
+    public async Task<MessageJournal?> OpenAsync(CancellationToken stop)
     {
         while (_journal is null && !stop.IsCancellationRequested)
         {

@@ -165,7 +165,7 @@ public sealed class JournalReader : IStoredMessages
 
     /// <summary>Whether a message with this key is in the journal.</summary>
     /// <exception cref="StoreException">The file cannot be read.</exception>
-    public bool Holds(ObjectId id)
+    public bool Holds(MessageKey id)
     {
         _holds.Bind(1, id.ToString());
         return One(_holds, static row => row) is not null;
@@ -291,7 +291,7 @@ public sealed class JournalReader : IStoredMessages
     private static bool TryReadEntry(Statement row, [NotNullWhen(true)] out JournalEntry? entry)
     {
         entry = null;
-        if (!ObjectId.TryParse(row.Text(1), out ObjectId id)) return false;
+        if (!MessageKey.TryParse(row.Text(1), out MessageKey id)) return false;
         for (int column = 2; column <= 4; column++)
         {
             if (!Utf8.IsValid(row.Utf8(column))) return false;

@@ -41,7 +41,7 @@ internal sealed class JournalStatements : IDisposable
             UPDATE messages SET seq = ?1 + place FROM (
               SELECT seq AS old, row_number() OVER (ORDER BY seq) AS place
               FROM quarantine JOIN messages USING (seq)
-              WHERE at = 0 AND {Letterbox.Store.Quarantine.IsHeld} ORDER BY seq LIMIT {Step})
+              WHERE at = 0 AND {Letterbox.Store.Journal.Quarantine.IsHeld} ORDER BY seq LIMIT {Step})
             WHERE seq = old
             """);
         ForgetMoved = Prepare(

@@ -13,7 +13,7 @@ namespace Letterbox.Store.Journal;
 /// </summary>
 internal sealed class JournalWriter : IDisposable
 {
-    // The log is copied into the database every 4 MB (less on a small disk, see JournalRoom.cs), as far as
+    // The log is copied into the database every 4 MB (less on a small disk, see JournalCapacity.cs), as far as
     // readers let it, and starts over when none is in it. When readers have kept it from that for 64 MB, the
     // writer waits for them, at most as long as its connection has patience; after that it lets them be for
     // another 64 MB.
@@ -35,7 +35,7 @@ internal sealed class JournalWriter : IDisposable
     public JournalWriter(string path, TimeProvider time, ILogger log)
     {
         (_path, _time, _files) = (path, time, new JournalFiles(path));
-        _logMax = JournalRoom.LogMax(path);
+        _logMax = JournalCapacity.LogMax(path);
         Use(JournalFile.OpenToWrite(path, log));
     }
 
@@ -54,7 +54,7 @@ internal sealed class JournalWriter : IDisposable
     /// </summary>
     public string? Append(IReadOnlyList<Pending> batch)
     {
-        if (Begin() is { } fault) return fault;
+        if (Begin() is { } failure) return failure;
         int code = raw.SQLITE_OK;
         for (int i = 0; i < batch.Count && code == raw.SQLITE_OK; i++) code = Insert(batch[i]);
         return End(code);
@@ -85,14 +85,14 @@ internal sealed class JournalWriter : IDisposable
 
     /// <summary>
     /// Notes that every message after <paramref name="after"/> up to <paramref name="upTo"/> is in MongoDB,
-    /// except <paramref name="refused"/>, which it does not take. When the watermark is not at <paramref
+    /// except <paramref name="rejected"/>, which it does not take. When the watermark is not at <paramref
     /// name="after"/> any more, nothing is noted: it was set back while these were on their way, and to move
     /// it on would leave out what it was set back for.
     /// </summary>
     public string? MarkDelivered(
-        long after, long upTo, IReadOnlyList<(long Sequence, string Reason)> refused)
+        long after, long upTo, IReadOnlyList<(long Sequence, string Reason)> rejected)
     {
-        if (Begin() is { } fault) return fault;
+        if (Begin() is { } failure) return failure;
         JournalStatements open = _open!;
         long now = _time.GetUtcNow().ToUnixTimeMilliseconds();
         open.Deliver.Bind(1, upTo);
@@ -105,11 +105,11 @@ internal sealed class JournalWriter : IDisposable
         open.Forget.Bind(1, after);
         open.Forget.Bind(2, upTo);
         code = open.Forget.Run();
-        for (int i = 0; i < refused.Count && code == raw.SQLITE_OK; i++)
+        for (int i = 0; i < rejected.Count && code == raw.SQLITE_OK; i++)
         {
-            open.Quarantine.Bind(1, refused[i].Sequence);
+            open.Quarantine.Bind(1, rejected[i].Sequence);
             open.Quarantine.Bind(2, now);
-            open.Quarantine.Bind(3, refused[i].Reason);
+            open.Quarantine.Bind(3, rejected[i].Reason);
             code = open.Quarantine.Run();
         }
 
@@ -129,7 +129,7 @@ internal sealed class JournalWriter : IDisposable
     {
         var found = new List<JournalEntry>(entries.Count);
         rekeyed = found;
-        if (Begin() is { } fault) return fault;
+        if (Begin() is { } failure) return failure;
         int code = raw.SQLITE_OK;
         for (int i = 0; i < entries.Count && code == raw.SQLITE_OK; i++)
             code = Rekey(entries[i], fresh, found);
@@ -143,13 +143,13 @@ internal sealed class JournalWriter : IDisposable
     public string? Purge(DateTimeOffset before, out bool done)
     {
         done = true;
-        if (Begin() is { } fault) return fault;
+        if (Begin() is { } failure) return failure;
         JournalStatements open = _open!;
         int code = ExpiredUpTo(before, out long expired);
         if (code == raw.SQLITE_OK && expired > 0)
         {
             // Each message may be on pages of its own, and all of them go to the log.
-            int step = _logMax < JournalRoom.LogMaxAnywhere ? SmallStep : JournalStatements.Step;
+            int step = _logMax < JournalCapacity.LogMaxAnywhere ? SmallStep : JournalStatements.Step;
             open.PurgeMessages.Bind(1, expired);
             open.PurgeMessages.Bind(2, step);
             code = open.PurgeMessages.Run();
@@ -170,7 +170,7 @@ internal sealed class JournalWriter : IDisposable
     public string? Release(out bool done)
     {
         done = true;
-        if (Begin() is { } fault) return fault;
+        if (Begin() is { } failure) return failure;
         JournalStatements open = _open!;
         open.Move.Bind(1, _last);
         int code = open.Move.Run();
@@ -213,7 +213,7 @@ internal sealed class JournalWriter : IDisposable
 
         _next = _last + 1;
         int code = _open!.Begin.Run();
-        return code == raw.SQLITE_OK ? null : GiveUp(code);
+        return code == raw.SQLITE_OK ? null : Fail(code);
     }
 
     // Commits when all went well. The commit is where the disk may fail: then nothing of the transaction is
@@ -221,19 +221,19 @@ internal sealed class JournalWriter : IDisposable
     private string? End(int code)
     {
         if (code == raw.SQLITE_OK) code = _open!.Commit.Run();
-        if (code != raw.SQLITE_OK) return GiveUp(code);
+        if (code != raw.SQLITE_OK) return Fail(code);
         Volatile.Write(ref _last, _next - 1);
         return null;
     }
 
-    private string GiveUp(int code)
+    private string Fail(int code)
     {
         if (_open!.Connection.InTransaction) _open.Rollback.Run();
         // A full disk or a lock leaves the connection as it was before. After anything else it is not known
         // what the log holds: what is true is in the file, to be read again.
         bool harmless = (code & 0xFF) is raw.SQLITE_FULL or raw.SQLITE_BUSY or raw.SQLITE_LOCKED;
         // But not while the files are gone: what is open may be all that is left of them.
-        if ((!harmless && _files.Fault() is null) || _open.Connection.InTransaction)
+        if ((!harmless && _files.Failure() is null) || _open.Connection.InTransaction)
         {
             _open.Dispose();
             _open = null;
@@ -246,8 +246,8 @@ internal sealed class JournalWriter : IDisposable
     private int Insert(Pending pending)
     {
         Message message = pending.Message;
-        ObjectId id = message.Id;
-        Span<byte> hex = stackalloc byte[ObjectId.HexLength];
+        MessageKey id = message.Id;
+        Span<byte> hex = stackalloc byte[MessageKey.HexLength];
         Span<byte> date = stackalloc byte[StoredMessage.DateFormat.Length];
         StoredMessage.WriteDate(pending.Received.DateTime, date);
 
@@ -256,14 +256,14 @@ internal sealed class JournalWriter : IDisposable
         insert.Bind(3, date);
         insert.Bind(4, message.UsernameUtf8);
         insert.Bind(5, message.TextUtf8);
-        for (; ; id = ObjectId.New(_time))
+        for (; ; id = MessageKey.New(_time))
         {
             id.WriteHex(hex);
             insert.Bind(2, hex);
             int code = insert.Run();
-            if (code != raw.SQLITE_OK) return Refuse(pending, code);
+            if (code != raw.SQLITE_OK) return Reject(pending, code);
             if (_open.Connection.Changes > 0) break;
-            if (!message.HasServerKey) return Recognise(pending, hex);
+            if (!message.HasServerKey) return ResolveDuplicateKey(pending, hex);
         }
 
         _next++;
@@ -272,7 +272,7 @@ internal sealed class JournalWriter : IDisposable
     }
 
     // The key is taken: by this very message, sent again, or by another one.
-    private int Recognise(Pending pending, ReadOnlySpan<byte> id)
+    private int ResolveDuplicateKey(Pending pending, ReadOnlySpan<byte> id)
     {
         Message message = pending.Message;
         int code = Find(id, message.UsernameUtf8, message.TextUtf8, out bool? same);
@@ -299,14 +299,14 @@ internal sealed class JournalWriter : IDisposable
         StoredMessage message = entry.Message;
         byte[] username = Encoding.UTF8.GetBytes(message.Username);
         byte[] text = Encoding.UTF8.GetBytes(message.Text);
-        Span<byte> old = stackalloc byte[ObjectId.HexLength], hex = stackalloc byte[ObjectId.HexLength];
+        Span<byte> old = stackalloc byte[MessageKey.HexLength], hex = stackalloc byte[MessageKey.HexLength];
         message.Id.WriteHex(old);
-        ObjectId next = message.Id;
+        MessageKey next = message.Id;
         bool? same;
         int code;
         do
         {
-            next = fresh ? ObjectId.New(_time) : TextKey.Of(next, username, text).Next;
+            next = fresh ? MessageKey.New(_time) : TextKey.Of(next, username, text).Next;
             next.WriteHex(hex);
             code = Find(hex, username, text, out same);
         }
@@ -331,7 +331,7 @@ internal sealed class JournalWriter : IDisposable
     // What SQLite has against one message alone costs that one its place: its statement was undone, the
     // transaction goes on. Only its size is its own fault. A number that is taken was given by another
     // writer, and is about the batch: the file is opened again, and says what the next number is.
-    private int Refuse(Pending pending, int code)
+    private int Reject(Pending pending, int code)
     {
         bool tooBig = (code & 0xFF) == raw.SQLITE_TOOBIG;
         bool alone = tooBig || ((code & 0xFF) == raw.SQLITE_CONSTRAINT
@@ -339,7 +339,7 @@ internal sealed class JournalWriter : IDisposable
         if (!alone || !_open!.Connection.InTransaction) return code;
         string reason = Sqlite.Explain(code);
         pending.Receipt = tooBig
-            ? Receipt.Refused($"the message cannot be stored: {reason}")
+            ? Receipt.Rejected($"the message cannot be stored: {reason}")
             : Receipt.Later(reason);
         return raw.SQLITE_OK;
     }

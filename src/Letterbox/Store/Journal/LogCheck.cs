@@ -156,11 +156,11 @@ internal static class LogCheck
         if (WalFile.Read(path + "-wal", pageSize) is not { } wal) return null;
         if (wal.PageSize != pageSize) throw Foreign(path, "their page sizes are different");
         // Where the log is damaged the database may be ahead of what is readable of it.
-        return !wal.IsDamaged && wal.Mismatch(Length(path)) is { } fault ? throw Foreign(path, fault) : wal;
+        return !wal.IsDamaged && wal.Mismatch(Length(path)) is { } failure ? throw Foreign(path, failure) : wal;
     }
 
-    private static StoreException Foreign(string path, string fault) => new(
-        $"the journal {path} and its log {path}-wal do not belong together: {fault}. Nothing was changed. "
+    private static StoreException Foreign(string path, string failure) => new(
+        $"the journal {path} and its log {path}-wal do not belong together: {failure}. Nothing was changed. "
         + "Is the database an older copy, or another one? Put back the one that the log was written for, or "
         + "move the log away (docs/OPERATIONS.md, \"The database is gone\")",
         "the journal and its log do not match");

@@ -37,7 +37,7 @@ internal static class Quarantine
     /// Has messages sent to MongoDB again. Returns those that are not in quarantine: then nothing was done.
     /// </summary>
     /// <exception cref="StoreException">There is no journal, or it cannot be changed.</exception>
-    public static IReadOnlyList<ObjectId> Retry(string path, IReadOnlyCollection<ObjectId> ids) =>
+    public static IReadOnlyList<MessageKey> Retry(string path, IReadOnlyCollection<MessageKey> ids) =>
         Change(path, ids, "UPDATE quarantine SET at = 0 WHERE seq = ?1");
 
     /// <summary>Has all of them sent to MongoDB again. Returns how many.</summary>
@@ -53,19 +53,19 @@ internal static class Quarantine
     /// Removes messages for good. Returns those that are not in quarantine: then nothing was done.
     /// </summary>
     /// <exception cref="StoreException">There is no journal, or it cannot be changed.</exception>
-    public static IReadOnlyList<ObjectId> Drop(string path, IReadOnlyCollection<ObjectId> ids) =>
+    public static IReadOnlyList<MessageKey> Drop(string path, IReadOnlyCollection<MessageKey> ids) =>
         Change(
             path, ids, "DELETE FROM messages WHERE seq = ?1", "DELETE FROM quarantine WHERE seq = ?1");
 
-    private static List<ObjectId> Change(
-        string path, IReadOnlyCollection<ObjectId> ids, params string[] changes)
+    private static List<MessageKey> Change(
+        string path, IReadOnlyCollection<MessageKey> ids, params string[] changes)
     {
         using Sqlite journal = JournalFile.OpenToChange(path);
         Check(journal.Execute("BEGIN IMMEDIATE"));
         using Statement find = Prepare(
             $"SELECT seq FROM messages JOIN quarantine USING (seq) WHERE id = ?1 AND {IsHeld}");
-        var strange = new List<ObjectId>();
-        foreach (ObjectId id in ids)
+        var strange = new List<MessageKey>();
+        foreach (MessageKey id in ids)
         {
             find.Bind(1, id.ToString());
             int code = find.Step();

@@ -37,7 +37,7 @@ internal sealed class Sqlite : IDisposable
     /// <summary>
     /// Opens a file; <paramref name="flags"/> are SQLite's. <paramref name="connection"/> is null on failure.
     /// </summary>
-    public static int Open(string path, int flags, TimeSpan patience, out Sqlite? connection)
+    public static int Open(string path, int flags, TimeSpan timeout, out Sqlite? connection)
     {
         int code = raw.sqlite3_open_v2(path, out sqlite3 handle, flags | raw.SQLITE_OPEN_NOMUTEX, null);
         connection = null;
@@ -48,7 +48,7 @@ internal sealed class Sqlite : IDisposable
         }
 
         raw.sqlite3_extended_result_codes(handle, 1);
-        raw.sqlite3_busy_timeout(handle, (int)patience.TotalMilliseconds);
+        raw.sqlite3_busy_timeout(handle, (int)timeout.TotalMilliseconds);
         connection = new Sqlite(handle);
         return code;
     }

@@ -99,7 +99,7 @@ internal sealed class WalFile
         using SafeFileHandle handle = Open(log);
         byte[] page = new byte[PageSize];
         uint pages = _frames[Committed - 1].PagesAfter;
-        HashSet<uint> missing = [], doubtful = [];
+        HashSet<uint> missing = [], unknown = [];
         uint there = (uint)(RandomAccess.GetLength(database) / PageSize);
         for (uint n = there + 1; n <= pages; n++) missing.Add(n);
         for (int i = 0; i < Committed; i++)
@@ -115,21 +115,21 @@ internal sealed class WalFile
             }
 
             missing.Remove(frame.Page);
-            doubtful.Remove(frame.Page);
-            if (!frame.Intact) doubtful.Add(frame.Page);
+            unknown.Remove(frame.Page);
+            if (!frame.Intact) unknown.Add(frame.Page);
             RandomAccess.Write(database, page, (frame.Page - 1L) * PageSize);
         }
 
         // Of page 1 any version will do: it holds the schema. But the size must be right, and that no log is
         // beside it (https://sqlite.org/fileformat2.html, section 1.3).
-        if (missing.Remove(1)) doubtful.Add(1);
+        if (missing.Remove(1)) unknown.Add(1);
         page.AsSpan().Fill(0xFF);
         foreach (uint n in missing) RandomAccess.Write(database, page, (n - 1L) * PageSize);
         RandomAccess.SetLength(database, (long)pages * PageSize);
         BinaryPrimitives.WriteUInt32BigEndian(page, pages);
         RandomAccess.Write(database, page.AsSpan(0, 4), 28);
         RandomAccess.Write(database, [1, 1], 18);
-        return missing.Count == 0 && doubtful.Count == 0
+        return missing.Count == 0 && unknown.Count == 0
             && _frames.Take(Committed).All(static frame => frame.Written);
     }
 

@@ -23,9 +23,9 @@ internal sealed class MessageDocument : SerializerBase<StoredMessage>
     public static int SizeOf(StoredMessage message) =>
         Encoding.UTF8.GetByteCount(message.Username) + Encoding.UTF8.GetByteCount(message.Text) + 100;
 
-    public static BsonObjectId ToBson(ObjectId id)
+    public static BsonObjectId ToBson(MessageKey id)
     {
-        byte[] bytes = new byte[ObjectId.Size];
+        byte[] bytes = new byte[MessageKey.Size];
         id.Write(bytes);
         return new BsonObjectId(bytes);
     }
@@ -51,7 +51,7 @@ internal sealed class MessageDocument : SerializerBase<StoredMessage>
         BsonDeserializationContext context, BsonDeserializationArgs args)
     {
         IBsonReader bson = context.Reader;
-        ObjectId id = default;
+        MessageKey id = default;
         string date = "", username = "", text = "";
         bson.ReadStartDocument();
         while (bson.ReadBsonType() != BsonType.EndOfDocument)
@@ -72,10 +72,10 @@ internal sealed class MessageDocument : SerializerBase<StoredMessage>
         return new StoredMessage(id, date, username, text);
     }
 
-    private static ObjectId ReadId(IBsonReader bson)
+    private static MessageKey ReadId(IBsonReader bson)
     {
-        Span<byte> id = stackalloc byte[ObjectId.Size];
+        Span<byte> id = stackalloc byte[MessageKey.Size];
         bson.ReadObjectId().ToByteSpan(id);
-        return ObjectId.Read(id);
+        return MessageKey.Read(id);
     }
 }

@@ -23,7 +23,7 @@ using MongoDB.Driver.Core.Servers;
 namespace Letterbox.Store.Mongo;
 
 /// <summary>What the refusal of one document means.</summary>
-internal enum Refusal
+internal enum WriteErrorKind
 {
     /// <summary>Something has this key, or another key that must be unique.</summary>
     Duplicate,
@@ -32,19 +32,19 @@ internal enum Refusal
     Poison,
 
     /// <summary>The place is at fault, until a person fixes it.</summary>
-    Place,
+    NeedsOperator,
 
     /// <summary>It may work in a moment.</summary>
     Transient,
 
     /// <summary>Not known here.</summary>
-    Doubtful,
+    Unknown,
 }
 
 /// <summary>Why nothing is certain of what was asked of MongoDB.</summary>
 /// <param name="Reason">Fit for a log: one line, never with a password.</param>
-/// <param name="OfThePlace">Whether a person has to fix something before it can work.</param>
-internal sealed record MongoFailure(string Reason, bool OfThePlace = false)
+/// <param name="NeedsOperator">Whether a person has to fix something before it can work.</param>
+internal sealed record MongoFailure(string Reason, bool NeedsOperator = false)
 {
     private const int ReasonMax = 500;
 
@@ -63,15 +63,15 @@ internal sealed record MongoFailure(string Reason, bool OfThePlace = false)
     }
 
     /// <summary>What a code of the server means for the document that it is about.</summary>
-    public static Refusal Meaning(long code) => code switch
+    public static WriteErrorKind Meaning(long code) => code switch
     {
-        11000 => Refusal.Duplicate,
-        121 or 10334 or 17280 => Refusal.Poison,
-        13 or 18 or 8000 or 14031 => Refusal.Place,
+        11000 => WriteErrorKind.Duplicate,
+        121 or 10334 or 17280 => WriteErrorKind.Poison,
+        13 or 18 or 8000 or 14031 => WriteErrorKind.NeedsOperator,
         6 or 7 or 24 or 46 or 50 or 64 or 82 or 89 or 91 or 112 or 117 or 133 or 134 or 150 or 189 or 202
             or 249 or 262 or 365 or 9001 or 10107 or 11600 or 11601 or 11602 or 13388 or 13435 or 13436
-            => Refusal.Transient,
-        _ => Refusal.Doubtful,
+            => WriteErrorKind.Transient,
+        _ => WriteErrorKind.Unknown,
     };
 
     /// <summary>The text as one line that is not too long for a log.</summary>
@@ -84,7 +84,7 @@ internal sealed record MongoFailure(string Reason, bool OfThePlace = false)
         if (answer.GetValue("writeConcernError", 0) is BsonDocument notDurable)
             return new(ServerError.Read(notDurable).ToString());
         var error = ServerError.Read(answer);
-        return new(error.ToString(), Meaning(error.Code) == Refusal.Place);
+        return new(error.ToString(), Meaning(error.Code) == WriteErrorKind.NeedsOperator);
     }
 
     private static string Describe(ClusterDescription cluster)

@@ -89,7 +89,7 @@ public sealed class MongoStore : IStoredMessages
     /// </summary>
     public async Task<BatchOutcome> InsertAsync(IReadOnlyList<JournalEntry> batch, CancellationToken cancel)
     {
-        var refused = new List<RefusedEntry>();
+        var rejected = new List<RejectedEntry>();
         try
         {
             for (int from = 0; from < batch.Count;)
@@ -97,12 +97,12 @@ public sealed class MongoStore : IStoredMessages
                 BsonArray documents = Documents(batch, from);
                 BsonDocument reply = await Database().RunCommandAsync(Insert(documents), null, cancel);
                 MongoFailure? failure =
-                    await JudgeAsync(InsertReply.Read(reply), batch, from, documents.Count, refused, cancel);
+                    await JudgeAsync(InsertReply.Read(reply), batch, from, documents.Count, rejected, cancel);
                 if (failure is not null) return BatchOutcome.Of(failure);
                 from += documents.Count;
             }
 
-            return new BatchOutcome(Stored: true, Fault: null, refused);
+            return new BatchOutcome(Stored: true, Failure: null, rejected);
         }
         // Of all kinds: a malformed answer throws whatever its bytes happen to break.
         catch (Exception e)
@@ -140,8 +140,8 @@ public sealed class MongoStore : IStoredMessages
     /// What the primary has under these keys: one command, so a thousand or so at a time.
     /// </summary>
     /// <exception cref="StoreException">MongoDB is away.</exception>
-    public async Task<IReadOnlyDictionary<ObjectId, StoredMessage>> FindAsync(
-        IReadOnlyList<ObjectId> keys, CancellationToken cancel = default)
+    public async Task<IReadOnlyDictionary<MessageKey, StoredMessage>> FindAsync(
+        IReadOnlyList<MessageKey> keys, CancellationToken cancel = default)
     {
         try
         {
@@ -212,10 +212,10 @@ public sealed class MongoStore : IStoredMessages
     // Returns why nothing is certain, or null.
     private async Task<MongoFailure?> JudgeAsync(
         InsertReply reply, IReadOnlyList<JournalEntry> batch, int from, int count,
-        List<RefusedEntry> refused, CancellationToken cancel)
+        List<RejectedEntry> rejected, CancellationToken cancel)
     {
-        long told = reply.Inserted + reply.Errors.Count;
-        if (told < count) return new($"MongoDB's answer speaks of {told} of {count} messages");
+        long reported = reply.Inserted + reply.Errors.Count;
+        if (reported < count) return new($"MongoDB's answer speaks of {reported} of {count} messages");
 
         var duplicates = new List<ServerError>();
         foreach (ServerError error in reply.Errors)
@@ -226,39 +226,39 @@ public sealed class MongoStore : IStoredMessages
             string reason = error.ToString();
             switch (MongoFailure.Meaning(error.Code))
             {
-                case Refusal.Duplicate: duplicates.Add(error); break;
-                case Refusal.Poison: refused.Add(new(index, reason)); break;
-                case Refusal.Place: return new(reason, OfThePlace: true);
-                case Refusal.Transient: return new(reason);
-                case Refusal.Doubtful when reply.IsTransient: return new(reason);
-                default: refused.Add(new(index, reason, ForGood: false)); break;
+                case WriteErrorKind.Duplicate: duplicates.Add(error); break;
+                case WriteErrorKind.Poison: rejected.Add(new(index, reason)); break;
+                case WriteErrorKind.NeedsOperator: return new(reason, NeedsOperator: true);
+                case WriteErrorKind.Transient: return new(reason);
+                case WriteErrorKind.Unknown when reply.IsTransient: return new(reason);
+                default: rejected.Add(new(index, reason, ForGood: false)); break;
             }
         }
 
-        if (duplicates.Count > 0) await JudgeDuplicatesAsync(duplicates, batch, from, refused, cancel);
+        if (duplicates.Count > 0) await JudgeDuplicatesAsync(duplicates, batch, from, rejected, cancel);
         return null;
     }
 
     // Reads what stands under the keys that are taken.
     private async Task JudgeDuplicatesAsync(
         List<ServerError> duplicates, IReadOnlyList<JournalEntry> batch, int from,
-        List<RefusedEntry> refused, CancellationToken cancel)
+        List<RejectedEntry> rejected, CancellationToken cancel)
     {
-        ObjectId[] keys = [.. duplicates.Select(error => batch[from + (int)error.Index].Message.Id)];
-        Dictionary<ObjectId, StoredMessage> there = await FindKeysAsync(keys, cancel);
+        MessageKey[] keys = [.. duplicates.Select(error => batch[from + (int)error.Index].Message.Id)];
+        Dictionary<MessageKey, StoredMessage> there = await FindKeysAsync(keys, cancel);
         foreach (ServerError error in duplicates)
         {
             int index = from + (int)error.Index;
             StoredMessage ours = batch[index].Message;
             if (!there.TryGetValue(ours.Id, out StoredMessage? stored))
-                refused.Add(new(index, error.ToString()));
+                rejected.Add(new(index, error.ToString()));
             else if (!ours.IsSameAs(stored))
-                refused.Add(new(index, RefusedEntry.Conflict));
+                rejected.Add(new(index, RejectedEntry.Conflict));
         }
     }
 
-    private async Task<Dictionary<ObjectId, StoredMessage>> FindKeysAsync(
-        IReadOnlyList<ObjectId> keys, CancellationToken cancel)
+    private async Task<Dictionary<MessageKey, StoredMessage>> FindKeysAsync(
+        IReadOnlyList<MessageKey> keys, CancellationToken cancel)
     {
         var filter = new BsonDocument("_id", new BsonDocument("$in", new BsonArray(
             keys.Select(MessageDocument.ToBson))));
@@ -266,7 +266,7 @@ public sealed class MongoStore : IStoredMessages
         IMongoCollection<StoredMessage> primary = Collection().WithReadPreference(ReadPreference.Primary);
         using IAsyncCursor<StoredMessage> cursor = await primary.FindAsync(
             (FilterDefinition<StoredMessage>)filter, cancellationToken: cancel);
-        var there = new Dictionary<ObjectId, StoredMessage>();
+        var there = new Dictionary<MessageKey, StoredMessage>();
         while (await cursor.MoveNextAsync(cancel))
         {
             foreach (StoredMessage message in cursor.Current) there[message.Id] = message;

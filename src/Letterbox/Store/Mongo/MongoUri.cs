@@ -34,7 +34,7 @@ internal sealed partial class MongoUri
         // A password with a slash in it looks like a host and a path: then nothing could be quoted safely.
         int authority = text.IndexOf("://", StringComparison.Ordinal) + 3;
         int end = text.AsSpan(authority).IndexOfAny('/', '?');
-        if (end >= 0 && text.IndexOf('@', authority + end) >= 0) throw Refuse(Escaping);
+        if (end >= 0 && text.IndexOf('@', authority + end) >= 0) throw Reject(Escaping);
         try
         {
             (_url, _options) = (new MongoUrl(text), new ConnectionString(text));
@@ -42,7 +42,7 @@ internal sealed partial class MongoUri
         catch (Exception e) when (e is MongoException or ArgumentException or FormatException)
         {
             string reason = Quoted().Replace(e.Message, "...");
-            throw Refuse(reason.EndsWith("is not valid.", StringComparison.Ordinal)
+            throw Reject(reason.EndsWith("is not valid.", StringComparison.Ordinal)
                 ? $"{reason} {char.ToUpperInvariant(Escaping[0])}{Escaping[1..]}"
                 : reason);
         }
@@ -50,7 +50,7 @@ internal sealed partial class MongoUri
         foreach (string option in _options.AllUnknownOptionNames)
         {
             if (!option.Equals(CaFile, StringComparison.OrdinalIgnoreCase))
-                throw Refuse($"it has the option {option}, which MongoDB's .NET driver does not know");
+                throw Reject($"it has the option {option}, which MongoDB's .NET driver does not know");
         }
 
         Database = DatabaseOf(_url.DatabaseName, database);
@@ -93,14 +93,14 @@ internal sealed partial class MongoUri
         if (inUri is null) return set ?? DatabaseDefault;
         if (set is not null && set != inUri)
         {
-            throw Refuse(
+            throw Reject(
                 "its path names another database than LETTERBOX_MONGODB_DATABASE; the database of the login "
                 + "is ?authSource=");
         }
 
         // The database of the login stands there often, and is no place for messages.
         if (set is null && inUri is "admin" or "config" or "local")
-            throw Refuse($"its path names MongoDB's own database {inUri}; write /?authSource={inUri}");
+            throw Reject($"its path names MongoDB's own database {inUri}; write /?authSource={inUri}");
         return inUri;
     }
 
@@ -110,8 +110,8 @@ internal sealed partial class MongoUri
     private X509Certificate2Collection? ReadRoots()
     {
         if (_options.GetOption(CaFile) is not { } path) return null;
-        if (_options.Tls is false) throw Refuse($"{CaFile} and tls=false contradict each other");
-        if (_url.AllowInsecureTls) throw Refuse($"{CaFile} and tlsInsecure=true contradict each other");
+        if (_options.Tls is false) throw Reject($"{CaFile} and tls=false contradict each other");
+        if (_url.AllowInsecureTls) throw Reject($"{CaFile} and tlsInsecure=true contradict each other");
         var roots = new X509Certificate2Collection();
         try
         {
@@ -119,10 +119,10 @@ internal sealed partial class MongoUri
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException)
         {
-            throw Refuse($"{CaFile} cannot be read: {e.Message}");
+            throw Reject($"{CaFile} cannot be read: {e.Message}");
         }
 
-        return roots.Count > 0 ? roots : throw Refuse($"{CaFile} holds no certificate in PEM form");
+        return roots.Count > 0 ? roots : throw Reject($"{CaFile} holds no certificate in PEM form");
     }
 
     // The platform has compared the name already; its own trusted roots count for nothing here.
@@ -144,7 +144,7 @@ internal sealed partial class MongoUri
         throw new AuthenticationException($"the server's certificate is not valid under {CaFile}: {status}");
     }
 
-    private static StoreException Refuse(string reason) =>
+    private static StoreException Reject(string reason) =>
         new($"LETTERBOX_MONGODB_URI cannot be used: {reason}");
 
     // What the driver quotes: of a malformed connection string any piece may be the password.

@@ -18,7 +18,7 @@ internal sealed class RecentlyListed
     // The hour of autumn, and another for a journal that waited.
     private static readonly TimeSpan s_window = TimeSpan.FromHours(2);
 
-    private readonly SortedSet<(DateTime Date, ObjectId Id)> _shown = [];
+    private readonly SortedSet<(DateTime Date, MessageKey Id)> _shown = [];
 
     /// <summary>
     /// Where the window begins, as a date of a message; <c>null</c> before the first message.

@@ -14,7 +14,7 @@ namespace Letterbox.Tests.Store.Delivery;
 public sealed class RekeyTests : IAsyncDisposable
 {
     private readonly RelayHost _host = new();
-    private readonly Dictionary<ObjectId, string> _mongo = [];
+    private readonly Dictionary<MessageKey, string> _mongo = [];
 
     private string Path => _host.Journal.Path;
 
@@ -27,7 +27,7 @@ public sealed class RekeyTests : IAsyncDisposable
         _mongo[messages[1].Id] = "a stranger's";
         Relay relay = _host.Start(Insert);
         await _host.Time.NextTimerAsync();
-        ObjectId next = TextKey.Of(messages[1]).Next;
+        MessageKey next = TextKey.Of(messages[1]).Next;
         Assert.Equal(
             [(messages[0].Id, "message 1"), (messages[2].Id, "message 3"), (next, "message 2")],
             Ours().OrderBy(static row => row.Text == "message 2"));
@@ -126,12 +126,12 @@ public sealed class RekeyTests : IAsyncDisposable
     public async Task Keys_that_are_taken_one_after_the_other_come_to_an_end()
     {
         Message message = Samples.Message("known");
-        ObjectId key = message.Id;
+        MessageKey key = message.Id;
         for (int i = 0; i < 20; i++, key = TextKey.Of(message.WithId(key)).Next) _mongo[key] = "a stranger's";
         await _host.Journal.AppendAsync(message);
         _host.Start(Insert);
         await Eventually.IsAsync(() => _host.Watermark == 1);
-        ObjectId arrived = Assert.Single(Ours()).Id;
+        MessageKey arrived = Assert.Single(Ours()).Id;
         // Whichever of its keys is asked for leads to the last one.
         Assert.All(Rekeyed(), row => Assert.EndsWith($" {arrived}", row));
         Assert.Contains($"{message.Id} {arrived}", Rekeyed());
@@ -145,7 +145,7 @@ public sealed class RekeyTests : IAsyncDisposable
         _host.Start(static batch =>
         {
             int at = batch.Index().Single(static place => place.Item.Message.Text == "message 1").Index;
-            return new BatchOutcome(true, null, [new RefusedEntry(at, RefusedEntry.Conflict)]);
+            return new BatchOutcome(true, null, [new RejectedEntry(at, RejectedEntry.Conflict)]);
         });
         await Eventually.IsAsync(() => _host.Watermark == 2);
         Assert.Equal(["1 conflict"], _host.Quarantined());
@@ -170,7 +170,7 @@ public sealed class RekeyTests : IAsyncDisposable
     {
         Message message = (await Samples.FillAsync(_host.Journal, 1))[0];
         _mongo[message.Id] = "a stranger's";
-        Assert.Null(_host.Journal.MarkDelivered(0, 1, [(1, RefusedEntry.Conflict)]));
+        Assert.Null(_host.Journal.MarkDelivered(0, 1, [(1, RejectedEntry.Conflict)]));
         Assert.Empty(Quarantine.Retry(Path, [message.Id]));
         Relay relay = _host.Start(Insert);
         await Eventually.IsAsync(() => _host.Watermark == 2);
@@ -183,7 +183,7 @@ public sealed class RekeyTests : IAsyncDisposable
     public async Task Delivered_again_it_keeps_its_new_key()
     {
         await RekeyOneAsync();
-        (ObjectId Id, string Text)[] before = Ours();
+        (MessageKey Id, string Text)[] before = Ours();
         _mongo.Clear();
         Assert.Equal(1, Redelivery.Request(Path, default));
         _host.Start(Insert);
@@ -209,12 +209,12 @@ public sealed class RekeyTests : IAsyncDisposable
                 .. from place in batch.Index()
                    let message = place.Item.Message
                    where !_mongo.TryAdd(message.Id, message.Text) && _mongo[message.Id] != message.Text
-                   select new RefusedEntry(place.Index, RefusedEntry.Conflict),
+                   select new RejectedEntry(place.Index, RejectedEntry.Conflict),
             ]);
         }
     }
 
-    private (ObjectId Id, string Text)[] Ours() =>
+    private (MessageKey Id, string Text)[] Ours() =>
     [
         .. from row in _mongo where row.Value != "a stranger's" orderby row.Value select (row.Key, row.Value),
     ];

@@ -32,7 +32,7 @@ internal sealed class RelayHost : IAsyncDisposable
 
     public RecordingLog Log { get; } = new();
 
-    public Journal Journal { get; private set; }
+    public MessageJournal Journal { get; private set; }
 
     /// <summary>The texts of each batch that was sent.</summary>
     public ConcurrentQueue<string[]> Batches { get; } = new();

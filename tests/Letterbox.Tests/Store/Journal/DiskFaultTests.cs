@@ -19,18 +19,18 @@ public sealed class DiskFaultTests : IDisposable
     {
         var log = new RecordingLog();
         using var disk = new FailingDisk(_folder.Path);
-        await using Journal journal = Samples.OpenJournal(_folder, log: log);
+        await using MessageJournal journal = Samples.OpenJournal(_folder, log: log);
         Assert.Equal(ReceiptKind.Stored, (await journal.AppendAsync(Samples.Message("before"))).Kind);
 
-        disk.Fault = static call => call == "sync" ? raw.SQLITE_IOERR_FSYNC : raw.SQLITE_OK;
+        disk.Failure = static call => call == "sync" ? raw.SQLITE_IOERR_FSYNC : raw.SQLITE_OK;
         Message message = Samples.Message("during");
         Receipt failed = Receipt.Later($"the disk failed (SQLite error {raw.SQLITE_IOERR_FSYNC})");
         for (int n = 0; n < 3; n++) Assert.Equal(failed, await journal.AppendAsync(message));
-        Assert.Equal(failed.Reason, journal.Fault);
+        Assert.Equal(failed.Reason, journal.Failure);
 
-        disk.Fault = static _ => raw.SQLITE_OK;
+        disk.Failure = static _ => raw.SQLITE_OK;
         Assert.Equal(Receipt.Stored(message.Id), await journal.AppendAsync(message));
-        Assert.Null(journal.Fault);
+        Assert.Null(journal.Failure);
         Assert.Equal(["before", "during"], Samples.Texts(journal));
         Assert.Equal(
             [$"Error: messages cannot be stored: {failed.Reason}; senders are told to wait",
@@ -52,11 +52,11 @@ public sealed class DiskFaultTests : IDisposable
             struck++;
             using var folder = new TempFolder();
             using var disk = new FailingDisk(folder.Path);
-            disk.Fault = made => made == call && Interlocked.Increment(ref calls) == struck
+            disk.Failure = made => made == call && Interlocked.Increment(ref calls) == struck
                 ? code
                 : raw.SQLITE_OK;
             await LiveAsync(folder);
-            await using Journal journal = Samples.OpenJournal(folder);
+            await using MessageJournal journal = Samples.OpenJournal(folder);
             Assert.Equal(["3", "4", "5"], Samples.Texts(journal));
             Assert.Equal(["2"], Samples.Query(journal.Path, "SELECT max(seq) FROM deliveries"));
             Assert.Equal(["ok"], Samples.Query(journal.Path, "PRAGMA integrity_check"));
@@ -74,7 +74,7 @@ public sealed class DiskFaultTests : IDisposable
         var log = new RecordingLog();
         var noReserve = new JournalBounds { DiskReserve = 0 };
         var time = new ManualTime();
-        await using Journal journal = Journal.Open(disk.Path, time, log, noReserve);
+        await using MessageJournal journal = MessageJournal.Open(disk.Path, time, log, noReserve);
         Message message = Samples.Message(new string('x', 4000));
         disk.FillUpTo(free: 0);
         // Known before it is tried: half a transaction would take the room that a purge needs.
@@ -92,14 +92,14 @@ public sealed class DiskFaultTests : IDisposable
     public async Task A_read_only_disk_is_named_at_the_start_and_nothing_is_changed()
     {
         using var disk = new SmallDisk(mebibytes: 1);
-        await using (Journal journal = Journal.Open(disk.Path, new ManualTime(), new RecordingLog()))
+        await using (MessageJournal journal = MessageJournal.Open(disk.Path, new ManualTime(), new RecordingLog()))
             await Samples.FillAsync(journal, 2);
         disk.SetReadOnly(true);
-        var refusal = Assert.Throws<StoreException>(
-            () => Journal.Open(disk.Path, new ManualTime(), new RecordingLog()));
-        Assert.Contains(disk.Path, refusal.Message);
+        var rejection = Assert.Throws<StoreException>(
+            () => MessageJournal.Open(disk.Path, new ManualTime(), new RecordingLog()));
+        Assert.Contains(disk.Path, rejection.Message);
         disk.SetReadOnly(false);
-        await using Journal again = Journal.Open(disk.Path, new ManualTime(), new RecordingLog());
+        await using MessageJournal again = MessageJournal.Open(disk.Path, new ManualTime(), new RecordingLog());
         Assert.Equal(["message 1", "message 2"], Samples.Texts(again));
     }
 
@@ -107,18 +107,18 @@ public sealed class DiskFaultTests : IDisposable
     // delivery, its purge, a restart, more messages.
     private static async Task LiveAsync(TempFolder folder)
     {
-        await using (Journal journal = Open(folder))
+        await using (MessageJournal journal = Open(folder))
         {
             for (int n = 1; n <= 4; n++) await StoreAsync(journal, n);
             AgainIfFailed(() => journal.MarkDelivered(0, 2, []));
             AgainIfFailed(() => journal.Purge(TimeSpan.Zero, CancellationToken.None));
         }
 
-        await using Journal second = Open(folder);
+        await using MessageJournal second = Open(folder);
         await StoreAsync(second, 5);
     }
 
-    private static Journal Open(TempFolder folder)
+    private static MessageJournal Open(TempFolder folder)
     {
         try
         {
@@ -130,7 +130,7 @@ public sealed class DiskFaultTests : IDisposable
         }
     }
 
-    private static async Task StoreAsync(Journal journal, int number)
+    private static async Task StoreAsync(MessageJournal journal, int number)
     {
         Message message = Samples.Message($"{number}");
         Receipt receipt = await journal.AppendAsync(message);

@@ -107,9 +107,9 @@ public sealed class GroupCommitTests : IAsyncDisposable
         });
         await Add(commits, "x");
         Assert.Equal(writer, commits.Run(static () => Environment.CurrentManagedThreadId));
-        var fault = Assert.Throws<InvalidOperationException>(
+        var failure = Assert.Throws<InvalidOperationException>(
             () => commits.Run<int>(static () => throw new IOException("bad")));
-        Assert.Equal("bad", fault.InnerException!.Message);
+        Assert.Equal("bad", failure.InnerException!.Message);
         Assert.Equal(ReceiptKind.Stored, (await Add(commits, "x")).Kind);
     }
 

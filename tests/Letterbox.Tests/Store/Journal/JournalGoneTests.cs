@@ -27,7 +27,7 @@ public sealed class JournalGoneTests : IDisposable
     [InlineData("")]
     public async Task A_file_that_is_moved_makes_messages_wait_until_it_is_back(string name)
     {
-        await using Journal journal = Journal.Open(Data, new ManualTime(), _log);
+        await using MessageJournal journal = MessageJournal.Open(Data, new ManualTime(), _log);
         await Samples.FillAsync(journal, 3);
         string from = Path.Combine(Data, name), to = _folder.File("elsewhere");
         Directory.Move(from, to);
@@ -35,8 +35,8 @@ public sealed class JournalGoneTests : IDisposable
         string reason = $"{(name.Length > 0 ? name : "letterbox.db")} was moved or deleted";
         for (int n = 0; n < 2; n++) Assert.Equal(Receipt.Later(reason), await journal.AppendAsync(message));
         Assert.Equal(reason, journal.Gone);
-        string told = Assert.Single(_log.Lines, static line => line.Contains("the journal is gone"));
-        Assert.Contains($"was moved to {to}", told);
+        string reported = Assert.Single(_log.Lines, static line => line.Contains("the journal is gone"));
+        Assert.Contains($"was moved to {to}", reported);
 
         Directory.Move(to, from);
         Assert.Equal(Receipt.Stored(message.Id), await journal.AppendAsync(message));
@@ -51,7 +51,7 @@ public sealed class JournalGoneTests : IDisposable
     [InlineData("")]
     public async Task What_a_deleted_file_holds_is_saved_at_once_while_no_message_comes(string name)
     {
-        await using (Journal journal = Journal.Open(Data, new ManualTime(), _log))
+        await using (MessageJournal journal = MessageJournal.Open(Data, new ManualTime(), _log))
         {
             await Samples.FillAsync(journal, 3);
             if (name.Length > 0) File.Delete(Path.Combine(Data, name));
@@ -66,7 +66,7 @@ public sealed class JournalGoneTests : IDisposable
         string saved = Assert.Single(Directory.GetFiles(Data, "*.saved-*"));
         Directory.CreateDirectory(_folder.File("restored"));
         File.Copy(saved, Path.Combine(_folder.File("restored"), JournalFile.Name));
-        await using Journal restored = Journal.Open(_folder.File("restored"), new ManualTime(), _log);
+        await using MessageJournal restored = MessageJournal.Open(_folder.File("restored"), new ManualTime(), _log);
         Assert.Equal(["message 1", "message 2", "message 3"], Samples.Texts(restored));
     }
 
@@ -78,7 +78,7 @@ public sealed class JournalGoneTests : IDisposable
     {
         string path = Path.Combine(Data, name);
         byte[] other = [.. Enumerable.Repeat((byte)7, 5000)];
-        await using (Journal journal = Journal.Open(Data, new ManualTime(), _log))
+        await using (MessageJournal journal = MessageJournal.Open(Data, new ManualTime(), _log))
         {
             await Samples.FillAsync(journal, 3);
             File.Move(path, _folder.File("elsewhere"));
@@ -94,7 +94,7 @@ public sealed class JournalGoneTests : IDisposable
     [Fact]
     public async Task A_deleted_file_can_still_be_read_and_marked_for_the_relay()
     {
-        await using Journal journal = Journal.Open(Data, new ManualTime(), _log);
+        await using MessageJournal journal = MessageJournal.Open(Data, new ManualTime(), _log);
         await Samples.FillAsync(journal, 3);
         using var reader = JournalReader.Open(journal.Path);
         Directory.Delete(Data, recursive: true);
@@ -134,7 +134,7 @@ public sealed class JournalGoneTests : IDisposable
                 (System.Net.IPEndPoint)store.Socket.ToConnect());
             while (true)
             {
-                string id = ObjectId.New(TimeProvider.System).ToString();
+                string id = MessageKey.New(TimeProvider.System).ToString();
                 await client.SendAsync($"id={id}&username=ann&message=hello\n");
                 string? answer = await client.ReadLineAsync();
                 if (answer != $"OK {id}") break;
@@ -149,10 +149,10 @@ public sealed class JournalGoneTests : IDisposable
     [Fact]
     public async Task Looking_at_the_files_costs_a_commit_next_to_nothing()
     {
-        await using Journal journal = Journal.Open(Data, new ManualTime(), _log);
+        await using MessageJournal journal = MessageJournal.Open(Data, new ManualTime(), _log);
         const int Looks = 10_000;
         var clock = Diagnostics.Stopwatch.StartNew();
-        for (int n = 0; n < Looks; n++) Assert.Null(journal.Writer.Files.Fault());
+        for (int n = 0; n < Looks; n++) Assert.Null(journal.Writer.Files.Failure());
         double each = clock.Elapsed.TotalMicroseconds / Looks;
         Console.Error.WriteLine($"a look at the journal's files: {each:F2} us");
     }

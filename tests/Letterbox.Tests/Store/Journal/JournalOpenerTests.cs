@@ -61,7 +61,7 @@ public sealed class JournalOpenerTests : IDisposable
 
         Assert.Null(opener.TryOpen());
         Assert.Null(opener.TryOpen());
-        Assert.Equal("the reason", opener.Fault);
+        Assert.Equal("the reason", opener.Failure);
         Assert.Equal(Receipt.Later("the reason"), await opener.AppendAsync(Samples.Message("hello")));
         Assert.Equal(["Error: messages cannot be stored: all of it; senders are told to wait"], _log.Lines);
     }
@@ -72,16 +72,16 @@ public sealed class JournalOpenerTests : IDisposable
         int attempts = 0;
         await using var opener = new JournalOpener(Open, isRestart: false, _time, _log);
         Assert.Null(opener.TryOpen());
-        Task<Journal?> opened = opener.OpenAsync(CancellationToken.None);
+        Task<MessageJournal?> opened = opener.OpenAsync(CancellationToken.None);
         _time.Advance(JournalOpener.RetryEvery);
         Assert.False(opened.IsCompleted);
         _time.Advance(JournalOpener.RetryEvery);
         Assert.NotNull(await opened);
-        Assert.Null(opener.Fault);
+        Assert.Null(opener.Failure);
         Message message = Samples.Message("hello");
         Assert.Equal(Receipt.Stored(message.Id), await opener.AppendAsync(message));
 
-        Journal Open() => ++attempts < 3
+        MessageJournal Open() => ++attempts < 3
             ? throw new StoreException("full", "full") { Obstacle = StoreObstacle.Disk }
             : Samples.OpenJournal(_folder);
     }
@@ -94,7 +94,7 @@ public sealed class JournalOpenerTests : IDisposable
             static () => throw new StoreException("full") { Obstacle = StoreObstacle.Disk },
             isRestart: false, _time, _log);
         opener.TryOpen();
-        Task<Journal?> opened = opener.OpenAsync(stop.Token);
+        Task<MessageJournal?> opened = opener.OpenAsync(stop.Token);
         await stop.CancelAsync();
         Assert.Null(await opened);
     }

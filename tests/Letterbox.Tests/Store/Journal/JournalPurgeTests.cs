@@ -19,7 +19,7 @@ public sealed class JournalPurgeTests : IDisposable
     [Fact]
     public async Task Each_batch_goes_exactly_when_it_has_been_delivered_for_long_enough()
     {
-        await using Journal journal = Samples.OpenJournal(_folder, _time);
+        await using MessageJournal journal = Samples.OpenJournal(_folder, _time);
         await Samples.FillAsync(journal, 6);
         Assert.Null(journal.MarkDelivered(0, 2, []));
         _time.Advance(TimeSpan.FromHours(1));
@@ -40,7 +40,7 @@ public sealed class JournalPurgeTests : IDisposable
     [Fact]
     public async Task What_was_never_delivered_stays_for_ever()
     {
-        await using Journal journal = Samples.OpenJournal(_folder, _time);
+        await using MessageJournal journal = Samples.OpenJournal(_folder, _time);
         await Samples.FillAsync(journal, 3);
         _time.Advance(s_keep * 100);
         Assert.Equal(["1", "2", "3"], Purged(journal));
@@ -49,7 +49,7 @@ public sealed class JournalPurgeTests : IDisposable
     [Fact]
     public async Task What_is_in_quarantine_stays_for_ever_with_its_reason()
     {
-        await using Journal journal = Samples.OpenJournal(_folder, _time);
+        await using MessageJournal journal = Samples.OpenJournal(_folder, _time);
         await Samples.FillAsync(journal, 3);
         Assert.Null(journal.MarkDelivered(0, 3, [(2, "too large")]));
         _time.Advance(s_keep);
@@ -61,7 +61,7 @@ public sealed class JournalPurgeTests : IDisposable
     [Fact]
     public async Task The_watermark_outlives_every_purge()
     {
-        await using Journal journal = Samples.OpenJournal(_folder, _time);
+        await using MessageJournal journal = Samples.OpenJournal(_folder, _time);
         await Samples.FillAsync(journal, 3);
         for (int upTo = 1; upTo <= 3; upTo++) journal.MarkDelivered(upTo - 1, upTo, []);
         _time.Advance(s_keep);
@@ -74,7 +74,7 @@ public sealed class JournalPurgeTests : IDisposable
     [Fact]
     public async Task A_large_purge_goes_in_steps_and_ends_when_all_is_done()
     {
-        await using Journal journal = Samples.OpenJournal(_folder, _time);
+        await using MessageJournal journal = Samples.OpenJournal(_folder, _time);
         await Samples.FillAsync(journal, 1700);
         for (int upTo = 1; upTo <= 700; upTo++) journal.MarkDelivered(upTo - 1, upTo, []);
         journal.MarkDelivered(700, 1600, []);
@@ -90,7 +90,7 @@ public sealed class JournalPurgeTests : IDisposable
     [Fact]
     public async Task A_purge_that_is_told_to_stop_does_not_begin_another_step()
     {
-        await using Journal journal = Samples.OpenJournal(_folder, _time);
+        await using MessageJournal journal = Samples.OpenJournal(_folder, _time);
         await Samples.FillAsync(journal, 10);
         journal.MarkDelivered(0, 10, []);
         _time.Advance(s_keep);
@@ -101,7 +101,7 @@ public sealed class JournalPurgeTests : IDisposable
     [Fact]
     public async Task A_purged_message_that_is_sent_again_is_a_message()
     {
-        await using Journal journal = Samples.OpenJournal(_folder, _time);
+        await using MessageJournal journal = Samples.OpenJournal(_folder, _time);
         Message[] messages = await Samples.FillAsync(journal, 1);
         journal.MarkDelivered(0, 1, []);
         _time.Advance(s_keep);
@@ -110,7 +110,7 @@ public sealed class JournalPurgeTests : IDisposable
         Assert.Equal(2, journal.LastSequence);
     }
 
-    private static string[] Purged(Journal journal)
+    private static string[] Purged(MessageJournal journal)
     {
         Assert.Null(journal.Purge(s_keep, CancellationToken.None));
         return Samples.Query(journal.Path, "SELECT seq FROM messages ORDER BY seq");

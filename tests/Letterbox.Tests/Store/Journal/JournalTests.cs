@@ -20,7 +20,7 @@ public sealed class JournalTests : IDisposable
         TimeZoneInfo zone = TimeZoneInfo.CreateCustomTimeZone("there", TimeSpan.FromHours(3), null, null);
         var time = new ManualTime(
             new DateTimeOffset(2022, 10, 29, 17, 20, 58, TimeSpan.Zero).AddMicroseconds(20_261), zone);
-        await using Journal journal = Samples.OpenJournal(_folder, time);
+        await using MessageJournal journal = Samples.OpenJournal(_folder, time);
         Message message = Samples.Message("First message");
         Assert.Equal(Receipt.Stored(message.Id), await journal.AppendAsync(message));
         time.Advance(TimeSpan.FromMicroseconds(1_000_000 - 20_261));
@@ -42,7 +42,7 @@ public sealed class JournalTests : IDisposable
     {
         var time = new ManualTime();
         Message[] messages;
-        await using (Journal journal = Samples.OpenJournal(_folder, time))
+        await using (MessageJournal journal = Samples.OpenJournal(_folder, time))
         {
             messages = await Samples.FillAsync(journal, 2);
             time.Advance(TimeSpan.FromDays(-1));
@@ -50,7 +50,7 @@ public sealed class JournalTests : IDisposable
         }
 
         time.Advance(TimeSpan.FromDays(-1));
-        await using Journal second = Samples.OpenJournal(_folder, time);
+        await using MessageJournal second = Samples.OpenJournal(_folder, time);
         await second.AppendAsync(Samples.Message("fourth"));
         Assert.Equal(Receipt.Stored(messages[0].Id), await second.AppendAsync(messages[0]));
         Assert.Equal(
@@ -73,7 +73,7 @@ public sealed class JournalTests : IDisposable
     public async Task Any_text_comes_back_whole_also_after_the_journal_was_closed(string text)
     {
         string name = text.Length > 64 ? "krabaton" : text;
-        await using (Journal journal = Samples.OpenJournal(_folder))
+        await using (MessageJournal journal = Samples.OpenJournal(_folder))
         {
             Message message = Samples.Message(text, name);
             Assert.Equal(ReceiptKind.Stored, (await journal.AppendAsync(message)).Kind);
@@ -93,9 +93,9 @@ public sealed class JournalTests : IDisposable
     [Fact]
     public async Task The_same_message_again_is_stored_once_and_a_different_one_under_its_id_is_refused()
     {
-        await using Journal journal = Samples.OpenJournal(_folder);
+        await using MessageJournal journal = Samples.OpenJournal(_folder);
         Message message = Samples.Message("mine");
-        Receipt taken = Receipt.Refused($"id {message.Id} is already taken by a different message");
+        Receipt taken = Receipt.Rejected($"id {message.Id} is already taken by a different message");
         Assert.True(taken.IsTaken);
         Assert.Equal(Receipt.Stored(message.Id), await journal.AppendAsync(message));
         Assert.Equal(Receipt.Stored(message.Id), await journal.AppendAsync(message));
@@ -111,7 +111,7 @@ public sealed class JournalTests : IDisposable
     [Fact]
     public async Task A_key_that_was_made_here_and_is_taken_is_exchanged_for_another()
     {
-        await using Journal journal = Samples.OpenJournal(_folder);
+        await using MessageJournal journal = Samples.OpenJournal(_folder);
         var fields = new MessageFields();
         fields.Set(MessageField.Username, "krabaton"u8);
         fields.Set(MessageField.Text, "mine"u8);
@@ -129,7 +129,7 @@ public sealed class JournalTests : IDisposable
     [Fact]
     public async Task Copies_in_one_batch_are_told_apart_as_well()
     {
-        await using Journal journal = Samples.OpenJournal(_folder);
+        await using MessageJournal journal = Samples.OpenJournal(_folder);
         Message message = Samples.Message("mine");
         Message other = Samples.Message(message.Id, "other");
         // Held up here, the writer finds all of them in one batch.
@@ -142,7 +142,7 @@ public sealed class JournalTests : IDisposable
         Receipt[] got = await Task.WhenAll(receipts);
 
         Assert.Equal(
-            [ReceiptKind.Stored, ReceiptKind.Refused, ReceiptKind.Stored, ReceiptKind.Stored],
+            [ReceiptKind.Stored, ReceiptKind.Rejected, ReceiptKind.Stored, ReceiptKind.Stored],
             got.Select(static r => r.Kind));
         Assert.Equal(["first", "mine", "last"], Samples.Texts(journal));
     }
@@ -151,7 +151,7 @@ public sealed class JournalTests : IDisposable
     public async Task Many_senders_at_once_each_get_their_own_receipt_and_keep_their_order()
     {
         const int Senders = 32, Each = 100;
-        await using Journal journal = Samples.OpenJournal(_folder);
+        await using MessageJournal journal = Samples.OpenJournal(_folder);
         await Task.WhenAll(Enumerable.Range(0, Senders).Select(sender => Task.Run(async () =>
         {
             var receipts = new List<(Message Message, Task<Receipt> Receipt)>();
@@ -178,7 +178,7 @@ public sealed class JournalTests : IDisposable
     [Fact]
     public async Task A_message_that_a_foreign_trigger_will_not_have_waits_alone()
     {
-        await using Journal journal = Samples.OpenJournal(_folder);
+        await using MessageJournal journal = Samples.OpenJournal(_folder);
         Samples.Query(journal.Path, """
             CREATE TRIGGER picky BEFORE INSERT ON messages WHEN new.message = 'message 2'
             BEGIN SELECT raise(ABORT, 'not this one'); END
@@ -194,7 +194,7 @@ public sealed class JournalTests : IDisposable
     [Fact]
     public async Task A_number_that_a_second_writer_has_given_is_not_the_messages_fault()
     {
-        await using Journal journal = Samples.OpenJournal(_folder);
+        await using MessageJournal journal = Samples.OpenJournal(_folder);
         await journal.AppendAsync(Samples.Message("ours"));
         Samples.Query(journal.Path, """
             INSERT INTO messages VALUES
@@ -212,7 +212,7 @@ public sealed class JournalTests : IDisposable
     [Fact]
     public async Task A_trigger_that_rolls_back_tells_the_batch_to_wait_and_stores_nothing_by_the_way()
     {
-        await using Journal journal = Samples.OpenJournal(_folder);
+        await using MessageJournal journal = Samples.OpenJournal(_folder);
         Samples.Query(journal.Path, """
             CREATE TRIGGER rude BEFORE INSERT ON messages WHEN new.message = 'rude'
             BEGIN SELECT raise(ROLLBACK, 'all of it'); END
@@ -225,10 +225,10 @@ public sealed class JournalTests : IDisposable
     [Fact]
     public async Task A_message_too_long_for_sqlite_is_refused_alone()
     {
-        await using Journal journal = Samples.OpenJournal(_folder);
+        await using MessageJournal journal = Samples.OpenJournal(_folder);
         raw.sqlite3_limit(journal.Writer.Connection!.Handle, 0, 1000);
         Assert.Equal(
-            ReceiptKind.Refused, (await journal.AppendAsync(Samples.Message(new string('x', 2000)))).Kind);
+            ReceiptKind.Rejected, (await journal.AppendAsync(Samples.Message(new string('x', 2000)))).Kind);
         Assert.Equal(ReceiptKind.Stored, (await journal.AppendAsync(Samples.Message("short"))).Kind);
     }
 
@@ -236,7 +236,7 @@ public sealed class JournalTests : IDisposable
     public async Task A_full_disk_is_later_for_the_whole_batch_until_there_is_room()
     {
         var log = new RecordingLog();
-        await using Journal journal = Samples.OpenJournal(_folder, log: log);
+        await using MessageJournal journal = Samples.OpenJournal(_folder, log: log);
         await journal.AppendAsync(Samples.Message("before"));
         Assert.Equal(0, journal.Writer.Connection!.Execute("PRAGMA max_page_count=1"));
 
@@ -248,9 +248,9 @@ public sealed class JournalTests : IDisposable
 
         Assert.Equal(0, journal.Writer.Connection!.Execute("PRAGMA max_page_count=100000"));
         Assert.Equal(Receipt.Stored(big.Id), await journal.AppendAsync(big));
-        int told = receipts.Count(static receipt => receipt.Kind == ReceiptKind.Stored);
-        Assert.Equal(told + 2, Samples.Texts(journal).Length);
-        Assert.Equal(told + 2, journal.LastSequence);
+        int reported = receipts.Count(static receipt => receipt.Kind == ReceiptKind.Stored);
+        Assert.Equal(reported + 2, Samples.Texts(journal).Length);
+        Assert.Equal(reported + 2, journal.LastSequence);
         Assert.StartsWith(
             "Error: messages cannot be stored: the disk is full", log.Lines[0], StringComparison.Ordinal);
     }
@@ -258,7 +258,7 @@ public sealed class JournalTests : IDisposable
     [Fact]
     public async Task A_commit_that_fails_is_later_and_the_file_is_opened_again_for_the_next_batch()
     {
-        await using Journal journal = Samples.OpenJournal(_folder);
+        await using MessageJournal journal = Samples.OpenJournal(_folder);
         await journal.AppendAsync(Samples.Message("before"));
         Sqlite failing = journal.Writer.Connection!;
         raw.sqlite3_commit_hook(failing.Handle, static _ => 1, null);
@@ -277,7 +277,7 @@ public sealed class JournalTests : IDisposable
     [Fact]
     public async Task After_a_failed_commit_nothing_is_stored_while_the_log_cannot_be_made_sure_of()
     {
-        await using Journal journal = Samples.OpenJournal(_folder);
+        await using MessageJournal journal = Samples.OpenJournal(_folder);
         await journal.AppendAsync(Samples.Message("before"));
         using (Statement reading = HoldSnapshot(journal.Path, out Sqlite reader))
         using (reader)
@@ -288,18 +288,18 @@ public sealed class JournalTests : IDisposable
             Assert.Equal(
                 Receipt.Later("another program has locked the journal"),
                 await journal.AppendAsync(Samples.Message("waits")));
-            Assert.Equal("another program has locked the journal", journal.Fault);
+            Assert.Equal("another program has locked the journal", journal.Failure);
         }
 
         Assert.Equal(ReceiptKind.Stored, (await journal.AppendAsync(Samples.Message("after"))).Kind);
-        Assert.Null(journal.Fault);
+        Assert.Null(journal.Failure);
         Assert.Equal(["before", "after"], Samples.Texts(journal));
     }
 
     [Fact]
     public async Task A_journal_that_becomes_read_only_says_so()
     {
-        await using Journal journal = Samples.OpenJournal(_folder);
+        await using MessageJournal journal = Samples.OpenJournal(_folder);
         journal.Writer.Connection!.Execute("PRAGMA query_only=1");
         Assert.Equal(
             Receipt.Later("the journal is read-only"), await journal.AppendAsync(Samples.Message("x")));
@@ -309,7 +309,7 @@ public sealed class JournalTests : IDisposable
     [Fact]
     public async Task A_lock_by_another_program_is_later_and_passes()
     {
-        await using Journal journal = Samples.OpenJournal(_folder);
+        await using MessageJournal journal = Samples.OpenJournal(_folder);
         Assert.Equal(
             0, Sqlite.Open(journal.Path, raw.SQLITE_OPEN_READWRITE, TimeSpan.Zero, out Sqlite? other));
         using (other)
@@ -326,7 +326,7 @@ public sealed class JournalTests : IDisposable
     [Fact]
     public async Task Stopping_leaves_one_file_with_everything_in_it_and_the_log_copied()
     {
-        Journal journal = Samples.OpenJournal(_folder);
+        MessageJournal journal = Samples.OpenJournal(_folder);
         Task<Message[]> filling = Samples.FillAsync(journal, 2000);
         await journal.DisposeAsync();
         Assert.Equal(2000, (await filling).Length);
@@ -338,7 +338,7 @@ public sealed class JournalTests : IDisposable
     [Fact]
     public async Task The_log_starts_over_and_does_not_grow_for_ever()
     {
-        await using Journal journal = Samples.OpenJournal(_folder);
+        await using MessageJournal journal = Samples.OpenJournal(_folder);
         string text = new('x', 4000);
         for (int round = 0; round < 40; round++)
         {
@@ -353,7 +353,7 @@ public sealed class JournalTests : IDisposable
     [Fact]
     public async Task A_reader_that_holds_on_to_an_old_state_holds_up_nobody()
     {
-        await using Journal journal = Samples.OpenJournal(_folder);
+        await using MessageJournal journal = Samples.OpenJournal(_folder);
         await journal.AppendAsync(Samples.Message("old"));
         string text = new('x', 4000);
         using (Statement reading = HoldSnapshot(journal.Path, out Sqlite reader))

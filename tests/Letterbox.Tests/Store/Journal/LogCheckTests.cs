@@ -31,9 +31,9 @@ public sealed class LogCheckTests : IDisposable
         if (database == "empty") await File.WriteAllBytesAsync(Db, [], TestContext.Current.CancellationToken);
         byte[] log = await File.ReadAllBytesAsync(Wal, TestContext.Current.CancellationToken);
 
-        var refusal = Assert.Throws<StoreException>(() => Samples.OpenJournal(_folder));
-        Assert.Contains($"{Db} is {database}, but {Wal} is there", refusal.Message, StringComparison.Ordinal);
-        Assert.Contains("Nothing was changed", refusal.Message, StringComparison.Ordinal);
+        var rejection = Assert.Throws<StoreException>(() => Samples.OpenJournal(_folder));
+        Assert.Contains($"{Db} is {database}, but {Wal} is there", rejection.Message, StringComparison.Ordinal);
+        Assert.Contains("Nothing was changed", rejection.Message, StringComparison.Ordinal);
         Assert.Throws<StoreException>(() => JournalReader.Open(Db));
         Assert.Throws<StoreException>(() => JournalFile.OpenToChange(Db));
         Assert.Throws<StoreException>(() => JournalFile.Reopen(Db));
@@ -63,7 +63,7 @@ public sealed class LogCheckTests : IDisposable
     public async Task A_log_of_another_database_is_not_applied(string database, string expected)
     {
         using var other = new TempFolder();
-        await using (Journal journal = Samples.OpenJournal(other))
+        await using (MessageJournal journal = Samples.OpenJournal(other))
             await Samples.FillAsync(journal, database == "another" ? 3000 : 1);
         await CrashAsync(200, before: 200);
         if (database == "no database") await File.WriteAllTextAsync(Db, new string('x', 9000));
@@ -71,9 +71,9 @@ public sealed class LogCheckTests : IDisposable
         byte[] before = await File.ReadAllBytesAsync(Db, TestContext.Current.CancellationToken);
         byte[] log = await File.ReadAllBytesAsync(Wal, TestContext.Current.CancellationToken);
 
-        var refusal = Assert.Throws<StoreException>(() => Samples.OpenJournal(_folder));
-        Assert.Contains("do not belong together", refusal.Message, StringComparison.Ordinal);
-        Assert.Contains(expected, refusal.Message, StringComparison.Ordinal);
+        var rejection = Assert.Throws<StoreException>(() => Samples.OpenJournal(_folder));
+        Assert.Contains("do not belong together", rejection.Message, StringComparison.Ordinal);
+        Assert.Contains(expected, rejection.Message, StringComparison.Ordinal);
         Assert.Equal(before, await File.ReadAllBytesAsync(Db, TestContext.Current.CancellationToken));
         Assert.Equal(log, await File.ReadAllBytesAsync(Wal, TestContext.Current.CancellationToken));
     }
@@ -95,9 +95,9 @@ public sealed class LogCheckTests : IDisposable
             byte[] damaged = [.. log];
             damaged[at] ^= (byte)(1 << random.Next(8));
             Restore(database, damaged);
-            var told = new RecordingLog();
+            var reported = new RecordingLog();
             string[] left;
-            await using (Journal journal = Samples.OpenJournal(_folder, log: told))
+            await using (MessageJournal journal = Samples.OpenJournal(_folder, log: reported))
                 left = Samples.Texts(journal);
 
             int frame = at < 32 ? 0 : at - (at - 32) % Frame;
@@ -107,8 +107,8 @@ public sealed class LogCheckTests : IDisposable
             Assert.All(
                 stored.Except(left), text => Assert.Contains(text[..9], held, StringComparison.Ordinal));
             Assert.StartsWith(
-                $"Error: the log {Wal} is damaged at frame", told.Lines[0], StringComparison.Ordinal);
-            if (told.Lines[0].Contains("nothing is lost", StringComparison.Ordinal))
+                $"Error: the log {Wal} is damaged at frame", reported.Lines[0], StringComparison.Ordinal);
+            if (reported.Lines[0].Contains("nothing is lost", StringComparison.Ordinal))
             {
                 Assert.Equal(stored, left);
                 corrected++;
@@ -141,14 +141,14 @@ public sealed class LogCheckTests : IDisposable
             string held = Encoding.Latin1.GetString(page);
             random.NextBytes(page.Slice(512 * random.Next(1, 8), 512));
             Restore(database, damaged);
-            var told = new RecordingLog();
+            var reported = new RecordingLog();
             string[] left;
-            await using (Journal journal = Samples.OpenJournal(_folder, log: told))
+            await using (MessageJournal journal = Samples.OpenJournal(_folder, log: reported))
                 left = Samples.Texts(journal);
             Assert.Empty(left.Except(stored));
             Assert.Equal(left.Length, left.Distinct().Count());
             Assert.All(stored.Except(left), text => Assert.Contains(text, held, StringComparison.Ordinal));
-            if (told.Lines[0].Contains("taken back", StringComparison.Ordinal)) takenBack++;
+            if (reported.Lines[0].Contains("taken back", StringComparison.Ordinal)) takenBack++;
             else Assert.Equal(stored, left);
             Assert.Equal(["ok"], Samples.Query(Db, "PRAGMA integrity_check"));
             Assert.False(File.Exists(Db + ".recovered"));
@@ -167,7 +167,7 @@ public sealed class LogCheckTests : IDisposable
             byte[] damaged = [.. log];
             damaged.AsSpan(32 + frame * Frame + 24 + 1024, 2048).Clear();
             Restore(database, damaged);
-            await using Journal journal = Samples.OpenJournal(_folder);
+            await using MessageJournal journal = Samples.OpenJournal(_folder);
             string[] left = Samples.Texts(journal);
             Assert.Empty(left.Except(stored));
             Assert.InRange(left.Length, stored.Length - 8, stored.Length);
@@ -182,10 +182,10 @@ public sealed class LogCheckTests : IDisposable
         for (int length = 0; length <= log.Length; length += 1013)
         {
             Restore(database, log[..length]);
-            var told = new RecordingLog();
-            await using Journal journal = Samples.OpenJournal(_folder, log: told);
+            var reported = new RecordingLog();
+            await using MessageJournal journal = Samples.OpenJournal(_folder, log: reported);
             Assert.Equal(stored.Take(Samples.Texts(journal).Length), Samples.Texts(journal));
-            Assert.Empty(told.Lines);
+            Assert.Empty(reported.Lines);
         }
     }
 
@@ -198,7 +198,7 @@ public sealed class LogCheckTests : IDisposable
         Restore(database, log);
         LogCheck.BeforeOpening(Db, new RecordingLog());
         Assert.True(File.Exists(Db + ".recovered"));
-        await using Journal journal = Samples.OpenJournal(_folder);
+        await using MessageJournal journal = Samples.OpenJournal(_folder);
         Assert.Empty(stored[..^1].Except(Samples.Texts(journal)));
         Assert.False(File.Exists(Db + ".recovered"));
     }
@@ -209,8 +209,8 @@ public sealed class LogCheckTests : IDisposable
         (_, byte[] log) = await CrashAsync(10);
         log[32 + 2 * Frame + 100] ^= 1;
         await File.WriteAllBytesAsync(Wal, log, TestContext.Current.CancellationToken);
-        var refusal = Assert.Throws<StoreException>(() => JournalFile.OpenToChange(Db));
-        Assert.Contains("start the store process first", refusal.Message, StringComparison.Ordinal);
+        var rejection = Assert.Throws<StoreException>(() => JournalFile.OpenToChange(Db));
+        Assert.Contains("start the store process first", rejection.Message, StringComparison.Ordinal);
         Assert.Equal(log, await File.ReadAllBytesAsync(Wal, TestContext.Current.CancellationToken));
     }
 
@@ -225,8 +225,8 @@ public sealed class LogCheckTests : IDisposable
     private async Task<(string[] Stored, byte[] Log)> CrashAsync(int count, int before = 0, int pages = 0)
     {
         using var running = new TempFolder();
-        await using (Journal first = Samples.OpenJournal(running)) await Samples.FillAsync(first, before);
-        await using Journal journal = Samples.OpenJournal(running);
+        await using (MessageJournal first = Samples.OpenJournal(running)) await Samples.FillAsync(first, before);
+        await using MessageJournal journal = Samples.OpenJournal(running);
         for (int n = 0; n < count; n++)
         {
             string text = pages == 0

@@ -22,8 +22,8 @@ public sealed class QuarantineTests : IAsyncDisposable
     {
         Message[] messages = await Samples.FillAsync(_host.Journal, 1200);
         Assert.Empty(Held());
-        var refused = Enumerable.Range(1, 1100).Select(static n => ((long)n, $"reason {n}"));
-        Assert.Null(_host.Journal.MarkDelivered(0, 1200, [.. refused]));
+        var rejected = Enumerable.Range(1, 1100).Select(static n => ((long)n, $"reason {n}"));
+        Assert.Null(_host.Journal.MarkDelivered(0, 1200, [.. rejected]));
         QuarantinedMessage[] held = Held();
         Assert.Equal(
             messages[..1100].Select(static m => (m.Id, m.Text)),
@@ -52,12 +52,12 @@ public sealed class QuarantineTests : IAsyncDisposable
     public async Task All_of_them_are_sent_again_in_order_and_what_is_refused_again_comes_back()
     {
         await Samples.FillAsync(_host.Journal, 1300);
-        var refused = Enumerable.Range(1, 1200).Select(static n => ((long)n, "too large"));
-        Assert.Null(_host.Journal.MarkDelivered(0, 1300, [.. refused]));
+        var rejected = Enumerable.Range(1, 1200).Select(static n => ((long)n, "too large"));
+        Assert.Null(_host.Journal.MarkDelivered(0, 1300, [.. rejected]));
         Assert.Equal(1200, Quarantine.RetryAll(Path));
         Assert.Equal(1200, Quarantine.RetryAll(Path));
-        var refusal = new BatchOutcome(true, null, [new RefusedEntry(10, "still too large")]);
-        Relay relay = _host.Start(batch => batch.Count == 1000 ? refusal : RelayHost.Stored);
+        var rejection = new BatchOutcome(true, null, [new RejectedEntry(10, "still too large")]);
+        Relay relay = _host.Start(batch => batch.Count == 1000 ? rejection : RelayHost.Stored);
         await _host.Time.NextTimerAsync();
         Assert.Equal(
             Enumerable.Range(1, 1200).Select(static n => $"message {n}"),
@@ -97,8 +97,8 @@ public sealed class QuarantineTests : IAsyncDisposable
     public async Task A_strange_id_is_told_and_then_nothing_is_changed()
     {
         Message[] messages = await QuarantineAsync(2);
-        ObjectId delivered = messages[0].Id, unknown = ObjectId.New(TimeProvider.System);
-        ObjectId[] asked = [messages[1].Id, delivered, unknown];
+        MessageKey delivered = messages[0].Id, unknown = MessageKey.New(TimeProvider.System);
+        MessageKey[] asked = [messages[1].Id, delivered, unknown];
         Assert.Equal([delivered, unknown], Quarantine.Retry(Path, asked));
         Assert.Equal([delivered, unknown], Quarantine.Drop(Path, asked));
         Assert.NotNull(Assert.Single(Held()).Since);

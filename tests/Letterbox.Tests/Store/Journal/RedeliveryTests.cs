@@ -107,8 +107,8 @@ public sealed class RedeliveryTests : IAsyncDisposable
     public void A_journal_that_is_not_there_is_named_and_not_made()
     {
         string path = _host.Folder.File("other.db");
-        StoreException fault = Assert.Throws<StoreException>(() => Redelivery.Request(path, default));
-        Assert.Contains(path, fault.Message);
+        StoreException failure = Assert.Throws<StoreException>(() => Redelivery.Request(path, default));
+        Assert.Contains(path, failure.Message);
         Assert.False(File.Exists(path));
     }
 
@@ -129,8 +129,8 @@ public sealed class RedeliveryTests : IAsyncDisposable
             {
                 case 0 when watermark < _host.Journal.LastSequence:
                     long upTo = random.NextInt64(watermark + 1, _host.Journal.LastSequence + 1);
-                    bool refused = random.Next(3) == 0;
-                    Assert.Null(_host.Journal.MarkDelivered(watermark, upTo, refused ? [(upTo, "no")] : []));
+                    bool rejected = random.Next(3) == 0;
+                    Assert.Null(_host.Journal.MarkDelivered(watermark, upTo, rejected ? [(upTo, "no")] : []));
                     break;
                 case 1:
                     _host.Time.Advance(s_hour * random.Next(-1, 3));

@@ -13,24 +13,24 @@ internal static class Samples
 {
     /// <summary>A message under a fresh key.</summary>
     public static Message Message(string text, string username = "krabaton") =>
-        Message(ObjectId.New(TimeProvider.System), text, username);
+        Message(MessageKey.New(TimeProvider.System), text, username);
 
     /// <summary>A message under a given key.</summary>
-    public static Message Message(ObjectId id, string text, string username = "krabaton")
+    public static Message Message(MessageKey id, string text, string username = "krabaton")
     {
-        bool legal = Letterbox.Messages.Message.TryCreate(id, username, text, out Message? message, out var fault);
-        Assert.True(legal, fault?.Reason);
+        bool legal = Letterbox.Messages.Message.TryCreate(id, username, text, out Message? message, out var failure);
+        Assert.True(legal, failure?.Reason);
         return message!;
     }
 
     /// <summary>
     /// A journal in that folder, with a clock that stands still and a log of its own where none are given.
     /// </summary>
-    public static Journal OpenJournal(TempFolder folder, ManualTime? time = null, RecordingLog? log = null) =>
-        Journal.Open(folder.Path, time ?? new ManualTime(), log ?? new RecordingLog());
+    public static MessageJournal OpenJournal(TempFolder folder, ManualTime? time = null, RecordingLog? log = null) =>
+        MessageJournal.Open(folder.Path, time ?? new ManualTime(), log ?? new RecordingLog());
 
     /// <summary>Stores messages in order, each with its number as text.</summary>
-    public static async Task<Message[]> FillAsync(Journal journal, int count)
+    public static async Task<Message[]> FillAsync(MessageJournal journal, int count)
     {
         Message[] messages = [.. Enumerable.Range(1, count).Select(static n => Message($"message {n}"))];
         Task<Receipt>[] receipts = [.. messages.Select(message => journal.AppendAsync(message).AsTask())];
@@ -40,7 +40,7 @@ internal static class Samples
     }
 
     /// <summary>Texts of all messages in the journal, in order.</summary>
-    public static string[] Texts(Journal journal)
+    public static string[] Texts(MessageJournal journal)
     {
         using JournalReader reader = JournalReader.Open(journal.Path);
         return [.. reader.ReadAll().Select(static stored => stored.Text)];

@@ -25,9 +25,9 @@ public abstract class MongoContract
         ];
         using MongoStore store = Open();
         BatchOutcome outcome = store.Insert(MongoMessages.Batch(messages));
-        Assert.Null(outcome.Fault);
+        Assert.Null(outcome.Failure);
         Assert.True(outcome.Stored);
-        Assert.Empty(outcome.Refused);
+        Assert.Empty(outcome.Rejected);
         Assert.Equal(messages, store.ReadAll());
     }
 
@@ -39,8 +39,8 @@ public abstract class MongoContract
         for (int i = 0; i < 3; i++)
         {
             BatchOutcome outcome = store.Insert(batch);
-            Assert.True(outcome.Stored, outcome.Fault);
-            Assert.Empty(outcome.Refused);
+            Assert.True(outcome.Stored, outcome.Failure);
+            Assert.Empty(outcome.Rejected);
         }
 
         Assert.Equal(batch.Select(static e => e.Message), store.ReadAll());
@@ -53,8 +53,8 @@ public abstract class MongoContract
         using MongoStore store = Open();
         Assert.True(store.Insert(batch[5..9]).Stored);
         BatchOutcome outcome = store.Insert(batch);
-        Assert.True(outcome.Stored, outcome.Fault);
-        Assert.Empty(outcome.Refused);
+        Assert.True(outcome.Stored, outcome.Failure);
+        Assert.Empty(outcome.Rejected);
         Assert.Equal(batch.Select(static e => e.Message), store.ReadAll());
     }
 
@@ -66,8 +66,8 @@ public abstract class MongoContract
         using MongoStore store = Open();
         Assert.True(store.Insert(MongoMessages.Batch(first)).Stored);
         BatchOutcome outcome = store.Insert(batch);
-        Assert.True(outcome.Stored, outcome.Fault);
-        Assert.Empty(outcome.Refused);
+        Assert.True(outcome.Stored, outcome.Failure);
+        Assert.Empty(outcome.Rejected);
         Assert.Equal(3, store.ReadAll().Count());
         Assert.Contains(first, store.ReadAll());
     }
@@ -86,8 +86,8 @@ public abstract class MongoContract
         using MongoStore store = Open();
         Assert.True(store.Insert(MongoMessages.Batch(taken)).Stored);
         BatchOutcome outcome = store.Insert(batch);
-        Assert.True(outcome.Stored, outcome.Fault);
-        Assert.Equal([new RefusedEntry(2, RefusedEntry.Conflict)], outcome.Refused);
+        Assert.True(outcome.Stored, outcome.Failure);
+        Assert.Equal([new RejectedEntry(2, RejectedEntry.Conflict)], outcome.Rejected);
         Assert.Equal(5, store.ReadAll().Count());
         Assert.Contains(taken, store.ReadAll());
     }
@@ -99,8 +99,8 @@ public abstract class MongoContract
         using MongoStore store = Open();
         Assert.True(store.Insert(MongoMessages.Batch(batch[2222].Message with { Text = "taken" })).Stored);
         BatchOutcome outcome = store.Insert(batch);
-        Assert.True(outcome.Stored, outcome.Fault);
-        Assert.Equal([new RefusedEntry(2222, RefusedEntry.Conflict)], outcome.Refused);
+        Assert.True(outcome.Stored, outcome.Failure);
+        Assert.Equal([new RejectedEntry(2222, RejectedEntry.Conflict)], outcome.Rejected);
         Assert.Equal(
             batch.Select(static e => e.Message.Id),
             store.ReadAll().Select(static m => m.Id));
@@ -112,7 +112,7 @@ public abstract class MongoContract
         JournalEntry[] batch = MongoMessages.LongestBatch(1000);
         using MongoStore store = Open();
         BatchOutcome outcome = store.Insert(batch);
-        Assert.True(outcome.Stored, outcome.Fault);
+        Assert.True(outcome.Stored, outcome.Failure);
         Assert.Equal(batch.Select(static e => e.Message), store.ReadAll());
     }
 

@@ -70,10 +70,10 @@ public sealed class MongoElectionTests() : MongoRelayed(MongoTopology.ReplicaSet
     {
         Message[] messages = await FillAsync();
         Server.Replicates = false;
-        MongoFault fault = code == 0
+        MongoFault failure = code == 0
             ? MongoFault.After(MongoMisbehaviour.Drop)
             : MongoFault.CommandError(code) with { CarryOut = true };
-        Server.Next("insert", fault with { Elects = true });
+        Server.Next("insert", failure with { Elects = true });
         await AssertSentToTheNextPrimaryAsync(messages);
         Assert.Equal(messages.Length, Server.RolledBack);
     }

@@ -24,14 +24,14 @@ public abstract class MongoExactlyOnce : MongoRelayed
     }
 
     /// <summary>The faults of the place or of the moment: none of them is a message's own.</summary>
-    public static TheoryData<string> Faults => [.. s_faults.Keys];
+    public static TheoryData<string> Failures => [.. s_faults.Keys];
 
     [Theory]
-    [MemberData(nameof(Faults))]
-    public async Task A_fault_costs_another_try_and_nothing_else(string fault)
+    [MemberData(nameof(Failures))]
+    public async Task A_fault_costs_another_try_and_nothing_else(string failure)
     {
         Message[] messages = await FillAsync();
-        Server.Next("insert", s_faults[fault]);
+        Server.Next("insert", s_faults[failure]);
         Start();
         await DeliveredAsync();
         Assert.True(Server.Seen("insert").Count >= 2, "the fault was not met");
@@ -105,7 +105,7 @@ public abstract class MongoExactlyOnce : MongoRelayed
     public async Task Poison_is_set_aside_and_its_neighbours_arrive_though_an_answer_was_lost(int code)
     {
         Message[] messages = await FillAsync(5);
-        MongoFault poison = MongoFault.Refuse((1, code), (3, code));
+        MongoFault poison = MongoFault.Reject((1, code), (3, code));
         Server.Next("insert", poison with { Misbehaviour = MongoMisbehaviour.Drop }, poison);
         Start();
         await DeliveredAsync();
@@ -138,26 +138,26 @@ public abstract class MongoExactlyOnce : MongoRelayed
     private static IEnumerable<KeyValuePair<string, MongoFault>> AnswersGoneWrong() =>
         from how in Enum.GetValues<MongoMisbehaviour>()
         where how is not (MongoMisbehaviour.None or MongoMisbehaviour.Slow)
-        from fault in new[] { MongoFault.Before(how), MongoFault.After(how) }
-        select KeyValuePair.Create($"{how}, {When(fault)}", fault);
+        from failure in new[] { MongoFault.Before(how), MongoFault.After(how) }
+        select KeyValuePair.Create($"{how}, {When(failure)}", failure);
 
     private static IEnumerable<KeyValuePair<string, MongoFault>> NotNow() =>
         (from code in s_states
-         from fault in BeforeAndAfter(MongoFault.CommandError(code))
-         select KeyValuePair.Create($"{code}, {When(fault)}", fault))
+         from failure in BeforeAndAfter(MongoFault.CommandError(code))
+         select KeyValuePair.Create($"{code}, {When(failure)}", failure))
         .Append(new("64", MongoFault.NotDurable(64)))
         .Append(new("100", MongoFault.NotDurable(100)))
         .Append(new("91 as a write concern error", MongoFault.NotDurable(91)))
         .Concat(
-            from fault in BeforeAndAfter(MongoFault.CommandError(8, "unknown", "RetryableWriteError"))
-            select KeyValuePair.Create($"label RetryableWriteError, {When(fault)}", fault));
+            from failure in BeforeAndAfter(MongoFault.CommandError(8, "unknown", "RetryableWriteError"))
+            select KeyValuePair.Create($"label RetryableWriteError, {When(failure)}", failure));
 
     private static IEnumerable<KeyValuePair<string, MongoFault>> NotHere() =>
         from code in new[] { 13, 18, 14031 }
-        from fault in BeforeAndAfter(MongoFault.CommandError(code))
-            .Append(MongoFault.Refuse((7, code)))
+        from failure in BeforeAndAfter(MongoFault.CommandError(code))
+            .Append(MongoFault.Reject((7, code)))
         select KeyValuePair.Create(
-            $"{code}, {(fault.Answer is null ? "of one document" : When(fault))}", fault);
+            $"{code}, {(failure.Answer is null ? "of one document" : When(failure))}", failure);
 
     private static IEnumerable<KeyValuePair<string, MongoFault>> WithoutReason() =>
     [
@@ -171,7 +171,7 @@ public abstract class MongoExactlyOnce : MongoRelayed
         new("less than all", new MongoFault { Answer = new MongoDoc { { "ok", 1.0 }, { "n", 2 } } }),
     ];
 
-    private static MongoFault[] BeforeAndAfter(MongoFault fault) => [fault, fault with { CarryOut = true }];
+    private static MongoFault[] BeforeAndAfter(MongoFault failure) => [failure, failure with { CarryOut = true }];
 
-    private static string When(MongoFault fault) => fault.CarryOut ? "stored" : "not stored";
+    private static string When(MongoFault failure) => failure.CarryOut ? "stored" : "not stored";
 }

@@ -54,8 +54,8 @@ public sealed class MongoFaultTests : IAsyncDisposable
         JournalEntry[] batch = MongoMessages.Batch(3);
         BatchOutcome outcome = store.Insert(batch);
         Assert.False(outcome.Stored);
-        Assert.Contains(code.ToString(), outcome.Fault, StringComparison.Ordinal);
-        Assert.Empty(outcome.Refused);
+        Assert.Contains(code.ToString(), outcome.Failure, StringComparison.Ordinal);
+        Assert.Empty(outcome.Rejected);
         SendUntilStored(store, batch, leastFaults: 0);
         AssertStoredOnce(server, batch);
     }
@@ -85,13 +85,13 @@ public sealed class MongoFaultTests : IAsyncDisposable
     public void Poison_is_refused_and_its_neighbours_are_stored(int code)
     {
         ScriptedMongo server = Server();
-        server.Next("insert", MongoFault.Refuse((1, code), (3, code)));
+        server.Next("insert", MongoFault.Reject((1, code), (3, code)));
         using MongoStore store = Open(server);
         JournalEntry[] batch = MongoMessages.Batch(5);
         BatchOutcome outcome = store.Insert(batch);
-        Assert.True(outcome.Stored, outcome.Fault);
-        Assert.Equal([1, 3], outcome.Refused.Select(static r => r.Index));
-        Assert.All(outcome.Refused, r => Assert.Contains($"{code}", r.Reason, StringComparison.Ordinal));
+        Assert.True(outcome.Stored, outcome.Failure);
+        Assert.Equal([1, 3], outcome.Rejected.Select(static r => r.Index));
+        Assert.All(outcome.Rejected, r => Assert.Contains($"{code}", r.Reason, StringComparison.Ordinal));
         AssertStoredOnce(server, [batch[0], batch[2], batch[4]]);
     }
 
@@ -99,14 +99,14 @@ public sealed class MongoFaultTests : IAsyncDisposable
     public void A_duplicate_in_another_unique_index_is_refused_with_the_reason_of_the_server()
     {
         ScriptedMongo server = Server();
-        server.Next("insert", MongoFault.Refuse((1, 11000)));
+        server.Next("insert", MongoFault.Reject((1, 11000)));
         using MongoStore store = Open(server);
         JournalEntry[] batch = MongoMessages.Batch(3);
         BatchOutcome outcome = store.Insert(batch);
-        Assert.True(outcome.Stored, outcome.Fault);
-        RefusedEntry refused = Assert.Single(outcome.Refused);
-        Assert.Equal(1, refused.Index);
-        Assert.Contains("11000", refused.Reason, StringComparison.Ordinal);
+        Assert.True(outcome.Stored, outcome.Failure);
+        RejectedEntry rejected = Assert.Single(outcome.Rejected);
+        Assert.Equal(1, rejected.Index);
+        Assert.Contains("11000", rejected.Reason, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -119,13 +119,13 @@ public sealed class MongoFaultTests : IAsyncDisposable
     public void A_document_that_fails_by_the_place_or_the_moment_is_tried_again(int code)
     {
         ScriptedMongo server = Server();
-        server.Next("insert", MongoFault.Refuse((0, 121), (2, code)));
+        server.Next("insert", MongoFault.Reject((0, 121), (2, code)));
         using MongoStore store = Open(server);
         JournalEntry[] batch = MongoMessages.Batch(3);
         BatchOutcome outcome = store.Insert(batch);
         Assert.False(outcome.Stored);
-        Assert.Contains($"{code}", outcome.Fault, StringComparison.Ordinal);
-        Assert.Empty(outcome.Refused);
+        Assert.Contains($"{code}", outcome.Failure, StringComparison.Ordinal);
+        Assert.Empty(outcome.Rejected);
         SendUntilStored(store, batch, leastFaults: 0);
         AssertStoredOnce(server, batch);
     }
@@ -144,8 +144,8 @@ public sealed class MongoFaultTests : IAsyncDisposable
         server.Next("find", [.. Enumerable.Repeat(MongoFault.Before(how), 2)]);
         BatchOutcome outcome = store.Insert(batch);
         Assert.False(outcome.Stored);
-        Assert.NotNull(outcome.Fault);
-        Assert.Empty(outcome.Refused);
+        Assert.NotNull(outcome.Failure);
+        Assert.Empty(outcome.Rejected);
         SendUntilStored(store, batch, leastFaults: 0);
         AssertStoredOnce(server, batch);
     }
@@ -175,7 +175,7 @@ public sealed class MongoFaultTests : IAsyncDisposable
         using MongoStore store = Open(server);
         BatchOutcome outcome = store.Insert(MongoMessages.Batch(3));
         Assert.False(outcome.Stored);
-        Assert.Empty(outcome.Refused);
+        Assert.Empty(outcome.Rejected);
     }
 
     [Fact]
@@ -228,10 +228,10 @@ public sealed class MongoFaultTests : IAsyncDisposable
         string uri = server.ImpatientUri.Replace("://", "://me:hunter2secret@", StringComparison.Ordinal);
         using var store = MongoStore.Open(uri, Database, Collection);
         JournalEntry[] batch = MongoMessages.Batch(1);
-        var texts = new List<string?> { store.Insert(batch).Fault };
+        var texts = new List<string?> { store.Insert(batch).Failure };
         texts.Add(Assert.Throws<StoreException>(() => store.ReadAll().Count()).Message);
         server.Down();
-        texts.Add(store.Insert(batch).Fault);
+        texts.Add(store.Insert(batch).Failure);
         Assert.All(texts, static text =>
         {
             Assert.False(string.IsNullOrWhiteSpace(text));
@@ -241,25 +241,25 @@ public sealed class MongoFaultTests : IAsyncDisposable
 
     private static void SendUntilStored(MongoStore store, JournalEntry[] batch, int leastFaults)
     {
-        int faults = 0;
+        int failures = 0;
         BatchOutcome outcome = store.Insert(batch);
         for (; !outcome.Stored; outcome = store.Insert(batch))
         {
-            Assert.False(string.IsNullOrWhiteSpace(outcome.Fault));
-            Assert.Empty(outcome.Refused);
-            Assert.True(++faults < 10, outcome.Fault);
+            Assert.False(string.IsNullOrWhiteSpace(outcome.Failure));
+            Assert.Empty(outcome.Rejected);
+            Assert.True(++failures < 10, outcome.Failure);
         }
 
-        Assert.Null(outcome.Fault);
-        Assert.Empty(outcome.Refused);
-        Assert.True(faults >= leastFaults, "the fault was not met");
+        Assert.Null(outcome.Failure);
+        Assert.Empty(outcome.Rejected);
+        Assert.True(failures >= leastFaults, "the fault was not met");
     }
 
     private static void AssertStoredOnce(ScriptedMongo server, IEnumerable<JournalEntry> batch)
     {
         IEnumerable<StoredMessage> stored =
             server.Stored(Database, Collection).Select(static d => new StoredMessage(
-                (ObjectId)d["_id"]!, (string)d["date"]!, (string)d["username"]!, (string)d["message"]!));
+                (MessageKey)d["_id"]!, (string)d["date"]!, (string)d["username"]!, (string)d["message"]!));
         Assert.Equal(
             batch.Select(static e => e.Message).OrderBy(static m => m.Id),
             stored.OrderBy(static m => m.Id));

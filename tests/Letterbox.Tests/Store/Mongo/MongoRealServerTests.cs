@@ -10,7 +10,7 @@ namespace Letterbox.Tests.Store.Mongo;
 public sealed class MongoRealServerTests : MongoContract, IDisposable
 {
     private readonly string? _uri = Environment.GetEnvironmentVariable("LETTERBOX_TEST_MONGODB_URI");
-    private readonly string _database = $"letterbox_test_{ObjectId.New(TimeProvider.System)}";
+    private readonly string _database = $"letterbox_test_{MessageKey.New(TimeProvider.System)}";
 
     public MongoRealServerTests() =>
         Assert.SkipWhen(string.IsNullOrEmpty(_uri), "LETTERBOX_TEST_MONGODB_URI names no server");

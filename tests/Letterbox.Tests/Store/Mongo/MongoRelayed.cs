@@ -20,7 +20,7 @@ public abstract class MongoRelayed : IAsyncLifetime
 
     private readonly TempFolder _folder = new();
     private readonly RecordingLog _log = new();
-    private Journal _journal = null!;
+    private MessageJournal _journal = null!;
     private Relay? _relay;
     private MongoStore? _store;
 
@@ -90,7 +90,7 @@ public abstract class MongoRelayed : IAsyncLifetime
     private protected void AssertStoredOnce(IEnumerable<Message> messages) => Assert.Equal(
         messages.Select(static m => (m.Id, m.Username, m.Text)).Order(),
         Server.Stored("letterbox", "messages").Select(
-            static d => ((ObjectId)d["_id"]!, (string)d["username"]!, (string)d["message"]!)).Order());
+            static d => ((MessageKey)d["_id"]!, (string)d["username"]!, (string)d["message"]!)).Order());
 
     private string[] Query(string sql) => Samples.Query(_journal.Path, sql);
 }

@@ -21,7 +21,7 @@ public sealed class MongoWireTests : IAsyncDisposable
     {
         using MongoStore store = Open(options);
         BatchOutcome outcome = store.Insert(MongoMessages.Batch(2500));
-        Assert.True(outcome.Stored, outcome.Fault);
+        Assert.True(outcome.Stored, outcome.Failure);
         IReadOnlyList<SeenCommand> inserts = _server.Seen("insert");
         Assert.Equal([1000, 1000, 500], inserts.Select(static c => c.Documents));
         Assert.All(inserts, static insert =>
@@ -117,7 +117,7 @@ public sealed class MongoWireTests : IAsyncDisposable
     [Fact]
     public void Documents_of_others_are_listed_with_what_they_have()
     {
-        ObjectId id = ObjectId.New(TimeProvider.System);
+        MessageKey id = MessageKey.New(TimeProvider.System);
         Put(new MongoDoc { { "_id", "a string" }, { "message", "no date" } });
         Put(new MongoDoc { { "_id", id }, { "date", 42 }, { "username", null } });
         Put(new MongoDoc { { "_id", 3 }, { "date", "zzz" }, { "extra", new MongoDoc() } });

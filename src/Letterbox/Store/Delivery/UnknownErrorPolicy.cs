@@ -14,9 +14,9 @@ using Letterbox.Sockets;
 namespace Letterbox.Store.Delivery;
 
 /// <summary>Judges doubtful refusals. Used by the relay's thread.</summary>
-internal sealed class Doubt(TimeProvider time)
+internal sealed class UnknownErrorPolicy(TimeProvider time)
 {
-    private static readonly TimeSpan s_patience = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan s_timeout = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan s_memory = TimeSpan.FromMinutes(10);
 
     private long? _met;
@@ -26,22 +26,22 @@ internal sealed class Doubt(TimeProvider time)
     /// Why the batch is to be tried again, as long as one of its entries is in doubt; <c>null</c>: what was
     /// refused is refused.
     /// </summary>
-    public string? Of(IReadOnlyList<RefusedEntry> refused, int batch)
+    public string? Of(IReadOnlyList<RejectedEntry> rejected, int batch)
     {
-        foreach (RefusedEntry entry in refused)
+        foreach (RejectedEntry entry in rejected)
         {
             if (entry.ForGood) continue;
-            return refused.Count == batch || IsPatient() ? entry.Reason : null;
+            return rejected.Count == batch || IsWithinRetryTime() ? entry.Reason : null;
         }
 
         return null;
     }
 
-    private bool IsPatient()
+    private bool IsWithinRetryTime()
     {
         long now = time.GetTimestamp();
         if (_met is not { } last || time.GetElapsedTime(last, now) > s_memory) _since = now;
         _met = now;
-        return time.GetElapsedTime(_since, now) < s_patience;
+        return time.GetElapsedTime(_since, now) < s_timeout;
     }
 }

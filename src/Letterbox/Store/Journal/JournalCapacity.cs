@@ -43,10 +43,10 @@ public sealed record JournalBounds
 /// <param name="path">The journal's file.</param>
 /// <param name="bounds">How far it may grow.</param>
 /// <param name="time">The clock of the looks.</param>
-internal sealed class JournalRoom(string path, JournalBounds bounds, TimeProvider time)
+internal sealed class JournalCapacity(string path, JournalBounds bounds, TimeProvider time)
 {
     // A look costs two queries and some calls of the system: nothing once a second, much at every commit.
-    private static readonly TimeSpan s_lookEvery = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan s_checkEvery = TimeSpan.FromSeconds(1);
 
     /// <summary>Most bytes that the log keeps between two batches, on any disk.</summary>
     public const long LogMaxAnywhere = 16 << 20;
@@ -60,7 +60,7 @@ internal sealed class JournalRoom(string path, JournalBounds bounds, TimeProvide
     // A purge for room makes enough for any batch, so that it need not come again for the next one.
     private const long PurgeForMax = 2 << 20;
 
-    private long? _looked;
+    private long? _lastCheck;
     private long? _shrunk;
     private long _left;
     private volatile string? _shortage;
@@ -105,19 +105,19 @@ internal sealed class JournalRoom(string path, JournalBounds bounds, TimeProvide
             data += size;
         }
 
-        bool recent = _looked is { } last && time.GetElapsedTime(last) < s_lookEvery;
-        if (!recent || (_shortage is null && log + data > _left)) return Look(journal, log, data);
+        bool recent = _lastCheck is { } last && time.GetElapsedTime(last) < s_checkEvery;
+        if (!recent || (_shortage is null && log + data > _left)) return Check(journal, log, data);
         _left -= log + data;
         return _shortage;
     }
 
     /// <summary>Whether a purge has to go on until there is room for any batch.</summary>
     public bool NeedsPurge(Sqlite? journal) =>
-        journal is not null && Look(journal, 0, PurgeForMax) is not null;
+        journal is not null && Check(journal, 0, PurgeForMax) is not null;
 
-    private string? Look(Sqlite journal, long log, long data)
+    private string? Check(Sqlite journal, long log, long data)
     {
-        _looked = time.GetTimestamp();
+        _lastCheck = time.GetTimestamp();
         string? shortage = Find(journal, log, data);
         if (shortage is not null && Shrink(journal)) shortage = Find(journal, log, data);
         return _shortage = shortage;
@@ -127,7 +127,7 @@ internal sealed class JournalRoom(string path, JournalBounds bounds, TimeProvide
     private bool Shrink(Sqlite journal)
     {
         if (new FileInfo(path + "-wal") is not { Exists: true, Length: > 0 }) return false;
-        if (_shrunk is { } last && time.GetElapsedTime(last) < s_lookEvery) return false;
+        if (_shrunk is { } last && time.GetElapsedTime(last) < s_checkEvery) return false;
         _shrunk = time.GetTimestamp();
         journal.Checkpoint(waiting: true);
         return true;

@@ -7,7 +7,7 @@ using Letterbox.Tests.Support;
 
 namespace Letterbox.Tests.Store.Journal;
 
-public sealed class JournalRoomTests : IDisposable
+public sealed class JournalCapacityTests : IDisposable
 {
     private static readonly TimeSpan s_look = TimeSpan.FromSeconds(1);
     private static readonly string s_long = new('x', 4000);
@@ -22,22 +22,22 @@ public sealed class JournalRoomTests : IDisposable
     public async Task A_full_journal_takes_no_more_until_a_purge_has_made_room()
     {
         var bounds = new JournalBounds { BytesMax = 256 * 1024 };
-        await using Journal journal = Journal.Open(_folder.Path, _time, _log, bounds);
+        await using MessageJournal journal = MessageJournal.Open(_folder.Path, _time, _log, bounds);
         Receipt full = Receipt.Later("the journal is full");
         await FillAsync(journal, full);
         int stored = Samples.Texts(journal).Length;
         Assert.InRange(stored, 40, 64);
         Assert.Equal(full, await journal.AppendAsync(Samples.Message("short")));
-        Assert.Equal(full.Reason, journal.Fault);
+        Assert.Equal(full.Reason, journal.Failure);
 
-        Assert.True(journal.IsShortOfRoom);
+        Assert.True(journal.IsShortOfSpace);
 
         // A purge looks at what it has made of it, without waiting for the next message.
         Assert.Null(journal.MarkDelivered(0, journal.LastSequence, []));
         Assert.Null(journal.Purge(TimeSpan.Zero, CancellationToken.None));
-        Assert.False(journal.IsShortOfRoom);
+        Assert.False(journal.IsShortOfSpace);
         Assert.Equal(ReceiptKind.Stored, (await journal.AppendAsync(Samples.Message("short"))).Kind);
-        Assert.Null(journal.Fault);
+        Assert.Null(journal.Failure);
         await FillAsync(journal, full);
         // The file does not grow: what was purged is written over.
         Assert.InRange(Samples.Texts(journal).Length, stored - 5, stored + 5);
@@ -48,7 +48,7 @@ public sealed class JournalRoomTests : IDisposable
     {
         using var disk = new SmallDisk(mebibytes: 4);
         var bounds = new JournalBounds { DiskReserve = 1 << 20 };
-        await using Journal journal = Journal.Open(disk.Path, _time, _log, bounds);
+        await using MessageJournal journal = MessageJournal.Open(disk.Path, _time, _log, bounds);
         await Samples.FillAsync(journal, 3);
         disk.FillUpTo(free: (1 << 20) - 4096);
         _time.Advance(s_look);
@@ -72,7 +72,7 @@ public sealed class JournalRoomTests : IDisposable
     public async Task A_small_disk_keeps_a_tenth_of_itself_unless_told_otherwise()
     {
         using var disk = new SmallDisk(mebibytes: 10);
-        await using Journal journal = Journal.Open(disk.Path, _time, _log);
+        await using MessageJournal journal = MessageJournal.Open(disk.Path, _time, _log);
         await Samples.FillAsync(journal, 3);
         disk.FillUpTo(free: (1 << 20) + 65536);
         _time.Advance(s_look);
@@ -89,7 +89,7 @@ public sealed class JournalRoomTests : IDisposable
     {
         using var disk = new SmallDisk(mebibytes: 4);
         var bounds = new JournalBounds { DiskReserve = 1 << 20 };
-        await using Journal journal = Journal.Open(disk.Path, _time, _log, bounds);
+        await using MessageJournal journal = MessageJournal.Open(disk.Path, _time, _log, bounds);
         await FillAsync(journal, Receipt.Later("the disk is nearly full"));
         Assert.Null(journal.MarkDelivered(0, journal.LastSequence, []));
         Assert.Null(journal.Purge(TimeSpan.Zero, CancellationToken.None));
@@ -101,7 +101,7 @@ public sealed class JournalRoomTests : IDisposable
     public async Task Copies_of_what_mongodb_has_make_room_before_their_time_but_no_more_than_needed()
     {
         var bounds = new JournalBounds { BytesMax = 256 * 1024 };
-        await using Journal journal = Journal.Open(_folder.Path, _time, _log, bounds);
+        await using MessageJournal journal = MessageJournal.Open(_folder.Path, _time, _log, bounds);
         // Without a look in between: time stands still.
         await Samples.FillAsync(journal, 4000);
         _time.Advance(s_look);
@@ -120,7 +120,7 @@ public sealed class JournalRoomTests : IDisposable
     }
 
     // Stores long messages, a second apart, until one gets this answer.
-    private async Task FillAsync(Journal journal, Receipt end)
+    private async Task FillAsync(MessageJournal journal, Receipt end)
     {
         Receipt receipt;
         do

@@ -12,7 +12,7 @@ namespace Letterbox.Hosting;
 /// <summary>Bytes through TLS.</summary>
 /// <param name="socket">The connection.</param>
 /// <param name="tls">Over that socket, past its handshake.</param>
-internal sealed class TlsWire(Socket socket, SslStream tls) : Wire(socket)
+internal sealed class TlsTransport(Socket socket, SslStream tls) : Transport(socket)
 {
     private const int BufferSize = 4096;
 

@@ -9,14 +9,14 @@ using static Letterbox.Http.HttpConnection.State;
 
 namespace Letterbox.Tests.Http;
 
-public sealed class DeadlineTests : IAsyncDisposable
+public sealed class ReusableTimeoutTests : IAsyncDisposable
 {
     private static readonly HttpLimits s_limits = new();
     private static readonly TimeSpan s_second = TimeSpan.FromSeconds(1);
     private readonly ManualTime _time = new();
     private readonly EchoHost _host;
 
-    public DeadlineTests() => _host = new EchoHost(time: _time, handler: Answer);
+    public ReusableTimeoutTests() => _host = new EchoHost(time: _time, handler: Answer);
 
     private HttpServer Server => _host.Server;
 
@@ -84,8 +84,8 @@ public sealed class DeadlineTests : IAsyncDisposable
     public async Task Content_may_come_as_slowly_as_the_limit_says()
     {
         using HttpPeer peer = await HttpPeer.ConnectAsync(_host.Port);
-        (int held, double patience) = await BeginContentAsync(peer);
-        _time.Advance(TimeSpan.FromSeconds(Math.Ceiling(patience) - 1));
+        (int held, double timeout) = await BeginContentAsync(peer);
+        _time.Advance(TimeSpan.FromSeconds(Math.Ceiling(timeout) - 1));
         // What comes gains time: as much as its bytes are worth.
         await peer.SendAsync(new string('x', 480));
         await Server.UntilAsync(ReadingContent, held + 480);
@@ -98,8 +98,8 @@ public sealed class DeadlineTests : IAsyncDisposable
     public async Task Content_that_comes_more_slowly_is_answered_408()
     {
         using HttpPeer peer = await HttpPeer.ConnectAsync(_host.Port);
-        (_, double patience) = await BeginContentAsync(peer);
-        _time.Advance(TimeSpan.FromSeconds(Math.Ceiling(patience)));
+        (_, double timeout) = await BeginContentAsync(peer);
+        _time.Advance(TimeSpan.FromSeconds(Math.Ceiling(timeout)));
         await Expect408Async(peer);
     }
 
@@ -111,7 +111,7 @@ public sealed class DeadlineTests : IAsyncDisposable
         await peer.SendAsync(head
             + string.Concat(Enumerable.Repeat($"1;{new string('a', 200)}\r\nx\r\n", 30)));
         await Server.UntilAsync(ReadingContent, head.Length + 30);
-        _time.Advance(s_limits.ContentGrace);
+        _time.Advance(s_limits.ContentStartTimeout);
         await Server.UntilAsync(ReadingContent);
         _time.Advance(s_second);
         await Expect408Async(peer);
@@ -148,8 +148,8 @@ public sealed class DeadlineTests : IAsyncDisposable
             using NarrowConnection narrow =
                 await NarrowConnection.OpenAsync(Server, NarrowConnection.Requests(answers) + "GET / HT");
             HttpConnection connection =
-                await Server.UntilAsync(static c => c.Look is { Held: 8, Waiting: true });
-            if (connection.Look.State == ReadingHead)
+                await Server.UntilAsync(static c => c.Inspect is { Held: 8, Waiting: true });
+            if (connection.Inspect.State == ReadingHead)
             {
                 narrow.Peer.Reset();
                 await narrow.Served;
@@ -157,7 +157,7 @@ public sealed class DeadlineTests : IAsyncDisposable
             }
 
             // A 408 now would land in the middle of an answer.
-            Assert.Equal(Responding, connection.Look.State);
+            Assert.Equal(Responding, connection.Inspect.State);
             _time.Advance(s_limits.SendTimeout);
             await narrow.Served;
             return;
@@ -176,7 +176,7 @@ public sealed class DeadlineTests : IAsyncDisposable
         HttpConnection connection = await Server.UntilAsync(Lingering);
         _time.Advance(s_limits.LingerTimeout - s_second);
         Assert.True(await peer.SendAsync("still talking"));
-        Assert.Equal(Lingering, connection.Look.State);
+        Assert.Equal(Lingering, connection.Inspect.State);
         await Server.UntilAsync(Lingering);
         _time.Advance(s_second);
         await Server.UntilEmptyAsync();
@@ -201,7 +201,7 @@ public sealed class DeadlineTests : IAsyncDisposable
             await Task.WhenAll(Enumerable.Range(0, 200).Select(_ => HttpPeer.ConnectAsync(_host.Port)));
         foreach (HttpPeer peer in slow) await peer.SendAsync("GET / HTTP/1.1\r\nX: ");
         await Watching.UntilAsync(() => Server.Snapshot().Count(
-            static c => c.Look is { State: ReadingHead, Waiting: true }) == 200);
+            static c => c.Inspect is { State: ReadingHead, Waiting: true }) == 200);
         using (HttpPeer good = await HttpPeer.ConnectAsync(_host.Port)) await good.GetAsync();
         _time.Advance(s_limits.HeadTimeout);
         foreach (HttpPeer peer in slow)
@@ -256,13 +256,13 @@ public sealed class DeadlineTests : IAsyncDisposable
     }
 
     // 1,000 bytes of 2,000; how many the server holds then, and how many seconds it waits for more.
-    private async Task<(int Held, double Patience)> BeginContentAsync(HttpPeer peer)
+    private async Task<(int Held, double MessageTimeout)> BeginContentAsync(HttpPeer peer)
     {
         const string head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2000\r\n\r\n";
         await peer.SendAsync(head + new string('x', 1000));
         int held = head.Length + 1000;
         await Server.UntilAsync(ReadingContent, held);
-        return (held, s_limits.ContentGrace.TotalSeconds
+        return (held, s_limits.ContentStartTimeout.TotalSeconds
             + ((double)held / s_limits.ContentBytesPerSecondMin));
     }
 

@@ -29,17 +29,17 @@ internal sealed record Role(string Name, Setting Listens, Probe Probe);
 /// <param name="command">The executable and its arguments.</param>
 /// <param name="output">Where what the child prints goes.</param>
 /// <param name="log">Deaths and restarts go here.</param>
-internal sealed class Keeper(Role role, IReadOnlyList<string> command, TextWriter output, ILogger log)
+internal sealed class ChildSupervisor(Role role, IReadOnlyList<string> command, TextWriter output, ILogger log)
 {
     private readonly RestartPolicy _policy = new();
     private readonly TaskCompletionSource<Address> _firstReady =
         new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>How long a child may take until it is ready.</summary>
-    public TimeSpan StartMax { get; init; } = TimeSpan.FromSeconds(30);
+    public TimeSpan StartTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>How long a child may take to stop.</summary>
-    public TimeSpan StopMax { get; init; } = TimeSpan.FromSeconds(10);
+    public TimeSpan StopTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>The clock of the questions whether it serves.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
@@ -54,9 +54,9 @@ internal sealed class Keeper(Role role, IReadOnlyList<string> command, TextWrite
     /// </summary>
     /// <param name="variables">The child's settings.</param>
     /// <param name="stop">The child is to drain and stop.</param>
-    /// <param name="atOnce">The child is to be killed.</param>
+    /// <param name="immediately">The child is to be killed.</param>
     public async Task<int> RunAsync(
-        IReadOnlyDictionary<string, string?> variables, CancellationToken stop, CancellationToken atOnce)
+        IReadOnlyDictionary<string, string?> variables, CancellationToken stop, CancellationToken immediately)
     {
         var settings = new Dictionary<string, string?>(variables);
         while (true)
@@ -68,7 +68,7 @@ internal sealed class Keeper(Role role, IReadOnlyList<string> command, TextWrite
                 settings[StopSignal.SupervisedVariable] = StopSignal.Restart;
             }
 
-            ChildEnd end = await RunOnceAsync(settings, stop, atOnce);
+            ChildEnd end = await RunOnceAsync(settings, stop, immediately);
             if (stop.IsCancellationRequested)
             {
                 log.LogDebug("{Role} is stopped", role.Name);
@@ -91,7 +91,7 @@ internal sealed class Keeper(Role role, IReadOnlyList<string> command, TextWrite
     }
 
     private async Task<ChildEnd> RunOnceAsync(
-        IReadOnlyDictionary<string, string?> settings, CancellationToken stop, CancellationToken atOnce)
+        IReadOnlyDictionary<string, string?> settings, CancellationToken stop, CancellationToken immediately)
     {
         var ran = Stopwatch.StartNew();
         (ChildProcess? started, string reason) = ChildProcess.Start(role.Name, command, settings, output);
@@ -103,10 +103,10 @@ internal sealed class Keeper(Role role, IReadOnlyList<string> command, TextWrite
 
         using (child)
         using (stop.Register(child.Release))
-        using (atOnce.Register(child.Kill))
+        using (immediately.Register(child.Kill))
         {
             bool ready = await IsReadyAsync(child, stop);
-            if (ready) NowRunning(await child.Ready, child.Id);
+            if (ready) MarkRunning(await child.Ready, child.Id);
             if (ready) await KillIfHungAsync(child, stop);
             int status = await EndAsync(child, stop);
             return new ChildEnd(ready, ran.Elapsed, status);
@@ -116,14 +116,14 @@ internal sealed class Keeper(Role role, IReadOnlyList<string> command, TextWrite
     private async Task<bool> IsReadyAsync(ChildProcess child, CancellationToken stop)
     {
         using var waiting = CancellationTokenSource.CreateLinkedTokenSource(stop);
-        await Task.WhenAny(child.Ready, child.Ended, Task.Delay(StartMax, waiting.Token));
+        await Task.WhenAny(child.Ready, child.Ended, Task.Delay(StartTimeout, waiting.Token));
         await waiting.CancelAsync();
         if (child.Ready.IsCompleted) return true;
         if (!child.Ended.IsCompleted && !stop.IsCancellationRequested)
         {
             log.LogWarning(
                 "{Role} (process {Id}) is not ready after {Max} s: killed",
-                role.Name, child.Id, StartMax.TotalSeconds);
+                role.Name, child.Id, StartTimeout.TotalSeconds);
             child.Kill();
         }
 
@@ -150,21 +150,21 @@ internal sealed class Keeper(Role role, IReadOnlyList<string> command, TextWrite
         using CancellationTokenRegistration registration = stop.Register(stopping.SetResult);
         await Task.WhenAny(child.Ended, stopping.Task);
         if (stopping.Task.IsCompleted) log.LogDebug("{Role} (process {Id}) is stopping", role.Name, child.Id);
-        using var patience = new CancellationTokenSource();
-        await Task.WhenAny(child.Ended, Task.Delay(StopMax, patience.Token));
-        await patience.CancelAsync();
+        using var timeout = new CancellationTokenSource();
+        await Task.WhenAny(child.Ended, Task.Delay(StopTimeout, timeout.Token));
+        await timeout.CancelAsync();
         if (!child.Ended.IsCompleted)
         {
             log.LogWarning(
                 "{Role} (process {Id}) did not stop in {Max} s: killed",
-                role.Name, child.Id, StopMax.TotalSeconds);
+                role.Name, child.Id, StopTimeout.TotalSeconds);
             child.Kill();
         }
 
         return await child.Ended;
     }
 
-    private void NowRunning(Address address, int id)
+    private void MarkRunning(Address address, int id)
     {
         bool first = _firstReady.TrySetResult(address);
         log.Log(

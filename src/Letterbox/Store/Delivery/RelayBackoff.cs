@@ -12,28 +12,28 @@ using Microsoft.Extensions.Logging;
 
 namespace Letterbox.Store.Delivery;
 
-/// <summary>Used by the relay's thread; <see cref="Fault"/> may be read on any.</summary>
-internal sealed class Outage(ILogger log)
+/// <summary>Used by the relay's thread; <see cref="Failure"/> may be read on any.</summary>
+internal sealed class RelayBackoff(ILogger log)
 {
     private static readonly TimeSpan s_pauseMin = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan s_pauseMax = TimeSpan.FromSeconds(5);
-    private static readonly TimeSpan s_placePause = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan s_operatorPause = TimeSpan.FromSeconds(30);
 
-    private volatile string? _fault;
+    private volatile string? _failure;
     private int _failures;
-    private bool _placeTold;
+    private bool _operatorLogged;
 
     /// <summary>Why messages do not reach MongoDB, fit for a log; <c>null</c> when they do.</summary>
-    public string? Fault => _fault;
+    public string? Failure => _failure;
 
     /// <summary>Notes a failure. Returns for how long to wait before the next try.</summary>
     public TimeSpan Failed(MongoFailure failure)
     {
-        _fault = failure.Reason;
+        _failure = failure.Reason;
         _failures++;
-        if (failure.OfThePlace && !_placeTold)
+        if (failure.NeedsOperator && !_operatorLogged)
         {
-            _placeTold = true;
+            _operatorLogged = true;
             log.LogError(
                 "messages do not reach MongoDB: {Fault}; they are safe in the journal, but somebody has to "
                 + "mend this; trying on every 15 to 30 s", failure.Reason);
@@ -45,7 +45,7 @@ internal sealed class Outage(ILogger log)
                 failure.Reason);
         }
 
-        return Jittered(failure.OfThePlace ? s_placePause : Pause());
+        return Jittered(failure.NeedsOperator ? s_operatorPause : Pause());
     }
 
     /// <summary>Notes that messages reach MongoDB, and how many are still waiting.</summary>
@@ -55,7 +55,7 @@ internal sealed class Outage(ILogger log)
         log.LogInformation(
             "messages reach MongoDB again, after {Failures} failures; {Waiting} are waiting",
             _failures, waiting);
-        (_fault, _failures, _placeTold) = (null, 0, false);
+        (_failure, _failures, _operatorLogged) = (null, 0, false);
     }
 
     private TimeSpan Pause()

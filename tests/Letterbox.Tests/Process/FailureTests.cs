@@ -11,9 +11,9 @@ using Microsoft.Data.Sqlite;
 
 namespace Letterbox.Tests.Process;
 
-public sealed class FaultTests
+public sealed class FailureTests
 {
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan s_timeout = TimeSpan.FromSeconds(30);
 
     [Fact]
     public async Task A_lock_of_another_process_makes_messages_wait_and_passes()
@@ -26,10 +26,10 @@ public sealed class FaultTests
         Message message = Texts.Message("ann", "hello");
         Assert.Equal(
             Receipt.Later("another program has locked the journal"),
-            await StoreLink.SendOnceAsync([store.Socket], message, s_patience));
+            await StoreLink.SendOnceAsync([store.Socket], message, s_timeout));
         Execute("ROLLBACK");
         Assert.Equal(
-            Receipt.Stored(message.Id), await StoreLink.SendOnceAsync([store.Socket], message, s_patience));
+            Receipt.Stored(message.Id), await StoreLink.SendOnceAsync([store.Socket], message, s_timeout));
         Assert.Equal(["ann|hello"], JournalRows.Messages(store.Data));
 
         void Execute(string sql)
@@ -79,7 +79,7 @@ public sealed class FaultTests
             HttpStatusCode.ServiceUnavailable,
             $"the store at {letterbox.Socket} takes no messages: the disk is nearly full\n");
         Assert.Equal((HttpStatusCode.OK, "ok\n"), await GetAsync("healthz"));
-        Receipt wait = await StoreLink.SendOnceAsync([letterbox.Socket], Texts.Message("a", "b"), s_patience);
+        Receipt wait = await StoreLink.SendOnceAsync([letterbox.Socket], Texts.Message("a", "b"), s_timeout);
         Assert.Equal(Receipt.Later("the disk is nearly full"), wait);
 
         disk.Empty();

@@ -6,27 +6,27 @@ namespace Letterbox.Hosting;
 /// Rung from any thread, heard by one loop. Several rings before it listens again are heard as one, never as
 /// none.
 /// </summary>
-internal sealed class Bell : IDisposable
+internal sealed class LoopSignal : IDisposable
 {
-    private readonly SemaphoreSlim _rings = new(0);
-    private int _rung;
+    private readonly SemaphoreSlim _signals = new(0);
+    private int _signalled;
     private volatile bool _down;
 
     /// <summary>Rings. Does nothing when it is disposed.</summary>
-    public void Ring()
+    public void Signal()
     {
-        if (Interlocked.Exchange(ref _rung, 1) == 0) _rings.Release();
+        if (Interlocked.Exchange(ref _signalled, 1) == 0) _signals.Release();
     }
 
     /// <summary>
     /// Waits for a ring since the last wait; <c>false</c>: it is disposed. One caller at a time.
     /// </summary>
-    public async ValueTask<bool> HearAsync()
+    public async ValueTask<bool> WaitAsync()
     {
         if (_down) return false;
-        await _rings.WaitAsync();
+        await _signals.WaitAsync();
         // Before the caller looks for work: what is brought later rings again.
-        Interlocked.Exchange(ref _rung, 0);
+        Interlocked.Exchange(ref _signalled, 0);
         return !_down;
     }
 
@@ -34,6 +34,6 @@ internal sealed class Bell : IDisposable
     public void Dispose()
     {
         _down = true;
-        _rings.Release();
+        _signals.Release();
     }
 }

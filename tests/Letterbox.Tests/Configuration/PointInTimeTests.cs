@@ -5,7 +5,7 @@ using Letterbox.Tests.Support;
 
 namespace Letterbox.Tests.Configuration;
 
-public sealed class MomentTests
+public sealed class PointInTimeTests
 {
     // 20:20:58 in UTC; a zone that goes back from +3 to +2 on 1 November at 04:00.
     private static readonly TimeZoneInfo s_zone = TimeZoneInfo.CreateCustomTimeZone(
@@ -27,7 +27,7 @@ public sealed class MomentTests
     [InlineData("0s", "2026-11-02T12:00:00+00:00")]
     public void A_moment_is_a_local_date_or_a_time_ago(string text, string moment)
     {
-        Assert.True(Moment.TryParse(text, _time, out DateTimeOffset value));
+        Assert.True(PointInTime.TryParse(text, _time, out DateTimeOffset value));
         Assert.Equal(moment, $"{value:yyyy-MM-dd'T'HH:mm:sszzz}");
     }
 
@@ -38,7 +38,7 @@ public sealed class MomentTests
     [InlineData("2026-11-02 25:00")]
     [InlineData("0001-01-01")]
     [InlineData("-1h")]
-    public void Anything_else_is_none(string text) => Assert.False(Moment.TryParse(text, _time, out _));
+    public void Anything_else_is_none(string text) => Assert.False(PointInTime.TryParse(text, _time, out _));
 
     [Theory]
     [InlineData("0B", 0)]

@@ -12,7 +12,7 @@ namespace Letterbox.Sockets;
 /// <param name="tls">Certificates on both sides; <c>null</c>: no TLS.</param>
 /// <param name="limits">The bounds.</param>
 /// <param name="time">The clock.</param>
-public sealed class StoreInquiry(
+public sealed class StoreProbe(
     IReadOnlyList<Address> stores, MutualTls? tls, LinkLimits limits, TimeProvider time)
 {
     private readonly Lock _gate = new();
@@ -21,15 +21,15 @@ public sealed class StoreInquiry(
 
     /// <summary>
     /// Whether one store at least takes messages now, as it was found within the last <see
-    /// cref="LinkLimits.AskEvery"/>. Then what is wrong with the others is a note. Takes no longer than <see
-    /// cref="LinkLimits.AskPatience"/>.
+    /// cref="LinkLimits.ProbeEvery"/>. Then what is wrong with the others is a note. Takes no longer than <see
+    /// cref="LinkLimits.ProbeTimeout"/>.
     /// </summary>
     public Task<Readiness> AskAsync()
     {
         lock (_gate)
         {
             bool fresh = _answer is { } last
-                && (!last.IsCompleted || time.GetElapsedTime(_asked) < limits.AskEvery);
+                && (!last.IsCompleted || time.GetElapsedTime(_asked) < limits.ProbeEvery);
             if (fresh) return _answer!;
             _asked = time.GetTimestamp();
             return _answer = AskAllAsync();
@@ -46,10 +46,10 @@ public sealed class StoreInquiry(
 
     private async Task<(string? Reason, IReadOnlyList<string> Notes)> AskAsync(Address store)
     {
-        using var deadline = new CancellationTokenSource(limits.AskPatience, time);
-        (LinkConnection? connection, string? fault) =
+        using var deadline = new CancellationTokenSource(limits.ProbeTimeout, time);
+        (LinkConnection? connection, string? failure) =
             await LinkConnection.ConnectAsync(store, tls, deadline.Token);
-        if (connection is null) return (fault, []);
+        if (connection is null) return (failure, []);
         using (connection)
         await using (deadline.Token.UnsafeRegister(static c => ((LinkConnection)c!).Close(), connection))
         {

@@ -11,27 +11,27 @@ namespace Letterbox.Store.Journal;
 /// The one owner of a journal. <see cref="AppendAsync"/> is a <see cref="Deliver"/>: any thread, many at
 /// once.
 /// </summary>
-public sealed class Journal : IAsyncDisposable
+public sealed class MessageJournal : IAsyncDisposable
 {
     private readonly TimeProvider _time;
     private readonly JournalLock _lock;
     private readonly JournalWriter _writer;
-    private readonly JournalRoom _room;
+    private readonly JournalCapacity _capacity;
     private readonly GroupCommit _commits;
     private readonly ILogger _log;
-    private volatile string? _gone;
+    private volatile string? _missingFile;
 
-    private Journal(
-        string path, TimeProvider time, JournalLock owned, JournalWriter writer, JournalRoom room,
+    private MessageJournal(
+        string path, TimeProvider time, JournalLock owned, JournalWriter writer, JournalCapacity room,
         ILogger log)
     {
-        (Path, _time, _lock, _writer, _room, _log) = (path, time, owned, writer, room, log);
+        (Path, _time, _lock, _writer, _capacity, _log) = (path, time, owned, writer, room, log);
         Notes = [.. LogCheck.Kept(path).Select(static kept =>
             $"the journal's log was damaged and is kept as {System.IO.Path.GetFileName(kept)}: see the log")];
         _commits = new GroupCommit(
-            batch => (_gone is null ? null : FindGone())
-                ?? room.Shortage(writer.Connection, batch) ?? writer.Append(batch) ?? FindGone(),
-            Committed, () => FindGone(), log);
+            batch => (_missingFile is null ? null : FindMissingFile())
+                ?? room.Shortage(writer.Connection, batch) ?? writer.Append(batch) ?? FindMissingFile(),
+            Committed, () => FindMissingFile(), log);
     }
 
     /// <summary>
@@ -47,19 +47,19 @@ public sealed class Journal : IAsyncDisposable
     public long LastSequence => _writer.LastSequence;
 
     /// <summary>Why messages cannot be stored now, fit for anyone to read; null when they can.</summary>
-    public string? Fault => _gone ?? _commits.Fault;
+    public string? Failure => _missingFile ?? _commits.Failure;
 
     /// <summary>
     /// Why no message can be stored until a person has done something: a file of the journal is gone. Found
     /// within a second, whether messages come or not.
     /// </summary>
-    public string? Gone => _gone;
+    public string? Gone => _missingFile;
 
     /// <summary>What a person should see to, a line each, as it was when the journal was opened.</summary>
     public IReadOnlyList<string> Notes { get; }
 
     /// <summary>Whether new messages had to wait for room of late: a purge makes some.</summary>
-    public bool IsShortOfRoom => _room.IsShort;
+    public bool IsShortOfSpace => _capacity.IsShort;
 
     /// <summary>The writer; for tests, which make its connection fail.</summary>
     internal JournalWriter Writer => _writer;
@@ -76,7 +76,7 @@ public sealed class Journal : IAsyncDisposable
     /// Another process owns it, the folder cannot be written to, or the file is damaged, newer than this
     /// program or not a journal. Nothing was changed; the text says what to do.
     /// </exception>
-    public static Journal Open(
+    public static MessageJournal Open(
         string folder, TimeProvider time, ILogger log, JournalBounds? bounds = null, bool mustExist = false)
     {
         if (mustExist) CheckExists(folder);
@@ -86,8 +86,8 @@ public sealed class Journal : IAsyncDisposable
         JournalLock owned = JournalLock.Take(folder);
         try
         {
-            var room = new JournalRoom(path, bounds ?? new JournalBounds(), time);
-            return new Journal(path, time, owned, new JournalWriter(path, time, log), room, log);
+            var room = new JournalCapacity(path, bounds ?? new JournalBounds(), time);
+            return new MessageJournal(path, time, owned, new JournalWriter(path, time, log), room, log);
         }
         catch
         {
@@ -115,8 +115,8 @@ public sealed class Journal : IAsyncDisposable
     /// Blocks for a commit: for a thread of one's own.
     /// </summary>
     public string? MarkDelivered(
-        long after, long upTo, IReadOnlyList<(long Sequence, string Reason)> refused) =>
-        Work(() => _writer.MarkDelivered(after, upTo, refused));
+        long after, long upTo, IReadOnlyList<(long Sequence, string Reason)> rejected) =>
+        Work(() => _writer.MarkDelivered(after, upTo, rejected));
 
     /// <summary>
     /// Gives messages another key, durably: MongoDB has other documents under theirs. Gives back what is to
@@ -126,9 +126,9 @@ public sealed class Journal : IAsyncDisposable
         IReadOnlyList<JournalEntry> entries, bool fresh, out IReadOnlyList<JournalEntry> rekeyed)
     {
         IReadOnlyList<JournalEntry> found = [];
-        string? fault = Work(() => _writer.Rekey(entries, fresh, out found));
+        string? failure = Work(() => _writer.Rekey(entries, fresh, out found));
         rekeyed = found;
-        return fault;
+        return failure;
     }
 
     /// <summary>
@@ -139,8 +139,8 @@ public sealed class Journal : IAsyncDisposable
     /// <param name="keep">How long a delivered message stays.</param>
     /// <param name="stop">Ends the purge between two steps.</param>
     public string? Purge(TimeSpan keep, CancellationToken stop) =>
-        Purge(_time.GetUtcNow() - keep, onlyForRoom: false, stop)
-        ?? Purge(DateTimeOffset.MaxValue, onlyForRoom: true, stop);
+        Purge(_time.GetUtcNow() - keep, onlyForSpace: false, stop)
+        ?? Purge(DateTimeOffset.MaxValue, onlyForSpace: true, stop);
 
     /// <summary>
     /// Gives what somebody asked to have out of quarantine a place behind the newest message, where the relay
@@ -148,10 +148,10 @@ public sealed class Journal : IAsyncDisposable
     /// </summary>
     public string? ReleaseFromQuarantine()
     {
-        string? fault = null;
+        string? failure = null;
         bool done = false;
-        while (!done && fault is null) fault = Work(() => _writer.Release(out done));
-        return fault;
+        while (!done && failure is null) failure = Work(() => _writer.Release(out done));
+        return failure;
     }
 
     /// <summary>
@@ -187,29 +187,29 @@ public sealed class Journal : IAsyncDisposable
         };
     }
 
-    private string? Purge(DateTimeOffset before, bool onlyForRoom, CancellationToken stop)
+    private string? Purge(DateTimeOffset before, bool onlyForSpace, CancellationToken stop)
     {
-        string? fault = null;
+        string? failure = null;
         bool done = false;
-        while (!done && fault is null && !stop.IsCancellationRequested)
+        while (!done && failure is null && !stop.IsCancellationRequested)
         {
-            fault = Work(() =>
+            failure = Work(() =>
             {
-                done = onlyForRoom && !_room.NeedsPurge(_writer.Connection);
+                done = onlyForSpace && !_capacity.NeedsPurge(_writer.Connection);
                 return done ? null : _writer.Purge(before, out done);
             });
         }
 
-        return fault;
+        return failure;
     }
 
     // What was written just now is in files that nobody will find again: it is not thanked for. Marks go on
     // being written there, so that the relay brings MongoDB what is still open.
-    private string? FindGone()
+    private string? FindMissingFile()
     {
-        string? gone = _writer.Files.Fault();
-        if (gone is null || _gone is not null) return _gone = gone;
-        _gone = gone;
+        string? gone = _writer.Files.Failure();
+        if (gone is null || _missingFile is not null) return _missingFile = gone;
+        _missingFile = gone;
         _log.LogCritical(
             "the journal is gone: {What}; no message is taken until it is back. Do not end process {Id} "
             + "before what it holds is safe (docs/OPERATIONS.md, The journal is gone)",
@@ -221,27 +221,27 @@ public sealed class Journal : IAsyncDisposable
     private void Save()
     {
         string copy = $"{Path}.saved-{_time.GetUtcNow():yyyyMMdd-HHmmss}";
-        string? fault;
+        string? failure;
         try
         {
             PrivateFile.CreateFolder(System.IO.Path.GetDirectoryName(Path)!);
-            fault = _writer.SaveTo(copy);
+            failure = _writer.SaveTo(copy);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            fault = e.Message;
+            failure = e.Message;
         }
 
-        if (fault is null) _log.LogCritical("all that the journal held was saved to {Copy}", copy);
-        else _log.LogCritical("what the journal held could not be saved to {Copy}: {Reason}", copy, fault);
+        if (failure is null) _log.LogCritical("all that the journal held was saved to {Copy}", copy);
+        else _log.LogCritical("what the journal held could not be saved to {Copy}: {Reason}", copy, failure);
     }
 
     // A purge of many steps must not fill the disk with its log.
     private string? Work(Func<string?> work) => _commits.Run(() =>
     {
-        string? fault = work();
+        string? failure = work();
         _writer.CheckpointIfDue();
-        return fault;
+        return failure;
     });
 
     private void Committed()

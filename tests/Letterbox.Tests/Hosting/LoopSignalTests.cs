@@ -4,19 +4,19 @@ using Letterbox.Hosting;
 
 namespace Letterbox.Tests.Hosting;
 
-public sealed class BellTests
+public sealed class LoopSignalTests
 {
     [Fact]
     public async Task A_ring_before_anybody_listens_is_heard_and_heard_once()
     {
-        using var bell = new Bell();
-        bell.Ring();
-        bell.Ring();
-        bell.Ring();
-        Assert.True(await bell.HearAsync());
-        ValueTask<bool> next = bell.HearAsync();
+        using var bell = new LoopSignal();
+        bell.Signal();
+        bell.Signal();
+        bell.Signal();
+        Assert.True(await bell.WaitAsync());
+        ValueTask<bool> next = bell.WaitAsync();
         Assert.False(next.IsCompleted);
-        bell.Ring();
+        bell.Signal();
         Assert.True(await next);
     }
 
@@ -24,7 +24,7 @@ public sealed class BellTests
     public async Task Nothing_that_was_brought_before_a_ring_is_left_lying()
     {
         const int ringers = 4, each = 20_000;
-        using var bell = new Bell();
+        using var bell = new LoopSignal();
         int brought = 0, taken = 0;
         Task[] ringing =
         [
@@ -33,14 +33,14 @@ public sealed class BellTests
                 for (int i = 0; i < each; i++)
                 {
                     Interlocked.Increment(ref brought);
-                    bell.Ring();
+                    bell.Signal();
                 }
             })),
         ];
         // Hangs if a ring is lost.
         while (taken < ringers * each)
         {
-            Assert.True(await bell.HearAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(30)));
+            Assert.True(await bell.WaitAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(30)));
             taken += Interlocked.Exchange(ref brought, 0);
         }
 
@@ -51,11 +51,11 @@ public sealed class BellTests
     [Fact]
     public async Task Taken_down_it_ends_the_wait_and_rings_no_more()
     {
-        var bell = new Bell();
-        ValueTask<bool> wait = bell.HearAsync();
+        var bell = new LoopSignal();
+        ValueTask<bool> wait = bell.WaitAsync();
         bell.Dispose();
         Assert.False(await wait);
-        bell.Ring();
-        Assert.False(await bell.HearAsync());
+        bell.Signal();
+        Assert.False(await bell.WaitAsync());
     }
 }

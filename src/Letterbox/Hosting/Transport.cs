@@ -9,7 +9,7 @@ namespace Letterbox.Hosting;
 /// One connection, for one reading and one writing loop. What goes wrong on the way is a <see
 /// cref="SocketException"/>, or an <see cref="ObjectDisposedException"/> after <see cref="Close"/>.
 /// </summary>
-internal abstract class Wire(Socket socket) : IDisposable
+internal abstract class Transport(Socket socket) : IDisposable
 {
     /// <summary>The socket below.</summary>
     protected Socket Socket => socket;
@@ -38,7 +38,7 @@ internal abstract class Wire(Socket socket) : IDisposable
 }
 
 /// <summary>Bytes as they are.</summary>
-internal sealed class PlainWire(Socket socket) : Wire(socket)
+internal sealed class PlainTransport(Socket socket) : Transport(socket)
 {
     /// <inheritdoc/>
     public override ValueTask<int> ReceiveAsync(Memory<byte> buffer, CancellationToken deadline = default) =>

@@ -7,7 +7,7 @@ using System.Globalization;
 namespace Letterbox.Configuration;
 
 /// <summary>Reads moments. Pure functions of the text and the clock.</summary>
-public static class Moment
+public static class PointInTime
 {
     /// <summary>What a wrong one is told.</summary>
     public const string Expected =

@@ -7,7 +7,7 @@ namespace Letterbox.Sockets;
 /// Waits follow each other: <see cref="In"/> ends the one before. Used by one loop; the stop may come from
 /// any thread.
 /// </summary>
-internal sealed class Deadline : IDisposable
+internal sealed class ReusableTimeout : IDisposable
 {
     private readonly TimeProvider _time;
     private readonly CancellationToken _stop;
@@ -18,11 +18,11 @@ internal sealed class Deadline : IDisposable
     /// Time by <paramref name="time"/>; <paramref name="stop"/> ends the wait of the moment and every later
     /// one.
     /// </summary>
-    public Deadline(TimeProvider time, CancellationToken stop)
+    public ReusableTimeout(TimeProvider time, CancellationToken stop)
     {
         (_time, _stop) = (time, stop);
         _source = new CancellationTokenSource(Timeout.InfiniteTimeSpan, time);
-        _stopping = stop.UnsafeRegister(static self => ((Deadline)self!).Cancel(), this);
+        _stopping = stop.UnsafeRegister(static self => ((ReusableTimeout)self!).Cancel(), this);
     }
 
     /// <summary>A token for a wait that begins now.</summary>

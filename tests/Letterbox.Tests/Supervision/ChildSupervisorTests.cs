@@ -1,4 +1,4 @@
-// The state table on top of Keeper.cs, with a shell in the role of the child.
+// The state table on top of ChildSupervisor.cs, with a shell in the role of the child.
 
 using Letterbox.Configuration;
 using Letterbox.Hosting;
@@ -8,7 +8,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Letterbox.Tests.Supervision;
 
-public sealed class KeeperTests : IDisposable
+public sealed class ChildSupervisorTests : IDisposable
 {
     // Ready, and not listening for the end of its leash.
     private const string Deaf = "echo store ready on 127.0.0.1:41; exec sleep 1000";
@@ -19,20 +19,20 @@ public sealed class KeeperTests : IDisposable
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("letterbox-");
     private readonly StringWriter _output = new();
     private readonly CancellationTokenSource _stop = new();
-    private readonly CancellationTokenSource _atOnce = new();
+    private readonly CancellationTokenSource _immediately = new();
 
     public void Dispose()
     {
         _folder.Delete(recursive: true);
         _output.Dispose();
         _stop.Dispose();
-        _atOnce.Dispose();
+        _immediately.Dispose();
     }
 
     [Fact]
     public async Task A_child_is_running_until_its_leash_is_let_go()
     {
-        Keeper keeper = Keep("echo store ready on 127.0.0.1:41; cat; echo drained");
+        ChildSupervisor keeper = Keep("echo store ready on 127.0.0.1:41; cat; echo drained");
         Task<int> end = Run(keeper);
         Assert.Equal(new Address("127.0.0.1", 41), await keeper.FirstReady);
         Assert.False(end.IsCompleted);
@@ -48,7 +48,7 @@ public sealed class KeeperTests : IDisposable
     [InlineData("echo web ready on 127.0.0.1:1; exit 0", ExitStatus.Failed)]
     public async Task A_child_that_ends_before_it_is_ready_is_given_up(string script, int status)
     {
-        Keeper keeper = Keep(script);
+        ChildSupervisor keeper = Keep(script);
         Assert.Equal(status, await Run(keeper));
         Assert.False(keeper.FirstReady.IsCompleted);
     }
@@ -56,7 +56,7 @@ public sealed class KeeperTests : IDisposable
     [Fact]
     public async Task What_cannot_be_executed_is_given_up()
     {
-        var keeper = new Keeper(s_role, ["/no/such/program"], _output, NullLogger.Instance);
+        var keeper = new ChildSupervisor(s_role, ["/no/such/program"], _output, NullLogger.Instance);
         Assert.Equal(ExitStatus.Failed, await Run(keeper));
     }
 
@@ -64,7 +64,7 @@ public sealed class KeeperTests : IDisposable
     public async Task A_child_that_dies_comes_back_at_the_address_it_had_and_its_lines_are_handed_on()
     {
         string again = Path.Combine(_folder.FullName, "again");
-        Keeper keeper = Keep(
+        ChildSupervisor keeper = Keep(
             $"""
             if [ -e {again} ]; then
               echo "again on $LETTERBOX_SOCKET"
@@ -91,7 +91,7 @@ public sealed class KeeperTests : IDisposable
     public async Task A_child_that_hangs_at_its_start_is_killed_and_started_again()
     {
         string again = Path.Combine(_folder.FullName, "again");
-        Keeper keeper = Keep(
+        ChildSupervisor keeper = Keep(
             $"""
             if [ -e {again} ]; then echo store ready on 127.0.0.1:41; exec cat; fi
             touch {again}
@@ -117,25 +117,25 @@ public sealed class KeeperTests : IDisposable
         var time = new ManualTime();
         var log = new RecordingLog();
         var role = s_role with { Probe = static (_, _) => Task.FromResult<bool?>(false) };
-        var keeper = new Keeper(role, ["/bin/sh", "-c", script], _output, log) { Time = time };
+        var keeper = new ChildSupervisor(role, ["/bin/sh", "-c", script], _output, log) { Time = time };
         Task<int> end = Run(keeper);
         while (!_output.ToString().Contains("the second", StringComparison.Ordinal))
         {
             Assert.False(end.IsCompleted);
-            time.Advance(LivenessMonitor.AskEvery);
+            time.Advance(LivenessMonitor.ProbeEvery);
             await Task.Yield();
         }
 
         Assert.Contains(log.Lines, static line => line.EndsWith("hangs: killed", StringComparison.Ordinal));
         await _stop.CancelAsync();
-        await _atOnce.CancelAsync();
+        await _immediately.CancelAsync();
         Assert.Equal(ExitStatus.Ok, await end);
     }
 
     [Fact]
     public async Task A_child_that_does_not_stop_is_killed()
     {
-        Keeper keeper = Keep(Deaf, stopMax: TimeSpan.FromMilliseconds(50));
+        ChildSupervisor keeper = Keep(Deaf, stopMax: TimeSpan.FromMilliseconds(50));
         Task<int> end = Run(keeper);
         await keeper.FirstReady;
         await _stop.CancelAsync();
@@ -145,29 +145,29 @@ public sealed class KeeperTests : IDisposable
     [Fact]
     public async Task An_impatient_stop_kills_at_once()
     {
-        Keeper keeper = Keep(Deaf, stopMax: TimeSpan.FromDays(1));
+        ChildSupervisor keeper = Keep(Deaf, stopMax: TimeSpan.FromDays(1));
         Task<int> end = Run(keeper);
         await keeper.FirstReady;
         await _stop.CancelAsync();
         Assert.False(end.IsCompleted);
-        await _atOnce.CancelAsync();
+        await _immediately.CancelAsync();
         Assert.Equal(ExitStatus.Ok, await end);
     }
 
-    private Keeper Keep(string script, TimeSpan? startMax = null, TimeSpan? stopMax = null)
+    private ChildSupervisor Keep(string script, TimeSpan? startMax = null, TimeSpan? stopMax = null)
     {
         TimeSpan ever = TimeSpan.FromDays(1);
-        return new Keeper(s_role, ["/bin/sh", "-c", script], _output, NullLogger.Instance)
+        return new ChildSupervisor(s_role, ["/bin/sh", "-c", script], _output, NullLogger.Instance)
         {
-            StartMax = startMax ?? ever,
-            StopMax = stopMax ?? ever,
+            StartTimeout = startMax ?? ever,
+            StopTimeout = stopMax ?? ever,
         };
     }
 
-    private Task<int> Run(Keeper keeper)
+    private Task<int> Run(ChildSupervisor keeper)
     {
         var settings = new Settings { Socket = new Address("127.0.0.1", 0) };
-        return keeper.RunAsync(settings.ToVariables(), _stop.Token, _atOnce.Token);
+        return keeper.RunAsync(settings.ToVariables(), _stop.Token, _immediately.Token);
     }
 
     private static async Task ReadWhenThereAsync(string pipe, Task<int> end)

@@ -21,7 +21,7 @@ namespace Letterbox.Messages;
 /// <summary>
 /// The idempotency key of a message; equal keys mean the same message. Immutable, safe on any thread.
 /// </summary>
-public readonly record struct ObjectId : IComparable<ObjectId>
+public readonly record struct MessageKey : IComparable<MessageKey>
 {
     /// <summary>Length of the binary form in bytes.</summary>
     public const int Size = 12;
@@ -41,17 +41,17 @@ public readonly record struct ObjectId : IComparable<ObjectId>
     private readonly uint _seconds;
     private readonly ulong _rest;
 
-    private ObjectId(uint seconds, ulong rest) => (_seconds, _rest) = (seconds, rest);
+    private MessageKey(uint seconds, ulong rest) => (_seconds, _rest) = (seconds, rest);
 
     /// <summary>A fresh key, which nobody can predict and no other call gives.</summary>
-    public static ObjectId New(TimeProvider time) =>
+    public static MessageKey New(TimeProvider time) =>
         new((uint)time.GetUtcNow().ToUnixTimeSeconds(), NextRandom());
 
     /// <summary>Another key of the same second.</summary>
-    public ObjectId WithRandom(ulong random) => new(_seconds, random);
+    public MessageKey WithRandom(ulong random) => new(_seconds, random);
 
     /// <summary>Reads 24 hex digits of either case; anything else is not a key.</summary>
-    public static bool TryParse(ReadOnlySpan<byte> hex, out ObjectId id)
+    public static bool TryParse(ReadOnlySpan<byte> hex, out MessageKey id)
     {
         id = default;
         if (hex.Length != HexLength) return false;
@@ -61,8 +61,8 @@ public readonly record struct ObjectId : IComparable<ObjectId>
         return true;
     }
 
-    /// <inheritdoc cref="TryParse(ReadOnlySpan{byte}, out ObjectId)"/>
-    public static bool TryParse(ReadOnlySpan<char> hex, out ObjectId id)
+    /// <inheritdoc cref="TryParse(ReadOnlySpan{byte}, out MessageKey)"/>
+    public static bool TryParse(ReadOnlySpan<char> hex, out MessageKey id)
     {
         Span<byte> ascii = stackalloc byte[HexLength];
         id = default;
@@ -73,7 +73,7 @@ public readonly record struct ObjectId : IComparable<ObjectId>
     /// <summary>
     /// Reads the binary form; <paramref name="bytes"/> holds at least <see cref="Size"/> bytes.
     /// </summary>
-    public static ObjectId Read(ReadOnlySpan<byte> bytes) =>
+    public static MessageKey Read(ReadOnlySpan<byte> bytes) =>
         new(BinaryPrimitives.ReadUInt32BigEndian(bytes), BinaryPrimitives.ReadUInt64BigEndian(bytes[4..]));
 
     /// <summary>
@@ -104,23 +104,23 @@ public readonly record struct ObjectId : IComparable<ObjectId>
     }
 
     /// <summary>Orders as MongoDB orders ObjectIds: byte by byte.</summary>
-    public int CompareTo(ObjectId other)
+    public int CompareTo(MessageKey other)
     {
         int bySeconds = _seconds.CompareTo(other._seconds);
         return bySeconds != 0 ? bySeconds : _rest.CompareTo(other._rest);
     }
 
     /// <inheritdoc cref="CompareTo"/>
-    public static bool operator <(ObjectId left, ObjectId right) => left.CompareTo(right) < 0;
+    public static bool operator <(MessageKey left, MessageKey right) => left.CompareTo(right) < 0;
 
     /// <inheritdoc cref="CompareTo"/>
-    public static bool operator >(ObjectId left, ObjectId right) => left.CompareTo(right) > 0;
+    public static bool operator >(MessageKey left, MessageKey right) => left.CompareTo(right) > 0;
 
     /// <inheritdoc cref="CompareTo"/>
-    public static bool operator <=(ObjectId left, ObjectId right) => left.CompareTo(right) <= 0;
+    public static bool operator <=(MessageKey left, MessageKey right) => left.CompareTo(right) <= 0;
 
     /// <inheritdoc cref="CompareTo"/>
-    public static bool operator >=(ObjectId left, ObjectId right) => left.CompareTo(right) >= 0;
+    public static bool operator >=(MessageKey left, MessageKey right) => left.CompareTo(right) >= 0;
 
     private static ulong NextRandom()
     {

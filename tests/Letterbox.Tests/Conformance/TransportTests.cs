@@ -8,7 +8,7 @@ using Letterbox.Tests.Support;
 
 namespace Letterbox.Tests.Conformance;
 
-public sealed class WireTests(WireHosts hosts) : IClassFixture<WireHosts>
+public sealed class TransportTests(WireHosts hosts) : IClassFixture<WireHosts>
 {
     private const int PiecesMax = 1000;
     private static readonly byte[] s_good = "GET /good HTTP/1.1\r\nHost: letterbox\r\n\r\n"u8.ToArray();
@@ -45,8 +45,8 @@ public sealed class WireTests(WireHosts hosts) : IClassFixture<WireHosts>
             Assert.True(last is not null, $"{where}: the stream ends before answer {i + 1}");
             Assert.True(
                 last.Status == c.Answers[i].Status, $"{where}: answer {i + 1} is {last.Status}: {last.Text}");
-            bool refused = c.Answers[i].Reason.Length > 0 && methods[i] != Method.Head && !c.OnSite;
-            if (refused)
+            bool rejected = c.Answers[i].Reason.Length > 0 && methods[i] != Method.Head && !c.OnSite;
+            if (rejected)
                 Assert.True(last.Text.StartsWith(
                     c.Answers[i].Reason + " ", StringComparison.Ordinal), $"{where}: {last.Text}");
             Assert.True(last.Values("Date").Count() == 1, $"{where}: one Date on every answer");
