@@ -110,7 +110,8 @@ public sealed record Settings
             Http = source.Get(Setting.Http, usual.Http, Address.TryParse, address),
             Stores = source.Get(Setting.Socket, usual.Stores, Address.TryParseList, addresses),
             TrustedProxies = source.Get(
-                Setting.TrustedProxies, usual.TrustedProxies, TrustedProxies.TryParse, TrustedProxies.Expected),
+                Setting.TrustedProxies, usual.TrustedProxies, TrustedProxies.TryParse,
+                TrustedProxies.Expected),
             NetworkIsPrivate = source.Get(Setting.Network, false, Private, "public or private"),
             TlsCertificate = certificate,
             TlsKey = key,
