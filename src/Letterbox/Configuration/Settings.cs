@@ -111,7 +111,8 @@ public sealed record Settings
             Http = source.Get(Setting.Http, defaults.Http, Address.TryParse, address),
             Stores = source.Get(Setting.Socket, defaults.Stores, Address.TryParseList, addresses),
             TrustedProxies = source.Get(
-                Setting.TrustedProxies, defaults.TrustedProxies, TrustedProxies.TryParse, TrustedProxies.Expected),
+                Setting.TrustedProxies, defaults.TrustedProxies, TrustedProxies.TryParse,
+                TrustedProxies.Expected),
             NetworkIsPrivate = source.Get(Setting.Network, false, Private, "public or private"),
             TlsCertificate = certificate,
             TlsKey = key,

@@ -1,5 +1,5 @@
-// The proxies whose word on who their client is counts, as LETTERBOX_TRUSTED_PROXIES names them: addresses and
-// networks, `192.0.2.7,10.0.0.0/8,fd00::/8`.
+// The proxies whose word on who their client is counts, as LETTERBOX_TRUSTED_PROXIES names them: addresses
+// and networks, `192.0.2.7,10.0.0.0/8,fd00::/8`.
 
 using System.Diagnostics.CodeAnalysis;
 using System.Net;

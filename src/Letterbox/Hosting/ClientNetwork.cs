@@ -1,5 +1,5 @@
-// Which client is this, for bounds per client: an IPv4 address as it is, an IPv6 address by its /64, because a
-// single host may use every address of one.
+// Which client is this, for bounds per client: an IPv4 address as it is, an IPv6 address by its /64, because
+// a single host may use every address of one.
 
 using System.Buffers.Binary;
 using System.Net;

@@ -1,7 +1,7 @@
 // Who sent a request that came through proxies. Each proxy adds the address it was asked from:
 //
 //   Forwarded: for=192.0.2.43, for="[2001:db8:cafe::17]:4711";proto=https        RFC 7239 4
-//   X-Forwarded-For: 192.0.2.43, 2001:db8:cafe::17                               no standard, but what most do
+//   X-Forwarded-For: 192.0.2.43, 2001:db8:cafe::17                               no standard; most do it
 //
 // So the list is read from its right end, and only while a trusted proxy wrote the entry: the right-most
 // address that is no trusted proxy is the client, and what stands left of it is the client's own invention.
@@ -16,7 +16,7 @@ namespace Letterbox.Http;
 internal static class ForwardedClient
 {
     // What the fields of one name came to. Without either: every hop is a trusted proxy.
-    private record struct Origin(IPAddress? Address, bool Unknown);
+    private record struct Origin(IPAddress? Client, bool Unknown);
 
     /// <summary>The client of a request that came from <paramref name="peer"/>.</summary>
     public static Client Of(Request request, IPAddress peer, TrustedProxies trusted)
@@ -34,7 +34,7 @@ internal static class ForwardedClient
             origin = !listed || other == origin ? other : new Origin(null, Unknown: true);
         // A client that the proxy does not name counts for the proxy, but is not exempt as the proxy is.
         bool proxyItself = origin == default;
-        return new(new ClientNetwork(origin.Address ?? peer), proxyItself);
+        return new(new ClientNetwork(origin.Client ?? peer), proxyItself);
     }
 
     // From left to right: the last address that is not trusted is the right-most one.

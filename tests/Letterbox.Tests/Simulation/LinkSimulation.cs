@@ -3,8 +3,9 @@
 //    1. Senders hand numbered messages to the link, or send them as datagrams, one after the other. Each
 //       message keeps its key and is sent again until it is acknowledged.
 //    2. The network delays, splits and cuts; datagrams are lost, doubled and overtaken.
-//    3. The disk fails, before or behind a commit; the store process is killed before or behind a commit, or
-//       at any other time, and started again a while later on what it left.
+//    3. The disk fails, before or behind a commit; the journal is moved away behind one and comes back; the
+//       store process is killed before or behind a commit, or at any other time, and started again a while
+//       later on what it left.
 //       A stranger who knows every key that was ever shown sends messages of his own under them. A sender
 //       whose key is taken goes on under the next one, as FormPost does for him.
 //    4. After some seconds of that all faults end. Within a minute every sender must be done.
@@ -187,7 +188,7 @@ internal sealed class LinkSimulation : IDisposable
     {
         if (store != _store) return;
         bool bad = Stormy && _agenda.Random.Next(100) < _badCommits;
-        CommitFate fate = bad ? (CommitFate)_agenda.Random.Next(1, 5) : CommitFate.Stored;
+        CommitFate fate = bad ? (CommitFate)_agenda.Random.Next(1, 6) : CommitFate.Stored;
         _agenda.Note($"a commit: {fate}");
         store.Commit(fate);
         if (fate is CommitFate.KilledBefore or CommitFate.KilledAfter) KillStore(store);

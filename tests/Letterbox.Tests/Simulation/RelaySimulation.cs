@@ -3,7 +3,8 @@
 //    1. Messages come into the journal, some while the relay waits, some while it backs off.
 //    2. MongoDB takes nothing, or a part, or all, and the answer is lost; a commit of the journal fails (that
 //       of a message, of a mark or of a purge); the process is killed between MongoDB's answer and the mark,
-//       or stopped and started, an hour later at times: then what was delivered is purged.
+//       or stopped and started, an hour later at times: then what was delivered is purged. The disk fills and
+//       has room again; the database is moved away and brought back.
 //    3. A stranger knows every key that was ever shown, on a page or on a receipt, and leaves messages of his
 //       own under them: in this journal, or in MongoDB through another store. Visitors whose key is taken go
 //       on under the next one, as FormPost does for them.
@@ -64,6 +65,7 @@ internal sealed class RelaySimulation(int seed, RelaySabotage sabotage = RelaySa
     private int _life;
     private bool _killed;
     private bool _calm;
+    private bool _away;
 
     private string Life => _folder.File($"life {_life}");
 
@@ -73,6 +75,8 @@ internal sealed class RelaySimulation(int seed, RelaySabotage sabotage = RelaySa
         await StartAsync();
         for (int step = 0; step < Steps; step++) await StepAsync();
         _calm = true;
+        BringBack();
+        MakeRoom();
         await EndAsync();
         foreach ((Message message, bool purged) in _thanked)
         {
@@ -107,7 +111,7 @@ internal sealed class RelaySimulation(int seed, RelaySabotage sabotage = RelaySa
 
     private async Task StepAsync()
     {
-        switch (_random.Next(12))
+        switch (_random.Next(14))
         {
             case < 2 when _shown.Count > 0:
                 // Through another store, whose relay was quicker.
@@ -127,7 +131,16 @@ internal sealed class RelaySimulation(int seed, RelaySabotage sabotage = RelaySa
                 if (_journal!.Writer.Connection is { } open)
                     raw.sqlite3_commit_hook(open.Handle, static _ => 1, null);
                 break;
+            case < 12:
+                // A page of its own is taken by each message that does not fit into the last one.
+                _journal!.Writer.Connection?.Execute("PRAGMA max_page_count=1");
+                break;
+            case < 13 when !_away:
+                File.Move(_journal!.Path, Away);
+                _away = true;
+                break;
             default:
+                BringBack();
                 await StopAsync();
                 await StartAsync(later: _random.Next(2) * 2 * s_keep);
                 break;
@@ -155,12 +168,27 @@ internal sealed class RelaySimulation(int seed, RelaySabotage sabotage = RelaySa
     private async Task<Receipt> AppendAsync(Message message)
     {
         Receipt receipt;
-        do receipt = await _journal!.AppendAsync(message);
-        while (receipt.Kind == ReceiptKind.Later);
+        while ((receipt = await _journal!.AppendAsync(message)).Kind == ReceiptKind.Later)
+        {
+            if (_random.Next(3) == 0) BringBack();
+            if (_random.Next(3) == 0) MakeRoom();
+        }
+
+        Assert.False(_away, "thanked into a journal that is gone");
         // The news follow the answer: until the relay has them it is not known what it is doing.
         await _grown.WaitAsync();
         return receipt;
     }
+
+    private string Away => _folder.File("away");
+
+    private void BringBack()
+    {
+        if (_away) File.Move(Away, _journal!.Path);
+        _away = false;
+    }
+
+    private void MakeRoom() => _journal!.Writer.Connection?.Execute("PRAGMA max_page_count=1000000");
 
     // A page with this key is shown.
     private void Open(Message message)
@@ -249,6 +277,7 @@ internal sealed class RelaySimulation(int seed, RelaySabotage sabotage = RelaySa
     // The next life begins with what the files hold at this moment, before the batch is marked.
     private void Kill()
     {
+        BringBack();
         _killed = true;
         string next = _folder.File($"life {_life + 1}");
         Directory.CreateDirectory(next);

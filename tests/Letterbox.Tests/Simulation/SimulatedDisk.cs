@@ -21,6 +21,9 @@ internal enum CommitFate
     /// <summary>The disk fails at the last, and all of it is stored all the same.</summary>
     FailedAndStored,
 
+    /// <summary>It is stored in files that were moved away by then; they come back.</summary>
+    Gone,
+
     /// <summary>The process is killed before.</summary>
     KilledBefore,
 
@@ -34,8 +37,10 @@ internal interface ISimulatedDisk : IDisposable
     /// <summary>Every row, in order of arrival.</summary>
     IReadOnlyList<(string Id, string Text)> Rows { get; }
 
-    /// <summary>Commits a batch, as <see cref="CommitBatch"/> does. Stored or failed, not killed.</summary>
-    string? Commit(IReadOnlyList<Pending> batch, bool fails);
+    /// <summary>
+    /// Commits a batch, as <see cref="CommitBatch"/> does. Stored, failed or stored in files that are gone.
+    /// </summary>
+    string? Commit(IReadOnlyList<Pending> batch, bool fails, bool gone = false);
 
     /// <summary>The store process was killed; the next one opens what it left.</summary>
     void Kill();
@@ -49,7 +54,7 @@ internal sealed class ModelDisk : ISimulatedDisk
 
     public IReadOnlyList<(string Id, string Text)> Rows => _rows;
 
-    public string? Commit(IReadOnlyList<Pending> batch, bool fails)
+    public string? Commit(IReadOnlyList<Pending> batch, bool fails, bool gone = false)
     {
         if (fails) return "the disk failed";
         foreach (Pending pending in batch)
@@ -62,7 +67,7 @@ internal sealed class ModelDisk : ISimulatedDisk
                 : Receipt.Taken(message.Id);
         }
 
-        return null;
+        return gone ? "the files are gone" : null;
     }
 
     public void Kill()
@@ -100,7 +105,7 @@ internal sealed class SqliteDisk : ISimulatedDisk
         }
     }
 
-    public string? Commit(IReadOnlyList<Pending> batch, bool fails)
+    public string? Commit(IReadOnlyList<Pending> batch, bool fails, bool gone = false)
     {
         // A hook that says no makes SQLite roll back. A failure closes the connection, the hook with it.
         // When there is none yet, the disk that fails again lets none be opened.

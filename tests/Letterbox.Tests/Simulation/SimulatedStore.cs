@@ -126,7 +126,7 @@ internal sealed class SimulatedStore : IDisposable
         _go.Wait();
         if (_fate == CommitFate.KilledBefore) return "killed";
         if (_lies && _fate is CommitFate.Stored or CommitFate.KilledAfter) return SayOnly(batch);
-        string? failure = _disk.Commit(batch, fails: _fate == CommitFate.Failed);
+        string? failure = _disk.Commit(batch, _fate == CommitFate.Failed, _fate == CommitFate.Gone);
         return _fate == CommitFate.Stored ? failure : failure ?? "the disk failed";
     }
 

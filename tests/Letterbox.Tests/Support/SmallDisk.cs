@@ -13,14 +13,18 @@ internal sealed partial class SmallDisk : IDisposable
 
     private readonly TempFolder _folder = new();
 
-    public SmallDisk(int mebibytes)
+    public SmallDisk(int mebibytes) =>
+        Assert.SkipUnless(TryMount(mebibytes, out string error), $"no disk can be mounted here: {error}");
+
+    private SmallDisk()
     {
-        Assert.SkipUnless(OperatingSystem.IsLinux(), "there is no tmpfs here");
-        string size = string.Create(CultureInfo.InvariantCulture, $"size={mebibytes}m,mode=700");
-        bool mounted = Mount("tmpfs", _folder.Path, "tmpfs", 0, size) == 0;
-        string error = Marshal.GetLastPInvokeErrorMessage();
-        if (!mounted) _folder.Dispose();
-        Assert.SkipUnless(mounted, $"no disk can be mounted here: {error}");
+    }
+
+    /// <summary>A disk, or null where none can be mounted: for a test that can do without.</summary>
+    public static SmallDisk? TryMake(int mebibytes)
+    {
+        var disk = new SmallDisk();
+        return disk.TryMount(mebibytes, out _) ? disk : null;
     }
 
     /// <summary>Where it is mounted.</summary>
@@ -54,6 +58,17 @@ internal sealed partial class SmallDisk : IDisposable
     {
         Assert.Equal(0, Unmount(Path, Detach));
         _folder.Dispose();
+    }
+
+    private bool TryMount(int mebibytes, out string error)
+    {
+        error = "there is no tmpfs here";
+        string size = string.Create(CultureInfo.InvariantCulture, $"size={mebibytes}m,mode=700");
+        bool mounted = OperatingSystem.IsLinux() && Mount("tmpfs", _folder.Path, "tmpfs", 0, size) == 0;
+        if (mounted) return true;
+        if (OperatingSystem.IsLinux()) error = Marshal.GetLastPInvokeErrorMessage();
+        _folder.Dispose();
+        return false;
     }
 
     [LibraryImport("libc", EntryPoint = "mount", SetLastError = true,

@@ -15,6 +15,12 @@ internal sealed class Victim : IAsyncDisposable
 {
     private const int SigStop = 19, SigCont = 18;
 
+    // Its journal outgrows this disk in a long torture: then what MongoDB has is purged before its time.
+    private const int Mebibytes = 256;
+
+    private static readonly string[] s_files = ["", "-wal", "-shm"];
+
+    private readonly SmallDisk? _disk = SmallDisk.TryMake(Mebibytes);
     private readonly TempFolder _data = new();
     private readonly MongoHost _mongo;
     private readonly Dictionary<string, string> _variables;
@@ -30,7 +36,7 @@ internal sealed class Victim : IAsyncDisposable
     public Address Socket { get; private set; } = null!;
 
     /// <summary>The data folder.</summary>
-    public string Data => _data.Path;
+    public string Data => _disk?.Path ?? _data.Path;
 
     private LetterboxProcess Supervisor => _lives[^1];
 
@@ -63,6 +69,34 @@ internal sealed class Victim : IAsyncDisposable
         if (!LetterboxProcess.TrySignal(child, SigStop)) return;
         await Task.Delay(duration);
         LetterboxProcess.TrySignal(child, SigCont);
+    }
+
+    /// <summary>
+    /// Fills the disk to its end for a while, and kills the child of this role meanwhile, if one is given.
+    /// False: it is not a disk of its own.
+    /// </summary>
+    public async Task<bool> FillDiskAsync(TimeSpan duration, string? meanwhile)
+    {
+        if (_disk is null) return false;
+        _disk.FillUpTo(0);
+        await Task.Delay(duration / 2);
+        if (meanwhile is not null) Kill(meanwhile);
+        await Task.Delay(duration / 2);
+        _disk.Empty();
+        return true;
+    }
+
+    /// <summary>
+    /// Moves a file of the journal away for a while. False: it was not there, for the store was not up.
+    /// </summary>
+    public async Task<bool> HideFileAsync(Random random, TimeSpan duration)
+    {
+        string path = Path.Combine(Data, "letterbox.db" + s_files[random.Next(s_files.Length)]);
+        if (!File.Exists(path)) return false;
+        File.Move(path, path + ".hidden");
+        await Task.Delay(duration);
+        File.Move(path + ".hidden", path, overwrite: true);
+        return true;
     }
 
     /// <summary>
@@ -101,6 +135,7 @@ internal sealed class Victim : IAsyncDisposable
     {
         foreach (LetterboxProcess life in _lives) await life.DisposeAsync();
         await _mongo.DisposeAsync();
+        _disk?.Dispose();
         _data.Dispose();
     }
 }
