@@ -1,7 +1,6 @@
 // `letterbox health`: asks the web process how it is, as a container's health check does.
 
 using Letterbox.Configuration;
-using Letterbox.Messages;
 
 namespace Letterbox.Commands;
 

@@ -3,7 +3,6 @@
 using System.CommandLine;
 using Letterbox.Configuration;
 using Letterbox.Hosting;
-using Letterbox.Http;
 using Letterbox.Store.Journal;
 
 namespace Letterbox.Commands;

@@ -1,7 +1,6 @@
 // A file that holds one secret, as Docker and Kubernetes mount them.
 
 using System.Text;
-using Letterbox.Messages;
 
 namespace Letterbox.Configuration;
 

@@ -1,8 +1,6 @@
 // The settings as people know them: name, option, default, meaning. Help, errors and what the supervisor
 // passes to the processes it starts are all made of this one table.
 
-using Letterbox.Store.Mongo;
-
 namespace Letterbox.Configuration;
 
 /// <summary>One setting.</summary>

@@ -2,7 +2,6 @@
 // variable.
 
 using System.Diagnostics.CodeAnalysis;
-using Letterbox.Store.Mongo;
 using Microsoft.Extensions.Logging;
 
 namespace Letterbox.Configuration;

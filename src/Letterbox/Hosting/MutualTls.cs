@@ -15,7 +15,6 @@ using System.Security.Authentication;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Letterbox.Configuration;
-using Letterbox.Messages;
 
 namespace Letterbox.Hosting;
 

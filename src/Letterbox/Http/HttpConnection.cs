@@ -17,7 +17,6 @@
 using System.Buffers;
 using System.Net;
 using System.Net.Sockets;
-using Letterbox.Configuration;
 using Letterbox.Hosting;
 
 namespace Letterbox.Http;

@@ -5,7 +5,6 @@ using System.Globalization;
 using System.IO.Compression;
 using System.Text;
 using Letterbox.Http;
-using Letterbox.Sockets;
 
 namespace Letterbox.Site;
 

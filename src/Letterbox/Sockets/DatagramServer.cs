@@ -12,7 +12,6 @@
 using System.Buffers;
 using System.Net;
 using System.Net.Sockets;
-using Letterbox.Configuration;
 using Letterbox.Hosting;
 using Letterbox.Messages;
 using Microsoft.Extensions.Logging;

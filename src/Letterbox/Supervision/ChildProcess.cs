@@ -10,7 +10,6 @@ using System.Diagnostics;
 using System.Runtime.InteropServices;
 using Letterbox.Configuration;
 using Letterbox.Hosting;
-using Letterbox.Messages;
 
 namespace Letterbox.Supervision;
 

@@ -6,7 +6,6 @@
 
 using Letterbox.Configuration;
 using Letterbox.Hosting;
-using Letterbox.Store.Mongo;
 using Microsoft.Extensions.Logging;
 
 namespace Letterbox.Supervision;

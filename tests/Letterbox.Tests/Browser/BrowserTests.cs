@@ -1,8 +1,6 @@
 // The pages in a real browser, from the front door to the receipt: what a person sees and does.
 
 using System.Text.RegularExpressions;
-using Letterbox.Http;
-using Letterbox.Messages;
 using Letterbox.Tests.Support;
 using Microsoft.Playwright;
 using static Microsoft.Playwright.Assertions;

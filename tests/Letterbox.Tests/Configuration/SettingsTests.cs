@@ -1,8 +1,6 @@
 // The settings: the table that people read, the values that processes get, and what is said of wrong ones.
 
 using Letterbox.Configuration;
-using Letterbox.Messages;
-using Letterbox.Store.Mongo;
 using Letterbox.Tests.Support;
 using Microsoft.Extensions.Logging;
 

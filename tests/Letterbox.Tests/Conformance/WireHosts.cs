@@ -1,7 +1,6 @@
 // The two servers that the cases are played against: the echo, and the site over a folder of known files.
 
 using System.Text;
-using Letterbox.Hosting;
 using Letterbox.Tests.Support;
 
 namespace Letterbox.Tests.Conformance;

@@ -8,7 +8,6 @@
 using System.Diagnostics;
 using System.Text;
 using Letterbox.Http;
-using Letterbox.Messages;
 using Letterbox.Tests.Conformance;
 using Letterbox.Tests.Support;
 

@@ -5,7 +5,6 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using Letterbox.Http;
-using Letterbox.Sockets;
 using Letterbox.Tests.Support;
 using static Letterbox.Http.HttpConnection.State;
 

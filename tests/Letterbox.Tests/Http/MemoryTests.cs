@@ -3,7 +3,6 @@
 
 using System.Text;
 using Letterbox.Http;
-using Letterbox.Sockets;
 using Letterbox.Tests.Support;
 using static Letterbox.Http.HttpConnection.State;
 

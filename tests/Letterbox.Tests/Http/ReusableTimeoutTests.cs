@@ -3,7 +3,6 @@
 // starts where the deadline does.
 
 using Letterbox.Http;
-using Letterbox.Sockets;
 using Letterbox.Tests.Support;
 using static Letterbox.Http.HttpConnection.State;
 

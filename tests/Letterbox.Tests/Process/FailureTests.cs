@@ -5,7 +5,6 @@ using System.Net;
 using Letterbox.Hosting;
 using Letterbox.Messages;
 using Letterbox.Sockets;
-using Letterbox.Store.Journal;
 using Letterbox.Tests.Support;
 using Microsoft.Data.Sqlite;
 

@@ -2,7 +2,6 @@
 // MongoDB, and TLS between the processes.
 
 using System.Net;
-using Letterbox.Commands;
 using Letterbox.Configuration;
 using Letterbox.Hosting;
 using Letterbox.Messages;

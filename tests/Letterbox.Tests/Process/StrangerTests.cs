@@ -5,7 +5,6 @@
 using System.Globalization;
 using System.Net;
 using Letterbox.Configuration;
-using Letterbox.Messages;
 using Letterbox.Tests.Support;
 
 namespace Letterbox.Tests.Process;

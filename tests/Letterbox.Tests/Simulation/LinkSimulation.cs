@@ -16,7 +16,6 @@
 // JournalWriter, JournalFile and SQLite. Simulated are time, network, disk faults and the loops around the
 // sockets; those loops (StoreLink, SocketSession, DatagramServer) have tests of their own over real sockets.
 
-using Letterbox.Commands;
 using Letterbox.Messages;
 using Letterbox.Sockets;
 using Letterbox.Tests.Support;

@@ -14,12 +14,10 @@
 // Real are Journal and SQLite, JournalReader and Relay with its thread. Simulated are time and MongoDB, which
 // swallows a key that it has, as MongoStore does by the real one's answers.
 
-using Letterbox.Commands;
 using Letterbox.Messages;
 using Letterbox.Store.Delivery;
 using Letterbox.Store.Journal;
 using Letterbox.Tests.Support;
-using Letterbox.Tests.Torture;
 using SQLitePCL;
 
 namespace Letterbox.Tests.Simulation;

@@ -3,7 +3,6 @@
 using System.Text;
 using Letterbox.Http;
 using Letterbox.Site;
-using Letterbox.Sockets;
 
 namespace Letterbox.Tests.Site;
 

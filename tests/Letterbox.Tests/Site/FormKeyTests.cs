@@ -2,7 +2,6 @@
 // script is needed for any of it.
 
 using System.Net;
-using Letterbox.Hosting;
 using Letterbox.Messages;
 using Letterbox.Tests.Support;
 

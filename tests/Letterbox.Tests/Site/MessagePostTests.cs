@@ -2,7 +2,6 @@
 
 using System.Net;
 using System.Text.Json;
-using Letterbox.Hosting;
 using Letterbox.Messages;
 using Letterbox.Tests.Support;
 

@@ -1,8 +1,6 @@
 // The pages and files: routing, errors, and a folder of one's own.
 
 using System.Net;
-using Letterbox.Hosting;
-using Letterbox.Messages;
 using Letterbox.Tests.Support;
 
 namespace Letterbox.Tests.Site;

@@ -1,6 +1,5 @@
 // What is in a journal, read from outside by plain SQL, as any SQLite tool would.
 
-using Letterbox.Store.Journal;
 using Microsoft.Data.Sqlite;
 
 namespace Letterbox.Tests.Support;

@@ -5,7 +5,6 @@
 
 using System.Collections.Concurrent;
 using System.Globalization;
-using Letterbox.Commands;
 using Letterbox.Messages;
 
 namespace Letterbox.Tests.Support;

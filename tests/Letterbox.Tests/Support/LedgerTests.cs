@@ -1,6 +1,5 @@
 // The books of a proof must themselves show what they are there to show.
 
-using Letterbox.Commands;
 using Letterbox.Messages;
 
 namespace Letterbox.Tests.Support;

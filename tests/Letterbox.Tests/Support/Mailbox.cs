@@ -3,7 +3,6 @@
 using System.Collections.Concurrent;
 using System.Threading.Channels;
 using Letterbox.Messages;
-using Letterbox.Sockets;
 
 namespace Letterbox.Tests.Support;
 

@@ -3,7 +3,6 @@
 
 using System.Globalization;
 using System.Runtime.InteropServices;
-using Letterbox.Store.Journal;
 using Microsoft.Data.Sqlite;
 using Diagnostics = System.Diagnostics;
 

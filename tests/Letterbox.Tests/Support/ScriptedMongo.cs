@@ -6,8 +6,6 @@
 // The members of a set share what is stored. A write that only the primary has, because replication stands
 // still, is marked as such, and lost in the next election.
 
-using Letterbox.Sockets;
-
 namespace Letterbox.Tests.Support;
 
 /// <summary>A command that the server was sent, as it was sent.</summary>

@@ -1,7 +1,5 @@
 // Test code. The faults that the scripted MongoDB server commits on demand.
 
-using Letterbox.Sockets;
-
 namespace Letterbox.Tests.Support;
 
 /// <summary>What happens to the connection in place of, or after, an answer.</summary>

@@ -3,7 +3,6 @@
 //
 //    documents   seq | namespace: database.collection | document: BSON
 
-using Letterbox.Store.Journal;
 using Microsoft.Data.Sqlite;
 
 namespace Letterbox.Tests.Support;

@@ -10,7 +10,6 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
-using Letterbox.Sockets;
 
 namespace Letterbox.Tests.Support;
 

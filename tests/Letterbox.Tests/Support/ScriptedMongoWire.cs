@@ -7,7 +7,6 @@
 
 using System.Buffers.Binary;
 using System.Text;
-using Letterbox.Sockets;
 
 namespace Letterbox.Tests.Support;
 

@@ -6,7 +6,6 @@ using System.Diagnostics;
 using System.Globalization;
 using Letterbox.Hosting;
 using Letterbox.Messages;
-using Letterbox.Site;
 using Letterbox.Store.Delivery;
 using Letterbox.Store.Journal;
 using Letterbox.Store.Mongo;

@@ -11,7 +11,6 @@
 // A few kills belong to every run of the tests; bench/torture.sh asks for more.
 
 using System.Globalization;
-using Letterbox.Commands;
 using Letterbox.Configuration;
 using Letterbox.Hosting;
 using Letterbox.Tests.Support;

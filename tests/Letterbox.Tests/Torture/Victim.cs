@@ -5,7 +5,6 @@
 
 using Letterbox.Configuration;
 using Letterbox.Hosting;
-using Letterbox.Supervision;
 using Letterbox.Tests.Support;
 
 namespace Letterbox.Tests.Torture;

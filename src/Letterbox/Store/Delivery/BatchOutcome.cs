@@ -1,6 +1,5 @@
 // What became of one batch on its way from the journal into MongoDB.
 
-using Letterbox.Sockets;
 using Letterbox.Store.Mongo;
 
 namespace Letterbox.Store.Delivery;

@@ -18,7 +18,6 @@
 // enough; every few seconds it takes back from quarantine what somebody asked it to.
 
 using Letterbox.Messages;
-using Letterbox.Sockets;
 using Letterbox.Store.Journal;
 using Letterbox.Store.Mongo;
 using Microsoft.Extensions.Logging;

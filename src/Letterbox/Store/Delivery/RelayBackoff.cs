@@ -6,7 +6,6 @@
 //
 // Each pause is between half of it and all of it, so that many stores do not come back in step.
 
-using Letterbox.Sockets;
 using Letterbox.Store.Mongo;
 using Microsoft.Extensions.Logging;
 

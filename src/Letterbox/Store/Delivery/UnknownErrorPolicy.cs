@@ -9,8 +9,6 @@
 // A refusal counts only where MongoDB took a neighbour. While it takes nothing, the place is at fault,
 // whatever the code says, and nobody is held up who would not be held up anyway.
 
-using Letterbox.Sockets;
-
 namespace Letterbox.Store.Delivery;
 
 /// <summary>Judges doubtful refusals. Used by the relay's thread.</summary>

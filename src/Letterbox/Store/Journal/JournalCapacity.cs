@@ -15,7 +15,6 @@
 // again. On a small disk the log is small too.
 
 using Letterbox.Configuration;
-using Letterbox.Messages;
 
 namespace Letterbox.Store.Journal;
 

@@ -1,7 +1,5 @@
 // The SQL that writes to the journal, prepared once for each connection.
 
-using Letterbox.Messages;
-
 namespace Letterbox.Store.Journal;
 
 /// <summary>The connection and the statements prepared on it; they come and go together.</summary>

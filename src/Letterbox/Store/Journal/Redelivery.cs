@@ -8,7 +8,6 @@
 // MongoDB passes over what it still has: the keys are the same. What was purged cannot come back, and what is
 // in quarantine is tried again with its neighbours.
 
-using Letterbox.Http;
 using Letterbox.Messages;
 
 namespace Letterbox.Store.Journal;

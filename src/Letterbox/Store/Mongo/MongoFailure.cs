@@ -14,7 +14,6 @@
 // 8000 is what Atlas says of a wrong password.
 
 using System.Net;
-using Letterbox.Messages;
 using MongoDB.Bson;
 using MongoDB.Driver;
 using MongoDB.Driver.Core.Clusters;

@@ -21,7 +21,6 @@
 
 using System.Diagnostics.CodeAnalysis;
 using Letterbox.Configuration;
-using Letterbox.Http;
 using Letterbox.Messages;
 using Letterbox.Store.Delivery;
 using MongoDB.Bson;

@@ -1,9 +1,7 @@
 // A message that was acknowledged and finds another document under its key in MongoDB: it arrives all the
 // same, once, under another key, wherever the process is killed.
 
-using Letterbox.Http;
 using Letterbox.Messages;
-using Letterbox.Sockets;
 using Letterbox.Store.Delivery;
 using Letterbox.Store.Journal;
 using Letterbox.Tests.Store.Journal;

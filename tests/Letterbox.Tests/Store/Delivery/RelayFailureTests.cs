@@ -1,8 +1,6 @@
 // What the relay does when MongoDB cannot be reached, or does not take a message.
 
-using Letterbox.Http;
 using Letterbox.Messages;
-using Letterbox.Sockets;
 using Letterbox.Store.Delivery;
 using Letterbox.Store.Journal;
 using Letterbox.Tests.Store.Journal;

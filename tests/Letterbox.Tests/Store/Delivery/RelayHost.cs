@@ -3,7 +3,6 @@
 using System.Collections.Concurrent;
 using System.Threading.Channels;
 using Letterbox.Messages;
-using Letterbox.Sockets;
 using Letterbox.Store.Delivery;
 using Letterbox.Store.Journal;
 using Letterbox.Tests.Store.Journal;

@@ -1,11 +1,8 @@
 // A relay that is told to stop, whatever it is doing.
 
-using Letterbox.Sockets;
 using Letterbox.Store.Delivery;
-using Letterbox.Store.Journal;
 using Letterbox.Tests.Store.Journal;
 using Letterbox.Tests.Support;
-using Letterbox.Tests.Torture;
 using SQLitePCL;
 using static Letterbox.Tests.Store.Delivery.RelayHost;
 

@@ -1,12 +1,8 @@
 // The relay over a real journal, with a scripted MongoDB and a clock that the test moves.
 
 using Letterbox.Messages;
-using Letterbox.Sockets;
 using Letterbox.Store.Delivery;
-using Letterbox.Store.Journal;
 using Letterbox.Tests.Store.Journal;
-using Letterbox.Tests.Support;
-using Letterbox.Tests.Torture;
 using static Letterbox.Tests.Store.Delivery.RelayHost;
 
 namespace Letterbox.Tests.Store.Delivery;

@@ -1,11 +1,9 @@
 // What is in quarantine is seen, sent again or given up, while the journal's owner is at work or not.
 
-using Letterbox.Http;
 using Letterbox.Messages;
 using Letterbox.Store.Delivery;
 using Letterbox.Store.Journal;
 using Letterbox.Tests.Store.Delivery;
-using Letterbox.Tests.Support;
 
 namespace Letterbox.Tests.Store.Journal;
 

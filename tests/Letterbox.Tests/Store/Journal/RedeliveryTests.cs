@@ -1,6 +1,5 @@
 // `letterbox redeliver`: what goes to MongoDB again, and that nothing is left out when it comes in between.
 
-using Letterbox.Http;
 using Letterbox.Messages;
 using Letterbox.Store.Journal;
 using Letterbox.Tests.Store.Delivery;

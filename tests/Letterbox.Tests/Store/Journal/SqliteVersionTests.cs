@@ -1,6 +1,5 @@
 // The SQLite that is loaded, whichever package brought it.
 
-using Letterbox.Store.Journal;
 using SQLitePCL;
 
 namespace Letterbox.Tests.Store.Journal;

@@ -2,7 +2,6 @@
 // Elections are in MongoElectionTests.cs.
 
 using Letterbox.Messages;
-using Letterbox.Sockets;
 using Letterbox.Tests.Support;
 
 namespace Letterbox.Tests.Store.Mongo;

@@ -2,7 +2,6 @@
 // exactly once.
 
 using Letterbox.Messages;
-using Letterbox.Sockets;
 using Letterbox.Store.Delivery;
 using Letterbox.Store.Mongo;
 using Letterbox.Tests.Support;
