@@ -7,38 +7,66 @@ namespace Letterbox.Tests.Tidy;
 
 public sealed class DependencyTests
 {
-    // The logging abstraction is how a stage says what went wrong; it counts as part of the root.
     private const string Logging = "Microsoft.Extensions.Logging";
 
-    // The base class library, under both of its names, and our own.
-    private static readonly string[] s_everywhere = ["System", "Microsoft.Win32.SafeHandles", "Letterbox"];
+    // The base class library, under both of its names.
+    private static readonly string[] s_everywhere = ["System", "Microsoft.Win32.SafeHandles"];
+
+    // Nobody uses these but Program.cs and the processes, which stand in the root and may use everything.
+    private static readonly string[] s_all =
+        ["Messages", "Configuration", "Hosting", "Http", "Site", "Sockets", "Store", "Supervision"];
 
     /// <summary>The table of the design.</summary>
     public static TheoryData<string, string[], string[]> Table => new()
     {
         // folder, folders it may use, namespaces of packages it may use
-        { "Http", [], [] },
-        { "Site", ["Http"], [Logging] },
-        { "Sockets", [], [Logging] },
-        { "Store", [], [Logging, "Microsoft.Data.Sqlite", "SQLitePCL", "MongoDB"] },
-        { "Supervision", [], [Logging] },
+        { "Messages", [], [] },
+        { "Configuration", [], [Logging] },
+        { "Hosting", ["Configuration"], [Logging] },
+        { "Http", ["Hosting"], [] },
+        { "Site", ["Http", "Messages"], [Logging] },
+        { "Sockets", ["Messages", "Hosting", "Configuration"], [Logging] },
+        { "Store/Journal", ["Messages", "Hosting"], [Logging, "SQLitePCL"] },
+        { "Store/Delivery", ["Store/Journal", "Messages", "Hosting"], [Logging] },
+        { "Store/Mongo", ["Store/Delivery", "Messages"], ["MongoDB"] },
+        { "Commands", s_all, [Logging, "SQLitePCL"] },
+        { "Supervision", ["Configuration", "Hosting"], [Logging] },
     };
 
     [Fact]
     public void The_table_knows_every_folder() => Assert.Equal(
         Table.Select(row => row.Data.Item1).Order(),
         Repository.CSharp("src/Letterbox/")
-            .Select(path => path.Split('/'))
-            .Where(parts => parts.Length > 3)
-            .Select(parts => parts[2])
+            .Select(path => Path.GetDirectoryName(path["src/Letterbox/".Length..])!)
+            .Where(folder => folder.Length > 0)
             .Distinct()
             .Order());
+
+    [Fact]
+    public void The_root_holds_the_verbs_and_the_processes_and_nothing_else() => Assert.Equal(
+        ["Program.cs", "StoreProcess.cs", "WebProcess.cs"],
+        Repository.CSharp("src/Letterbox/")
+            .Select(path => path["src/Letterbox/".Length..])
+            .Where(path => !path.Contains('/', StringComparison.Ordinal))
+            .Order());
+
+    [Fact]
+    public void Every_file_is_in_the_namespace_of_its_folder() => Assert.Empty(string.Join('\n',
+        from path in Repository.CSharp("src/Letterbox/")
+        let folder = Path.GetDirectoryName(path)!["src/".Length..].Replace('/', '.')
+        where !Repository.Read(path).Contains($"\nnamespace {folder};\n", StringComparison.Ordinal)
+        select $"{path}: expected {folder}"));
 
     [Theory]
     [MemberData(nameof(Table))]
     public void A_folder_uses_only_what_it_may(string folder, string[] folders, string[] packages)
     {
-        string[] others = [.. Table.Select(row => row.Data.Item1).Except(folders.Append(folder))];
+        string[] allowed = [folder, .. folders];
+        string[] others =
+        [
+            .. Table.Select(row => row.Data.Item1).Append("Store")
+                .Where(other => !allowed.Any(may => IsWithin(other, may) || IsWithin(may, other))),
+        ];
         string[] files = [.. Repository.CSharp($"src/Letterbox/{folder}/")];
         Assert.NotEmpty(files);
         IEnumerable<string> findings =
@@ -48,39 +76,6 @@ public sealed class DependencyTests
             select $"{path} uses {finding}";
         string all = string.Join('\n', findings);
         Assert.True(all.Length == 0, all);
-    }
-
-    [Fact]
-    public void The_http_engine_knows_nothing_of_messages()
-    {
-        const string declaration = @"^public .*?\b(?:class|struct|record|enum|interface) (?:struct )?(\w+)";
-        string[] types =
-        [
-            .. from path in Repository.CSharp("src/Letterbox/")
-               where path.Count(c => c == '/') == 2
-               let code = new CSharpText(Repository.Read(path)).Code
-               from Match match in Regex.Matches(code, declaration, RegexOptions.Multiline)
-               select match.Groups[1].Value,
-        ];
-        Assert.Contains("Message", types);
-        string any = string.Join('|', types);
-        Assert.Empty(string.Join('\n',
-            from path in Repository.CSharp("src/Letterbox/Http/")
-            let code = new CSharpText(Repository.Read(path)).Code
-            from Match use in Regex.Matches(code, $@"(?<![\w.])({any})(?!\w)")
-            select $"{path} uses {use.Value}"));
-    }
-
-    [Fact]
-    public void What_judges_a_store_does_not_read_it_with_the_products_code()
-    {
-        string[] judges =
-            ["JournalRows", "Ledger", "MongoHost", "ScriptedMongoDocument", "ScriptedMongoFile"];
-        Assert.Empty(string.Join('\n',
-            from name in judges
-            let path = $"tests/Letterbox.Tests/Support/{name}.cs"
-            from finding in ForbiddenFolders(new CSharpText(Repository.Read(path)).Code, ["Store"])
-            select $"{path} uses {finding}"));
     }
 
     [Theory]
@@ -101,15 +96,20 @@ public sealed class DependencyTests
     public void A_forbidden_package_is_found(string code, string? found) =>
         Assert.Equal(found is null ? [] : [found], ForbiddenPackages(code, [Logging]));
 
+    private static bool IsWithin(string folder, string outer) =>
+        folder == outer || folder.StartsWith($"{outer}/", StringComparison.Ordinal);
+
     private static IEnumerable<string> ForbiddenFolders(string code, string[] folders) =>
         from folder in folders
-        where Regex.IsMatch(code, $@"Letterbox\.{folder}\b|(?<![\w.]){folder}\.[A-Z]")
+        let name = folder.Replace('/', '.')
+        where Regex.IsMatch(code, $@"Letterbox\.{name}\b|(?<![\w.]){name}\.[A-Z]")
         select folder;
 
     private static IEnumerable<string> ForbiddenPackages(string code, string[] packages) =>
         from Match match in Regex.Matches(code, @"\busing (?:static )?(?:\w+ = )?([A-Z][\w.]*);")
         let name = match.Groups[1].Value
-        where !packages.Concat(s_everywhere).Any(allowed =>
+        where name != "Letterbox" && !name.StartsWith("Letterbox.", StringComparison.Ordinal)
+            && !packages.Concat(s_everywhere).Any(allowed =>
             name == allowed || name.StartsWith($"{allowed}.", StringComparison.Ordinal))
         select name;
 }
