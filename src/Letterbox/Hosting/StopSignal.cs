@@ -31,13 +31,16 @@ public sealed partial class StopSignal : IDisposable
 
     private readonly CancellationTokenSource _stop = new();
     private readonly CancellationTokenSource _immediately = new();
-    private readonly PosixSignalRegistration[] _signals;
+
+    // Never given up: a signal that is handled at the very end of the process would find nothing that ignores
+    // it, and end the process with a status that says so.
+    private static PosixSignalRegistration[] s_signals = [];
 
     private StopSignal(bool supervised)
     {
         Action<PosixSignalContext> toOne = supervised ? StopOnly : StopOrEnd;
         Action<PosixSignalContext> toAll = supervised ? Ignore : StopOrEnd;
-        _signals =
+        s_signals =
         [
             PosixSignalRegistration.Create(PosixSignal.SIGTERM, toOne),
             PosixSignalRegistration.Create(PosixSignal.SIGINT, toAll),
@@ -67,8 +70,7 @@ public sealed partial class StopSignal : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (PosixSignalRegistration signal in _signals) signal.Dispose();
-        // The sources stay: the leash may go slack at the very end, and cancelling must do no harm then.
+        // All of it stays: the leash may go slack at the very end, and cancelling must do no harm then.
     }
 
     private static void Ignore(PosixSignalContext signal) => signal.Cancel = true;

@@ -105,7 +105,7 @@ public sealed class OpeningTests
         string[] nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
         Assert.SkipUnless(Environment.UserName == "root", "only root can give up its rights");
         using var folder = new TempFolder();
-        File.SetUnixFileMode(folder.Path, Everyone);
+        SetMode(folder.Path, Everyone);
         await using (LetterboxProcess first = await LetterboxProcess.StartAsync(
             ["store"], data: folder.Path, under: nobody))
         {
@@ -113,13 +113,13 @@ public sealed class OpeningTests
             Assert.Equal(ExitStatus.Ok, await first.EndedAsync());
         }
 
-        File.SetUnixFileMode(folder.Path, UnixFileMode.None);
+        SetMode(folder.Path, UnixFileMode.None);
         await using LetterboxProcess rejected = LetterboxProcess.Launch(["store"], null, folder.Path, nobody);
         Assert.Equal(ExitStatus.Failed, await rejected.EndedAsync());
         await using LetterboxProcess store = await LetterboxProcess.StartAsync(
             ["store"], s_restart, folder.Path, nobody);
         await WaitsAndThenStoresAsync(
-            store, "the journal cannot be found", () => File.SetUnixFileMode(folder.Path, Everyone));
+            store, "the journal cannot be found", () => SetMode(folder.Path, Everyone));
     }
 
     [Fact]
@@ -156,5 +156,10 @@ public sealed class OpeningTests
 
         Task<Receipt> SendAsync() =>
             StoreLink.SendOnceAsync([store.Socket], message, TimeSpan.FromSeconds(30));
+    }
+
+    private static void SetMode(string path, UnixFileMode mode)
+    {
+        if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(path, mode);
     }
 }
