@@ -83,6 +83,10 @@ public sealed class LetterboxSite : IDisposable
         };
     }
 
+    /// <summary>Whether this is to be answered even when there is no room for anything else.</summary>
+    internal static bool IsHealth(Request request) =>
+        request.Path.SequenceEqual("/healthz"u8) || request.Path.SequenceEqual("/readyz"u8);
+
     /// <summary>The answer to a request that the engine refused.</summary>
     public Response Refuse(Rejection reason, Request? request)
     {

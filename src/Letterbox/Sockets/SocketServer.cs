@@ -111,33 +111,22 @@ public sealed class SocketServer : IDisposable
         }
     }
 
-    private Task ServeAsync(Socket socket) =>
-        _tls is null ? ServeAsync(new PlainWire(socket)) : ServeAuthenticatedAsync(socket, _tls);
+    private Task ServeAsync(OpenConnection connection) => _tls is null
+        ? ServeAsync(connection, new PlainWire(connection.Socket))
+        : ServeAuthenticatedAsync(connection, _tls);
 
-    private Task ServeAsync(Wire wire) =>
-        SocketSession.ServeAsync(wire, _accept, _status, _limits, _memory, _time, _stopping.Token);
+    private Task ServeAsync(OpenConnection connection, Wire wire) => SocketSession.ServeAsync(
+        connection, wire, _accept, _status, _limits, _memory, _time, _stopping.Token);
 
-    private async Task ServeAuthenticatedAsync(Socket socket, MutualTls tls)
+    private async Task ServeAuthenticatedAsync(OpenConnection connection, MutualTls tls)
     {
+        Socket socket = connection.Socket;
         using var deadline = new CancellationTokenSource(_limits.HandshakeDeadline, _time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, _stopping.Token);
-        EndPoint? client = RemoteEnd(socket);
         (Wire? wire, string? failure) =
             await _handshakes.RunAsync(socket, () => tls.AcceptAsync(socket, either.Token));
-        if (wire is not null) await ServeAsync(wire);
-        else if (!_stopping.IsCancellationRequested) _handshakes.LogRejected(client, failure!);
-    }
-
-    private static EndPoint? RemoteEnd(Socket socket)
-    {
-        try
-        {
-            return socket.RemoteEndPoint;
-        }
-        catch (SocketException)
-        {
-            return null;
-        }
+        if (wire is not null) await ServeAsync(connection, wire);
+        else if (!_stopping.IsCancellationRequested) _handshakes.LogRejected(connection.Peer, failure!);
     }
 
     // The buffer of a fresh connection has room for one line, so that this send never waits. Where TLS is

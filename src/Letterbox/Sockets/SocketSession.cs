@@ -19,7 +19,7 @@ using System.Threading.Channels;
 namespace Letterbox.Sockets;
 
 /// <summary>Serves one connection to its end, see <see cref="ServeAsync"/>.</summary>
-internal sealed class SocketSession : IDisposable
+internal sealed class SocketSession : IEvictable, IDisposable
 {
     // Most messages fit; the buffer grows for the others, and for clients that send many at once.
     private const int BufferSize = 4096;
@@ -46,13 +46,15 @@ internal sealed class SocketSession : IDisposable
     private int _end;
     private long _partialSince;
     private int _inFlight;
+    private long _waitingSince;
+    private volatile bool _unread; // a send is stuck
 
     // The last receive filled the buffer: the message, or the client, wants a larger one.
     private bool _filled;
 
     private SocketSession(
-        Wire wire, Deliver accept, StoreStatus status, SocketLimits limits, MemoryBudget memory,
-        TimeProvider time, CancellationToken stop)
+        OpenConnection connection, Wire wire, Deliver accept, StoreStatus status, SocketLimits limits,
+        MemoryBudget memory, TimeProvider time, CancellationToken stop)
     {
         (_partHeld, _unreadHeld) = (new(memory, wire.Close), new(memory, wire.Close));
         (_wire, _accept, _status, _limits, _time) = (wire, accept, status, limits, time);
@@ -61,6 +63,8 @@ internal sealed class SocketSession : IDisposable
         _sendDeadline = new Deadline(time, CancellationToken.None);
         _due = Channel.CreateBounded<ValueTask<Receipt>>(
             new BoundedChannelOptions(limits.InFlightMax) { SingleReader = true, SingleWriter = true });
+        _waitingSince = time.GetTimestamp();
+        connection.Session = this;
     }
 
     private enum Heard
@@ -76,13 +80,28 @@ internal sealed class SocketSession : IDisposable
     /// <paramref name="accept"/> throws.
     /// </summary>
     public static async Task ServeAsync(
-        Wire wire, Deliver accept, StoreStatus status, SocketLimits limits, MemoryBudget memory,
-        TimeProvider time, CancellationToken stop)
+        OpenConnection connection, Wire wire, Deliver accept, StoreStatus status, SocketLimits limits,
+        MemoryBudget memory, TimeProvider time, CancellationToken stop)
     {
-        using var session = new SocketSession(wire, accept, status, limits, memory, time, stop);
+        using var session =
+            new SocketSession(connection, wire, accept, status, limits, memory, time, stop);
         Task answering = session.AnswerAsync();
         await Task.WhenAll(session.ReadAsync(stop), answering);
         await session.LingerAsync();
+    }
+
+    /// <inheritdoc/>
+    public long WaitingSince => Volatile.Read(ref _inFlight) == 0 || _unread
+        ? Volatile.Read(ref _waitingSince)
+        : long.MaxValue;
+
+    /// <inheritdoc/>
+    public bool TryEvict(long waitingSince)
+    {
+        if (WaitingSince != waitingSince) return false;
+        // What comes in this very moment is not answered, and its sender sends it again.
+        _wire.Close();
+        return true;
     }
 
     /// <inheritdoc/>
@@ -159,6 +178,7 @@ internal sealed class SocketSession : IDisposable
     {
         MakeRoom();
         _partHeld.Set(_start < _end && _buffer.Length > BufferSize ? _buffer.Length : 0);
+        if (_start == _end) Volatile.Write(ref _waitingSince, _time.GetTimestamp());
         TimeSpan patience = _start == _end ? _limits.Idle : _limits.Quiet;
         try
         {
@@ -271,7 +291,8 @@ internal sealed class SocketSession : IDisposable
             {
                 ValueTask<int> sending = _wire.SendAsync(bytes, deadline);
                 // Until it goes on the client may fill its input, and the queue of answers.
-                if (!sending.IsCompleted)
+                _unread = !sending.IsCompleted;
+                if (_unread)
                     _unreadHeld.Set(BufferSizeMax + AnswersSize + (_limits.InFlightMax * AnswerDueSize));
                 bytes = bytes[await sending..];
             }
@@ -281,6 +302,7 @@ internal sealed class SocketSession : IDisposable
             _wire.Close();
         }
 
+        _unread = false;
         _unreadHeld.Set(0);
     }
 

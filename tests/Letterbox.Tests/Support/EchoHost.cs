@@ -30,7 +30,10 @@ public sealed class EchoHost : IAsyncDisposable
             null, TimeProvider? time = null, Handler? handler = null, int connectionsMax = 1000)
     {
         Server = new HttpServer(
-            limits ?? new HttpLimits(), time ?? TimeProvider.System, handler ?? Answer, Refuse, Fault);
+            limits ?? new HttpLimits(), time ?? TimeProvider.System, handler ?? Answer, Refuse, Fault)
+        {
+            IsVital = static request => request.Path.SequenceEqual("/vital"u8),
+        };
         _listener = new Listener(
             new Address(
                 "127.0.0.1", port), connectionsMax, Server.ServeAsync, Server.TurnAway, NullLogger.Instance);
