@@ -160,10 +160,15 @@ public static class Program
         }
         catch (SocketException e)
         {
-            // Once it serves, what fails on a socket is handled there: this is the address.
-            return WriteError($"{role} cannot listen on {at}: {e.Message}");
+            return WriteError(CannotServe(role, at, e));
         }
     }
+
+    // Once it serves, what fails on a socket is handled there: this is the address, or the limit.
+    internal static string CannotServe(string role, Address at, SocketException e) =>
+        e.SocketErrorCode == SocketError.TooManyOpenSockets
+            ? $"{role} cannot start: {DescriptorLimit.Text}"
+            : $"{role} cannot listen on {at}: {e.Message}";
 
     private static async Task<int> ListAsync(Settings settings, string format, bool follow)
     {

@@ -42,10 +42,12 @@ public static class StoreProcess
         Relay? relay = null;
         await predecessor.OutwaitAsync("the journal", opener.TryOpen);
         using var tls = MutualTls.Load(settings);
+        var bounds = new SocketLimits();
+        bounds = bounds with { ConnectionsMax = DescriptorLimit.Connections(bounds.ConnectionsMax, log) };
         using SocketServer server = await predecessor.OutwaitAsync(
             $"{settings.Socket}",
             () => new SocketServer(
-                settings.Socket, opener.AppendAsync, new SocketLimits(), time, log, tls, State));
+                settings.Socket, opener.AppendAsync, bounds, time, log, tls, State));
 
         server.Start();
         ReadyLine.Write("store", settings.Socket.WithPort(server.EndPoint.Port));

@@ -16,7 +16,7 @@ namespace Letterbox;
 /// <summary>The web process.</summary>
 public static class WebProcess
 {
-    /// <summary>Connections served at once; above that, 503. An idle one costs about 2 KB.</summary>
+    /// <summary>Connections served at once, descriptors permitting. An idle one costs about 2 KB.</summary>
     private const int ConnectionsMax = 10_000;
 
     /// <summary>
@@ -44,10 +44,14 @@ public static class WebProcess
         using var server = new HttpServer(limits, time, site.AnswerAsync, site.Reject, site.Failure)
         {
             Proxies = settings.TrustedProxies,
+            IsVital = LetterboxSite.IsHealth,
         };
+        int connections = DescriptorLimit.Connections(ConnectionsMax, log);
         using Listener listener = await new Predecessor(time, log, stop).OutwaitAsync(
             $"{settings.Http}",
-            () => new Listener(settings.Http, ConnectionsMax, server.ServeAsync, server.RejectOverload, log));
+            () => new Listener(
+                settings.Http, connections, server.ServeAsync, server.RejectOverload, log,
+                settings.TrustedProxies));
 
         listener.Start();
         ReadyLine.Write("web", settings.Http.WithPort(listener.EndPoint.Port));

@@ -55,7 +55,7 @@ internal sealed class HandshakeLimiter(int max, TimeProvider time, ILogger log)
     }
 
     /// <summary>Logs a rejected client.</summary>
-    public void LogRejected(EndPoint? client, string failure)
+    public void LogRejected(IPAddress? client, string failure)
     {
         int others;
         lock (_gate)

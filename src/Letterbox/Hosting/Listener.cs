@@ -1,5 +1,6 @@
-// The accept loop that both processes share: backlog, bound on connections, back-off when the process is out
-// of descriptors, and the drain at the end. It knows nothing of what is spoken on a connection.
+// The accept loop that both processes share: backlog, bound on connections (ConnectionTable.cs), back-off
+// when the process is out of descriptors, and the drain at the end. It knows nothing of what is spoken on a
+// connection.
 
 using System.Net;
 using System.Net.Sockets;
@@ -13,19 +14,24 @@ namespace Letterbox.Hosting;
 /// it, and throws nothing that belongs to ordinary life on a network. What it does throw is logged, and ends
 /// that connection only.
 /// </summary>
-public sealed class Listener : IDisposable
+internal sealed class Listener : IDisposable
 {
     // Linux cuts this to net.core.somaxconn (4,096 by default); a burst waits here rather than being refused.
     private const int Backlog = 4096;
+
+    // After so many, those who are connected have their turn.
+    private const int AcceptsPerTurn = 64;
 
     // The accept loop, in the count of what is open: a number above all connections, so that zero means
     // stopped, and the last connection has ended.
     private const int Accepting = 1 << 30;
 
     private readonly Socket _socket;
-    private readonly Func<Socket, Task> _serve;
+    private readonly Func<OpenConnection, Task> _serve;
     private readonly Action<Socket> _reject;
     private readonly int _connectionsMax;
+    private readonly ConnectionTable _table;
+    private readonly TrustedProxies _proxies;
     private readonly ILogger _log;
     private readonly CancellationTokenSource _stopping = new();
     private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -35,18 +41,22 @@ public sealed class Listener : IDisposable
     /// <summary>Binds and listens; connections wait in the backlog until <see cref="Start"/>.</summary>
     /// <param name="address">Where; port 0 picks a free one, see <see cref="EndPoint"/>.</param>
     /// <param name="connectionsMax">
-    /// Above this many open connections a new one goes to <paramref name="reject"/>.
+    /// Above this many open connections the one that has been idle for longest ends; if none is idle the new
+    /// one goes to <paramref name="reject"/>.
     /// </param>
     /// <param name="serve">Serves one connection to its end.</param>
     /// <param name="reject">Turns one connection away, without waiting, and closes it.</param>
     /// <param name="log">Faults go here.</param>
+    /// <param name="proxies">Clients that have no share to keep to, as loopback has none.</param>
     /// <exception cref="SocketException">
     /// The address cannot be bound: taken, not ours, not allowed.
     /// </exception>
     public Listener(
-        Address address, int connectionsMax, Func<Socket, Task> serve, Action<Socket> reject, ILogger log)
+        Address address, int connectionsMax, Func<OpenConnection, Task> serve, Action<Socket> reject,
+        ILogger log, TrustedProxies? proxies = null)
     {
         (_connectionsMax, _serve, _reject, _log) = (connectionsMax, serve, reject, log);
+        (_table, _proxies) = (new ConnectionTable(connectionsMax), proxies ?? TrustedProxies.None);
         IPEndPoint at = address.ToListen();
         _socket = new Socket(at.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
         try
@@ -102,14 +112,20 @@ public sealed class Listener : IDisposable
         // A full backlog must not keep whoever starts this from going on.
         await Task.Yield();
         TimeSpan pause = TimeSpan.FromMilliseconds(10);
-        while (!_stopping.IsCancellationRequested)
+        for (int accepted = 1; !_stopping.IsCancellationRequested; accepted++)
         {
             try
             {
-                Socket connection = await _socket.AcceptAsync(_stopping.Token);
+                // What has been evicted needs a moment to end, and has its descriptor until then.
+                while (Connections >= _connectionsMax + (2 * ConnectionTable.Reserve))
+                    await Task.Delay(1, _stopping.Token);
+                Socket socket = await _socket.AcceptAsync(_stopping.Token);
                 pause = TimeSpan.FromMilliseconds(10);
-                if (Connections >= _connectionsMax) Reject(connection);
+                IPAddress peer = ((IPEndPoint)socket.RemoteEndPoint!).Address;
+                var connection = new OpenConnection(socket, peer, _proxies);
+                if (!_table.TryAdd(connection)) Reject(socket);
                 else _ = Background.Run("a connection", () => ServeAsync(connection));
+                if (accepted % AcceptsPerTurn == 0) await Task.Yield();
             }
             catch (OperationCanceledException)
             {
@@ -151,22 +167,23 @@ public sealed class Listener : IDisposable
         }
     }
 
-    private async Task ServeAsync(Socket connection)
+    private async Task ServeAsync(OpenConnection connection)
     {
         Interlocked.Increment(ref _open);
         try
         {
-            connection.NoDelay = true;
+            connection.Socket.NoDelay = true;
             await _serve(connection);
         }
         catch (Exception e)
         {
             // A bug of ours: it costs this connection, never the server.
             _log.LogError(e, "a connection ended by a fault");
-            connection.Dispose();
+            connection.Socket.Dispose();
         }
         finally
         {
+            _table.Remove(connection);
             End(1);
         }
     }

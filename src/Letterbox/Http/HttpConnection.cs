@@ -2,7 +2,8 @@
 // engine that waits.
 //
 //   state            leaves it when                     to               the client is too slow (HttpLimits)
-//   Idle             the first byte of a request comes  ReadingHead      closed without a word
+//   Idle             the first byte of a request comes  ReadingHead      closed without a word; before the
+//                                                                        first request after HeadTimeout
 //   ReadingHead      the head is complete               ReadingContent   408, closed
 //   ReadingContent   the request is complete            Responding       408, closed
 //   Responding       the answer is sent                 Idle, Lingering, closed (it does not read)
@@ -15,14 +16,13 @@
 // something to read.
 
 using System.Buffers;
-using System.Net;
 using System.Net.Sockets;
 using Letterbox.Hosting;
 
 namespace Letterbox.Http;
 
 /// <summary>Serves one connection to its end. One loop owns it; the sweep comes from outside.</summary>
-internal sealed class HttpConnection
+internal sealed class HttpConnection : IEvictable
 {
     internal enum State
     {
@@ -50,7 +50,7 @@ internal sealed class HttpConnection
     private readonly HttpServer _server;
     private readonly HttpLimits _limits;
     private readonly Socket _socket;
-    private readonly IPAddress _peer;
+    private readonly OpenConnection _accepted;
     private readonly OutputBuffer _output;
     private RequestReader? _reader; // of the request that comes in
     private RequestReader? _handled; // of the one whose answer is due
@@ -59,6 +59,7 @@ internal sealed class HttpConnection
     private volatile State _state;
     private long _deadline = NotWaiting;
     private long _phaseStarted;
+    private long _waitingSince;
     private bool _continued;
     private int _answered;
     private MemoryBudget.Hold? _hold; // made when a client that is waited for makes us hold something
@@ -71,13 +72,17 @@ internal sealed class HttpConnection
     private bool _last; // the client, or its fault, ends the connection
     private bool _closeByServer; // the end of the connection is our wish, not the client's
 
-    public HttpConnection(HttpServer server, Socket socket)
+    public HttpConnection(HttpServer server, OpenConnection accepted)
     {
-        (_server, _limits, _socket) = (server, server.Limits, socket);
-        _peer = ((IPEndPoint)socket.RemoteEndPoint!).Address;
-        _output = new OutputBuffer(socket);
-        socket.Blocking = false;
+        (_server, _limits, _accepted, _socket) = (server, server.Limits, accepted, accepted.Socket);
+        _output = new OutputBuffer(_socket);
+        _socket.Blocking = false;
+        accepted.Session = this;
     }
+
+    /// <inheritdoc/>
+    public long WaitingSince =>
+        Volatile.Read(ref _deadline) is NotWaiting or Expired ? long.MaxValue : _waitingSince;
 
     /// <summary>Where it stands, whether it waits there, and what it holds: for tests to look at.</summary>
     internal (State State, bool Waiting, int Held, int Capacity) Inspect =>
@@ -155,6 +160,13 @@ internal sealed class HttpConnection
         if (_state == State.Idle && deadline != NotWaiting) Claim(deadline, Rejection.Timeout);
     }
 
+    /// <inheritdoc/>
+    public bool TryEvict(long waitingSince)
+    {
+        long deadline = Volatile.Read(ref _deadline);
+        return deadline != NotWaiting && _waitingSince == waitingSince && Claim(deadline, Rejection.Overload);
+    }
+
     // Of all that are waited for it makes us hold memory for longest, and memory is short.
     private void ExpireHeld()
     {
@@ -177,10 +189,10 @@ internal sealed class HttpConnection
     }
 
     // The waiting loop and the sweep settle by one exchange who ends the wait.
-    private void Claim(long deadline, Rejection reason)
+    private bool Claim(long deadline, Rejection reason)
     {
         if (deadline == Expired || Interlocked.CompareExchange(ref _deadline, Expired, deadline) != deadline)
-            return;
+            return false;
         State state = _state;
         try
         {
@@ -194,6 +206,8 @@ internal sealed class HttpConnection
         {
             // The client, or the loop, was faster.
         }
+
+        return true;
     }
 
     private bool BeginWaitForInput()
@@ -204,8 +218,10 @@ internal sealed class HttpConnection
         {
             ReleaseInput();
             LetGo();
+            TimeSpan limit = _answered == 0 ? _limits.HeadTimeout : _limits.IdleTimeout;
+            _waitingSince = now;
             // An exchange for its fence: either a server that stops sees this wait, or this sees it stop.
-            Interlocked.Exchange(ref _deadline, _server.After(now, _limits.IdleTimeout));
+            Interlocked.Exchange(ref _deadline, _server.After(now, limit));
             return !_server.Stopping;
         }
 
@@ -217,6 +233,7 @@ internal sealed class HttpConnection
                 + TimeSpan.FromSeconds((double)received / _limits.ContentBytesPerSecondMin);
         }
 
+        _waitingSince = _phaseStarted;
         Volatile.Write(ref _deadline, _server.After(_phaseStarted, timeout));
         Hold();
         return true;
@@ -293,7 +310,7 @@ internal sealed class HttpConnection
     private void BeginRequest()
     {
         _reader = _server.RentReader();
-        _reader.Request.ComesFrom(_peer, _server.Proxies);
+        _reader.Request.ComesFrom(_accepted.Peer, _server.Proxies);
         _continued = false;
     }
 
@@ -317,7 +334,9 @@ internal sealed class HttpConnection
     {
         try
         {
-            return _server.Handler(request);
+            return _accepted.IsReserve && !_server.IsVital(request)
+                ? new(_server.Reject(Rejection.Overload, request))
+                : _server.Handler(request);
         }
         catch (Exception e)
         {
@@ -329,7 +348,7 @@ internal sealed class HttpConnection
     private async ValueTask<bool> RespondAsync(Response response)
     {
         Release(ref _handled);
-        bool close = _last || _server.Stopping;
+        bool close = _last || _server.Stopping || _accepted.IsReserve;
         _closeByServer = close && !_last;
         await WriteAsync(response, close);
         if (close)
@@ -444,7 +463,8 @@ internal sealed class HttpConnection
     {
         State before = _state;
         _state = State.Responding;
-        Volatile.Write(ref _deadline, _server.After(_server.Time.GetTimestamp(), _limits.SendTimeout));
+        _waitingSince = _server.Time.GetTimestamp();
+        Volatile.Write(ref _deadline, _server.After(_waitingSince, _limits.SendTimeout));
         try
         {
             Hold();
@@ -472,7 +492,8 @@ internal sealed class HttpConnection
         _state = State.Lingering;
         if (_input.Length == 0) _input = ArrayPool<byte>.Shared.Rent(InputSize);
         _socket.Shutdown(SocketShutdown.Send);
-        long deadline = _server.After(_server.Time.GetTimestamp(), _limits.LingerTimeout);
+        _waitingSince = _server.Time.GetTimestamp();
+        long deadline = _server.After(_waitingSince, _limits.LingerTimeout);
         for (int received = 0; received < _limits.LingerBytesMax;)
         {
             (_start, _end) = (0, 0);

@@ -50,6 +50,9 @@ public sealed class HttpServer : IDisposable
     /// <summary>Whose word on who their client is counts.</summary>
     internal TrustedProxies Proxies { get; init; } = TrustedProxies.None;
 
+    /// <summary>What is answered when there is no room for anything else.</summary>
+    internal Func<Request, bool> IsVital { get; init; } = static _ => false;
+
     internal HttpLimits Limits { get; }
 
     internal MemoryBudget Memory { get; }
@@ -63,9 +66,9 @@ public sealed class HttpServer : IDisposable
     internal bool Stopping => _stopping;
 
     /// <summary>Serves one connection to its end, and closes it.</summary>
-    public async Task ServeAsync(Socket socket)
+    internal async Task ServeAsync(OpenConnection accepted)
     {
-        var connection = new HttpConnection(this, socket);
+        var connection = new HttpConnection(this, accepted);
         lock (_connections) _connections.Add(connection);
         try
         {

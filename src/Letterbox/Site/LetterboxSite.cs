@@ -11,6 +11,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.Text;
 using Letterbox.Http;
 using Letterbox.Messages;
+using Letterbox.Sockets;
 using Microsoft.Extensions.Logging;
 
 namespace Letterbox.Site;
@@ -83,6 +84,10 @@ public sealed class LetterboxSite : IDisposable
                 form ? s_allowPost : s_allowGet)),
         };
     }
+
+    /// <summary>Whether this is to be answered even when there is no room for anything else.</summary>
+    internal static bool IsHealth(Request request) =>
+        request.Path.SequenceEqual("/healthz"u8) || request.Path.SequenceEqual("/readyz"u8);
 
     /// <summary>The answer to a request that the engine refused.</summary>
     public Response Reject(Rejection reason, Request? request)

@@ -114,33 +114,22 @@ public sealed class SocketServer : IDisposable
         }
     }
 
-    private Task ServeAsync(Socket socket) =>
-        _tls is null ? ServeAsync(new PlainTransport(socket)) : ServeAuthenticatedAsync(socket, _tls);
+    private Task ServeAsync(OpenConnection connection) => _tls is null
+        ? ServeAsync(connection, new PlainTransport(connection.Socket))
+        : ServeAuthenticatedAsync(connection, _tls);
 
-    private Task ServeAsync(Transport transport) =>
-        SocketSession.ServeAsync(transport, _accept, _status, _limits, _memory, _time, _stopping.Token);
+    private Task ServeAsync(OpenConnection connection, Transport transport) => SocketSession.ServeAsync(
+        connection, transport, _accept, _status, _limits, _memory, _time, _stopping.Token);
 
-    private async Task ServeAuthenticatedAsync(Socket socket, MutualTls tls)
+    private async Task ServeAuthenticatedAsync(OpenConnection connection, MutualTls tls)
     {
+        Socket socket = connection.Socket;
         using var deadline = new CancellationTokenSource(_limits.HandshakeTimeout, _time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, _stopping.Token);
-        EndPoint? client = RemoteEnd(socket);
         (Transport? transport, string? failure) =
             await _handshakes.RunAsync(socket, () => tls.AcceptAsync(socket, either.Token));
-        if (transport is not null) await ServeAsync(transport);
-        else if (!_stopping.IsCancellationRequested) _handshakes.LogRejected(client, failure!);
-    }
-
-    private static EndPoint? RemoteEnd(Socket socket)
-    {
-        try
-        {
-            return socket.RemoteEndPoint;
-        }
-        catch (SocketException)
-        {
-            return null;
-        }
+        if (transport is not null) await ServeAsync(connection, transport);
+        else if (!_stopping.IsCancellationRequested) _handshakes.LogRejected(connection.Peer, failure!);
     }
 
     // The buffer of a fresh connection has room for one line, so that this send never waits. Where TLS is

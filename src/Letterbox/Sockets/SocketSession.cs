@@ -21,7 +21,7 @@ using Letterbox.Messages;
 namespace Letterbox.Sockets;
 
 /// <summary>Serves one connection to its end, see <see cref="ServeAsync"/>.</summary>
-internal sealed class SocketSession : IDisposable
+internal sealed class SocketSession : IEvictable, IDisposable
 {
     // Most messages fit; the buffer grows for the others, and for clients that send many at once.
     private const int BufferSize = 4096;
@@ -48,13 +48,15 @@ internal sealed class SocketSession : IDisposable
     private int _end;
     private long _partialSince;
     private int _inFlight;
+    private long _waitingSince;
+    private volatile bool _unread; // a send is stuck
 
     // The last receive filled the buffer: the message, or the client, wants a larger one.
     private bool _filled;
 
     private SocketSession(
-        Transport transport, Deliver accept, StoreStatus status, SocketLimits limits, MemoryBudget memory,
-        TimeProvider time, CancellationToken stop)
+        OpenConnection connection, Transport transport, Deliver accept, StoreStatus status, SocketLimits limits,
+        MemoryBudget memory, TimeProvider time, CancellationToken stop)
     {
         (_partHeld, _unreadHeld) = (new(memory, transport.Close), new(memory, transport.Close));
         (_transport, _accept, _status, _limits, _time) = (transport, accept, status, limits, time);
@@ -63,6 +65,8 @@ internal sealed class SocketSession : IDisposable
         _sendTimeout = new ReusableTimeout(time, CancellationToken.None);
         _due = Channel.CreateBounded<ValueTask<Receipt>>(
             new BoundedChannelOptions(limits.InFlightMax) { SingleReader = true, SingleWriter = true });
+        _waitingSince = time.GetTimestamp();
+        connection.Session = this;
     }
 
     private enum ReceiveStatus
@@ -78,13 +82,28 @@ internal sealed class SocketSession : IDisposable
     /// <paramref name="accept"/> throws.
     /// </summary>
     public static async Task ServeAsync(
-        Transport transport, Deliver accept, StoreStatus status, SocketLimits limits, MemoryBudget memory,
-        TimeProvider time, CancellationToken stop)
+        OpenConnection connection, Transport transport, Deliver accept, StoreStatus status, SocketLimits limits,
+        MemoryBudget memory, TimeProvider time, CancellationToken stop)
     {
-        using var session = new SocketSession(transport, accept, status, limits, memory, time, stop);
+        using var session =
+            new SocketSession(connection, transport, accept, status, limits, memory, time, stop);
         Task answering = session.AnswerAsync();
         await Task.WhenAll(session.ReadAsync(stop), answering);
         await session.LingerAsync();
+    }
+
+    /// <inheritdoc/>
+    public long WaitingSince => Volatile.Read(ref _inFlight) == 0 || _unread
+        ? Volatile.Read(ref _waitingSince)
+        : long.MaxValue;
+
+    /// <inheritdoc/>
+    public bool TryEvict(long waitingSince)
+    {
+        if (WaitingSince != waitingSince) return false;
+        // What comes in this very moment is not answered, and its sender sends it again.
+        _transport.Close();
+        return true;
     }
 
     /// <inheritdoc/>
@@ -161,6 +180,7 @@ internal sealed class SocketSession : IDisposable
     {
         MakeSpace();
         _partHeld.Set(_start < _end && _buffer.Length > BufferSize ? _buffer.Length : 0);
+        if (_start == _end) Volatile.Write(ref _waitingSince, _time.GetTimestamp());
         TimeSpan timeout = _start == _end ? _limits.IdleTimeout : _limits.QuietTimeout;
         try
         {
@@ -273,7 +293,8 @@ internal sealed class SocketSession : IDisposable
             {
                 ValueTask<int> sending = _transport.SendAsync(bytes, deadline);
                 // Until it goes on the client may fill its input, and the queue of answers.
-                if (!sending.IsCompleted)
+                _unread = !sending.IsCompleted;
+                if (_unread)
                     _unreadHeld.Set(BufferSizeMax + AnswersSize + (_limits.InFlightMax * AnswerDueSize));
                 bytes = bytes[await sending..];
             }
@@ -283,6 +304,7 @@ internal sealed class SocketSession : IDisposable
             _transport.Close();
         }
 
+        _unread = false;
         _unreadHeld.Set(0);
     }
 

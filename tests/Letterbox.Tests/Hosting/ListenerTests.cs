@@ -30,11 +30,11 @@ public sealed class ListenerTests
         Assert.Equal(0, await listener.DrainAsync(TimeSpan.FromMinutes(1)));
         Assert.Equal(0, listener.Connections);
 
-        async Task ServeAsync(Socket socket)
+        async Task ServeAsync(OpenConnection connection)
         {
             serving.SetResult();
             await enough.Task;
-            socket.Dispose();
+            connection.Socket.Dispose();
         }
     }
 }

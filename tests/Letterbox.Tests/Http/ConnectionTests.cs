@@ -4,7 +4,9 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using Letterbox.Hosting;
 using Letterbox.Http;
+using Letterbox.Sockets;
 using Letterbox.Tests.Support;
 using static Letterbox.Http.HttpConnection.State;
 
@@ -292,21 +294,61 @@ public sealed class ConnectionTests
     }
 
     [Fact]
-    public async Task Beyond_the_bound_on_connections_a_client_is_told_so()
+    public async Task Beyond_the_bound_on_connections_the_one_that_is_idle_for_longest_ends()
     {
-        await using var host = new EchoHost(connectionsMax: 1);
-        using HttpPeer first = await HttpPeer.ConnectAsync(host.Port);
-        await first.GetAsync();
-        using HttpPeer second = await HttpPeer.ConnectAsync(host.Port);
-        HttpAnswer answer = (await second.ReadAsync())!;
-        Assert.Equal((503, true), (answer.Status, answer.SaysClose));
-        Assert.True(await second.EndsAsync());
-        await first.GetAsync();
-        first.Dispose();
-        await Watching.UntilAsync(() => host.Connections == 0);
+        await using var host = new EchoHost(connectionsMax: 2);
+        using HttpPeer used = await HttpPeer.ConnectAsync(host.Port);
+        using HttpPeer silent = await HttpPeer.ConnectAsync(host.Port);
+        await WaitingAsync(host, 2);
+        await used.GetAsync();
+        await WaitingAsync(host, 2);
         using HttpPeer third = await HttpPeer.ConnectAsync(host.Port);
         await third.GetAsync();
+        Assert.True(await silent.EndsAsync());
+        await used.GetAsync();
     }
+
+    [Fact]
+    public async Task Slow_heads_are_no_way_to_stay_beyond_the_bound()
+    {
+        await using var host = new EchoHost(connectionsMax: 2);
+        HttpPeer[] slow = [await HttpPeer.ConnectAsync(host.Port), await HttpPeer.ConnectAsync(host.Port)];
+        foreach (HttpPeer peer in slow) await peer.SendAsync("GET / HTTP/1.1\r\nX");
+        await Watching.UntilAsync(() => host.Server.Snapshot().Count(
+            static c => c.Inspect is { State: HttpConnection.State.ReadingHead, Waiting: true }) == 2);
+        using HttpPeer third = await HttpPeer.ConnectAsync(host.Port);
+        await third.GetAsync();
+        foreach (HttpPeer peer in slow) peer.Dispose();
+    }
+
+    [Fact]
+    public async Task While_all_connections_are_at_work_what_is_vital_is_answered_and_the_rest_is_told_so()
+    {
+        var release = new TaskCompletionSource();
+        await using var host = new EchoHost(connectionsMax: 1, handler: async request =>
+        {
+            bool work = request.Path.SequenceEqual("/work"u8);
+            if (work) await release.Task;
+            return s_ok;
+        });
+        using HttpPeer busy = await HttpPeer.ConnectAsync(host.Port);
+        await busy.SendAsync("GET /work HTTP/1.1\r\nHost: a\r\n\r\n");
+        await host.Server.UntilAsync(static c => c.Inspect.State == HttpConnection.State.Responding);
+        // Many more than the reserve has places, most of which say nothing.
+        for (int i = 0; i < 3 * ConnectionTable.Reserve; i++) await HttpPeer.ConnectAsync(host.Port);
+        using HttpPeer probe = await HttpPeer.ConnectAsync(host.Port);
+        Assert.True((await probe.GetAsync("/vital")).SaysClose);
+        Assert.True(await probe.EndsAsync());
+        using HttpPeer other = await HttpPeer.ConnectAsync(host.Port);
+        await other.SendAsync("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        HttpAnswer answer = (await other.ReadAsync())!;
+        Assert.Equal((503, true), (answer.Status, answer.SaysClose));
+        release.SetResult();
+        Assert.Equal(200, (await busy.ReadAsync())!.Status);
+    }
+
+    private static Task WaitingAsync(EchoHost host, int count) => Watching.UntilAsync(
+        () => host.Server.Snapshot().Count(static c => c.Inspect.Waiting) == count);
 
     [Fact]
     public async Task A_client_that_is_turned_away_after_it_has_asked_is_not_reset()

@@ -2,6 +2,8 @@
 
 using System.Net;
 using System.Net.Sockets;
+using Letterbox.Configuration;
+using Letterbox.Hosting;
 using Letterbox.Http;
 using Letterbox.Tests.Support;
 
@@ -21,7 +23,8 @@ internal sealed record NarrowConnection(HttpPeer Peer, Task Served) : IDisposabl
         await peer.SendAsync(bytes);
         Socket socket = await listener.AcceptAsync();
         socket.SendBufferSize = 16 * 1024;
-        return new NarrowConnection(peer, server.ServeAsync(socket));
+        var connection = new OpenConnection(socket, IPAddress.Loopback, TrustedProxies.None);
+        return new NarrowConnection(peer, server.ServeAsync(connection));
     }
 
     /// <summary>So many requests for /medium.</summary>

@@ -25,12 +25,32 @@ public sealed class ReusableTimeoutTests : IAsyncDisposable
     public async Task An_idle_connection_is_kept_until_just_before_its_time()
     {
         using HttpPeer peer = await HttpPeer.ConnectAsync(_host.Port);
-        await Server.UntilAsync(Idle);
-        _time.Advance(s_limits.IdleTimeout - s_second);
         await peer.GetAsync();
         await Server.UntilAsync(Idle);
         _time.Advance(s_limits.IdleTimeout - s_second);
         await peer.GetAsync();
+        await Server.UntilAsync(Idle);
+        _time.Advance(s_limits.IdleTimeout - s_second);
+        await peer.GetAsync();
+    }
+
+    [Fact]
+    public async Task A_first_byte_may_come_until_just_before_the_time_of_a_head()
+    {
+        using HttpPeer peer = await HttpPeer.ConnectAsync(_host.Port);
+        await Server.UntilAsync(Idle);
+        _time.Advance(s_limits.HeadTimeout - s_second);
+        await peer.GetAsync();
+    }
+
+    [Fact]
+    public async Task A_connection_that_says_nothing_at_all_has_the_time_of_a_head_only()
+    {
+        using HttpPeer peer = await HttpPeer.ConnectAsync(_host.Port);
+        await Server.UntilAsync(Idle);
+        _time.Advance(s_limits.HeadTimeout);
+        Assert.True(await peer.EndsAsync());
+        await Server.UntilEmptyAsync();
     }
 
     [Fact]

@@ -4,6 +4,7 @@
 using System.Net;
 using System.Net.Sockets;
 using Letterbox.Configuration;
+using Letterbox.Hosting;
 using Letterbox.Messages;
 using Letterbox.Sockets;
 using Letterbox.Tests.Support;
@@ -185,14 +186,36 @@ public sealed class SocketServerTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task One_connection_too_many_is_told_so()
+    public async Task Beyond_the_bound_on_connections_the_one_that_is_idle_for_longest_ends()
     {
-        SocketServer server = Serve(new Mailbox(), new SocketLimits { ConnectionsMax = 1 });
+        SocketServer server = Serve(new Mailbox(), new SocketLimits { ConnectionsMax = 2 });
+        using SocketClient silent = await SocketClient.ConnectAsync(server.EndPoint);
+        using SocketClient used = await SocketClient.ConnectAsync(server.EndPoint);
+        await used.SendAsync("?\n");
+        Assert.Equal("OK ready", await used.ReadLineAsync());
+        using SocketClient third = await SocketClient.ConnectAsync(server.EndPoint);
+        await third.SendAsync("username=a&message=b\n");
+        Assert.StartsWith("OK ", await third.ReadLineAsync(), StringComparison.Ordinal);
+        Assert.Null(await silent.ReadLineAsync());
+        await used.SendAsync("?\n");
+        Assert.Equal("OK ready", await used.ReadLineAsync());
+    }
+
+    [Fact]
+    public async Task While_all_connections_wait_for_their_answers_there_is_room_for_a_few_more()
+    {
+        var mailbox = new Mailbox { Holds = true };
+        SocketServer server = Serve(mailbox, new SocketLimits { ConnectionsMax = 1 });
         using SocketClient first = await SocketClient.ConnectAsync(server.EndPoint);
         await first.SendAsync("username=a&message=b\n");
-        Assert.StartsWith("OK ", await first.ReadLineAsync(), StringComparison.Ordinal);
-        using SocketClient second = await SocketClient.ConnectAsync(server.EndPoint);
-        Assert.Equal(["WAIT too many connections"], await second.ReadToEndAsync());
+        (Message message, TaskCompletionSource<Receipt> answer) = await mailbox.NextAsync();
+        for (int i = 0; i < 3 * ConnectionTable.Reserve; i++)
+            await SocketClient.ConnectAsync(server.EndPoint);
+        using SocketClient probe = await SocketClient.ConnectAsync(server.EndPoint);
+        await probe.SendAsync("?\n");
+        Assert.Equal("OK ready", await probe.ReadLineAsync());
+        answer.SetResult(Receipt.Stored(message.Id));
+        Assert.Equal($"OK {message.Id}", await first.ReadLineAsync());
     }
 
     [Fact]

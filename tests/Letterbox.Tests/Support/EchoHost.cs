@@ -11,6 +11,8 @@ using System.Text;
 using Letterbox.Configuration;
 using Letterbox.Hosting;
 using Letterbox.Http;
+using Letterbox.Messages;
+using Letterbox.Sockets;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Letterbox.Tests.Support;
@@ -32,7 +34,10 @@ public sealed class EchoHost : IAsyncDisposable
             null, TimeProvider? time = null, Handler? handler = null, int connectionsMax = 1000)
     {
         Server = new HttpServer(
-            limits ?? new HttpLimits(), time ?? TimeProvider.System, handler ?? Answer, Reject, Failure);
+            limits ?? new HttpLimits(), time ?? TimeProvider.System, handler ?? Answer, Reject, Failure)
+        {
+            IsVital = static request => request.Path.SequenceEqual("/vital"u8),
+        };
         _listener = new Listener(
             new Address(
                 "127.0.0.1", port), connectionsMax, Server.ServeAsync, Server.RejectOverload, NullLogger.Instance);

@@ -1,0 +1,127 @@
+// The connections of one listener, and who has to go when there are too many:
+//
+//   a client beyond its share    its own connection that has been idle for longest
+//   too many of all clients      the one that has been idle for longest
+//   none is idle                 nobody: the new one gets one of a few reserve places, or is rejected
+//
+// Idle means that the client is waited for, be it for a request or for its taking the answer. So connections
+// that say nothing keep nobody out, however many there are.
+
+namespace Letterbox.Hosting;
+
+/// <summary>Safe on any thread.</summary>
+/// <param name="max">Connections at once, without the reserve.</param>
+internal sealed class ConnectionTable(int max)
+{
+    // Room for health checks and the like while all connections are at work.
+    public const int Reserve = 64;
+
+    private readonly Lock _gate = new();
+    private readonly Group _all = new();
+    private readonly Dictionary<ClientNetwork, Group> _clients = [];
+
+    // The share of one client. Two hundred people behind one address have it at six connections a browser,
+    // and what they lose beyond it are idle ones.
+    private readonly int _clientMax = Math.Max(1, max / 4);
+
+    /// <summary>
+    /// Makes room for a connection and takes it in; <c>false</c>: there is none, even in reserve.
+    /// </summary>
+    public bool TryAdd(OpenConnection connection)
+    {
+        ClientNetwork client = connection.Client.Network;
+        lock (_gate)
+        {
+            Group? share = null;
+            if (!connection.Client.IsExempt)
+            {
+                share = _clients.GetValueOrDefault(client) ?? new Group();
+                if (share.Count >= _clientMax && !Evict(share)) return false;
+            }
+
+            // More than one where the reserve is in use.
+            while (_all.Count >= max && Evict(_all));
+            connection.IsReserve = _all.Count >= max;
+            if (_all.Count >= max + Reserve) return false;
+            _all.Add(connection);
+            if (share is not null) (_clients[client] = share).Add(connection);
+            return true;
+        }
+    }
+
+    /// <summary>It has ended. Of no effect when it has been evicted.</summary>
+    public void Remove(OpenConnection connection)
+    {
+        lock (_gate)
+        {
+            if (!_all.Remove(connection) || connection.Client.IsExempt) return;
+            Group share = _clients[connection.Client.Network];
+            share.Remove(connection);
+            if (share.Count == 0) _clients.Remove(connection.Client.Network);
+        }
+    }
+
+    private bool Evict(Group group)
+    {
+        OpenConnection? evicted = group.EvictOldest();
+        if (evicted is not null) Remove(evicted);
+        return evicted is not null;
+    }
+
+    private sealed class Group
+    {
+        // Looking through all connections is paid for by what is found, or waits so long.
+        private const int ConnectionsPerEviction = 16;
+        private const int ScanEveryMilliseconds = 10;
+
+        private readonly HashSet<OpenConnection> _open = [];
+
+        // The idle ones, the longest first, as they were at the last scan. One that was not idle then, or has
+        // been at work since, has been idle for less long than all that are left here.
+        private readonly Queue<(long Since, OpenConnection Connection)> _idle = [];
+        private int _evicted;
+        private long _scanned;
+
+        public int Count => _open.Count;
+
+        public void Add(OpenConnection connection) => _open.Add(connection);
+
+        public bool Remove(OpenConnection connection) => _open.Remove(connection);
+
+        public OpenConnection? EvictOldest()
+        {
+            OpenConnection? oldest = Next();
+            if (oldest is null && Scan()) oldest = Next();
+            if (oldest is not null) _evicted++;
+            return oldest;
+        }
+
+        private OpenConnection? Next()
+        {
+            while (_idle.TryDequeue(out (long Since, OpenConnection Connection) one))
+            {
+                if (_open.Contains(one.Connection) && one.Connection.Session!.TryEvict(one.Since))
+                    return one.Connection;
+            }
+
+            return null;
+        }
+
+        private bool Scan()
+        {
+            long now = Environment.TickCount64;
+            bool paid = (_evicted + 1) * ConnectionsPerEviction >= _open.Count;
+            if (!paid && now - _scanned < ScanEveryMilliseconds) return false;
+            (_evicted, _scanned) = (0, now);
+            var idle = new List<(long Since, OpenConnection Connection)>(_open.Count);
+            foreach (OpenConnection one in _open)
+            {
+                if (one.Session?.WaitingSince is { } since and < long.MaxValue) idle.Add((since, one));
+            }
+
+            idle.Sort(static (a, b) => a.Since.CompareTo(b.Since));
+            foreach ((long, OpenConnection) one in idle) _idle.Enqueue(one);
+            return true;
+        }
+    }
+}

@@ -1,0 +1,86 @@
+// Strangers who take what there is a limited number of: connections and descriptors.
+
+using System.Net;
+using System.Net.Sockets;
+using Letterbox.Configuration;
+using Letterbox.Tests.Support;
+
+namespace Letterbox.Tests.Process;
+
+public sealed class ExhaustionTests : IDisposable
+{
+    private readonly List<Socket> _silent = [];
+    private readonly HttpClient _client = new(new SocketsHttpHandler
+    {
+        AllowAutoRedirect = false,
+        UseProxy = false,
+        PooledConnectionLifetime = TimeSpan.Zero, // each request over a connection of its own
+    });
+
+    public void Dispose()
+    {
+        foreach (Socket socket in _silent) socket.Dispose();
+        _client.Dispose();
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Ten_thousand_connections_that_say_nothing_keep_nobody_out(bool http)
+    {
+        await using LetterboxProcess letterbox = await LetterboxProcess.StartAsync();
+        for (int i = 0; i < 11; i++)
+        {
+            await ConnectAsync(http ? letterbox.Http : letterbox.Socket, 1_000);
+            await AssertServesAsync(letterbox);
+        }
+    }
+
+    [Fact]
+    public async Task With_few_descriptors_everything_works_during_a_flood_and_after_it()
+    {
+        await using LetterboxProcess letterbox = await LetterboxProcess.StartAsync(
+            under: ["bash", "-c", "ulimit -n 1024; exec \"$@\"", "bash"]);
+        (int, int) children = (letterbox.Child("web"), letterbox.Child("store"));
+        // Nothing has been asked for before: what needs a descriptor the first time needs it now.
+        await ConnectAsync(letterbox.Http, 2_000);
+        await ConnectAsync(letterbox.Socket, 2_000);
+        await AssertServesAsync(letterbox);
+        foreach (Socket socket in _silent) socket.Dispose();
+        await AssertServesAsync(letterbox);
+        Assert.Equal(children, (letterbox.Child("web"), letterbox.Child("store")));
+        Assert.Contains(
+            "768 connections at once instead of 10000", letterbox.Error.Text, StringComparison.Ordinal);
+    }
+
+    private async Task ConnectAsync(Address to, int count)
+    {
+        for (int i = 0; i < count; i++)
+        {
+            var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            _silent.Add(socket);
+            await socket.ConnectAsync(new IPEndPoint(IPAddress.Loopback, to.Port));
+        }
+    }
+
+    private async Task AssertServesAsync(LetterboxProcess letterbox)
+    {
+        var root = new Uri($"http://127.0.0.1:{letterbox.Http.Port}");
+        foreach (string page in (string[])["/healthz", "/readyz", "/", "/style.css", "/message", "/logo.png"])
+        {
+            using HttpResponseMessage answer = await _client.GetAsync(new Uri(root, page));
+            Assert.Equal((page, HttpStatusCode.OK), (page, answer.StatusCode));
+        }
+
+        var fields = new Dictionary<string, string> { ["username"] = "a", ["message"] = "b" };
+        using var form = new FormUrlEncodedContent(fields);
+        using HttpResponseMessage stored = await _client.PostAsync(new Uri(root, "/message"), form);
+        Assert.Equal(HttpStatusCode.SeeOther, stored.StatusCode);
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(root, "/message"));
+        request.Content = new StringContent(
+            "{\"username\":\"a\",\"message\":\"b\"}", null, "application/json");
+        request.Headers.Accept.ParseAdd("application/json");
+        using HttpResponseMessage also = await _client.SendAsync(request);
+        Assert.Equal(HttpStatusCode.SeeOther, also.StatusCode);
+    }
+}
