@@ -47,7 +47,8 @@ public static class StoreProcess
         using SocketServer server = await predecessor.OutwaitAsync(
             $"{settings.Socket}",
             () => new SocketServer(
-                settings.Socket, opener.AppendAsync, bounds, time, log, tls, State));
+                settings.Socket, opener.AppendAsync, bounds, time, log, tls, State,
+                new ByteRateLimiter(settings.ClientRate, time)));
 
         server.Start();
         ReadyLine.Write("store", settings.Socket.WithPort(server.EndPoint.Port));

@@ -39,7 +39,11 @@ public static class WebProcess
         using var tls = MutualTls.Load(settings);
         await using var link = new StoreLink(settings.Stores, linkLimits, time, linkLog, tls);
         var probe = new StoreProbe(settings.Stores, tls, linkLimits, time);
-        using var site = new LetterboxSite(settings.Site, time, link.DeliverAsync, probe.AskAsync, log);
+        var limiter = new ByteRateLimiter(settings.ClientRate, time);
+        using var site = new LetterboxSite(settings.Site, time, link.DeliverAsync, probe.AskAsync, log)
+        {
+            Limit = (request, bytes) => limiter.Acquire(request.Client, bytes),
+        };
         var limits = new HttpLimits { ContentMax = Message.EncodedBytesMax };
         using var server = new HttpServer(limits, time, site.AnswerAsync, site.Reject, site.Failure)
         {

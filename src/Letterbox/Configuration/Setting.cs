@@ -80,6 +80,10 @@ public sealed record Setting(string Variable, string? Option, string Default, st
         "(64MiB, at most a tenth of the disk)",
         "what stays free on the journal's disk; below, new messages are told to wait");
 
+    /// <summary>What one client may leave.</summary>
+    public static readonly Setting ClientRate = new("LETTERBOX_CLIENT_RATE", null, "1MiB",
+        "bytes of messages that one address (IPv6: /64) may leave per second; off: no bound");
+
     /// <summary>How much is logged.</summary>
     public static readonly Setting Log = new("LETTERBOX_LOG", null, "information",
         "least severe log line: trace, debug, information, warning, error, critical, none");
@@ -88,6 +92,6 @@ public sealed record Setting(string Variable, string? Option, string Default, st
     public static readonly IReadOnlyList<Setting> All =
     [
         Http, Socket, TrustedProxies, Network, TlsCertificate, TlsKey, TlsAuthority, Data, Site, MongoUri,
-        MongoUriFile, MongoDatabase, MongoCollection, JournalKeep, JournalMax, DiskReserve, Log,
+        MongoUriFile, MongoDatabase, MongoCollection, JournalKeep, JournalMax, DiskReserve, ClientRate, Log,
     ];
 }

@@ -78,6 +78,12 @@ public sealed record Settings
     /// </summary>
     public long? DiskReserve { get; init; }
 
+    /// <summary>
+    /// Bytes of messages per second that one address may leave; loopback and trusted proxies have no bound.
+    /// <c>null</c>: nobody has.
+    /// </summary>
+    public long? ClientRate { get; init; } = 1 << 20;
+
     /// <summary>Log lines below this level are not written.</summary>
     public LogLevel Log { get; init; } = LogLevel.Information;
 
@@ -126,6 +132,8 @@ public sealed record Settings
                 Setting.JournalKeep, defaults.JournalKeep, Duration.TryParse, Duration.Expected),
             JournalMax = source.Get(Setting.JournalMax, defaults.JournalMax, Size, ByteSize.Expected),
             DiskReserve = source.Get(Setting.DiskReserve, defaults.DiskReserve, Size, ByteSize.Expected),
+            ClientRate = source.Get(
+                Setting.ClientRate, defaults.ClientRate, Rate, $"off, or {ByteSize.Expected}, 1KiB or more"),
             Log = source.Get(Setting.Log, defaults.Log, Level, level),
         };
     }
@@ -174,6 +182,7 @@ public sealed record Settings
         [Setting.JournalKeep.Variable] = Duration.Spell(JournalKeep),
         [Setting.JournalMax.Variable] = JournalMax is { } max ? ByteSize.Spell(max) : null,
         [Setting.DiskReserve.Variable] = DiskReserve is { } reserve ? ByteSize.Spell(reserve) : null,
+        [Setting.ClientRate.Variable] = ClientRate is { } rate ? ByteSize.Spell(rate) : "off",
         [Setting.Log.Variable] = Log.ToString(),
     };
 
@@ -240,6 +249,12 @@ public sealed record Settings
         bool size = ByteSize.TryParse(text, out long bytes);
         value = bytes;
         return size;
+    }
+
+    private static bool Rate(string text, out long? value)
+    {
+        value = null;
+        return text == "off" || (Size(text, out value) && value >= 1024);
     }
 
     private static bool Level(string text, out LogLevel value) =>

@@ -23,6 +23,9 @@ internal readonly record struct ClientNetwork
         _prefix = BinaryPrimitives.ReadUInt64BigEndian(bytes); // of IPv4: the address, then zeros
     }
 
+    // Seeded at random, so that no client can choose whose bucket of a hash table it shares.
+    public override int GetHashCode() => HashCode.Combine((uint)_prefix, (uint)(_prefix >> 32), _isIPv6);
+
     // A socket for both families shows IPv4 clients as ::ffff:192.0.2.1.
     public static IPAddress Unmapped(IPAddress address) =>
         address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address;

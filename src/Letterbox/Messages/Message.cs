@@ -58,6 +58,9 @@ public sealed class Message
     /// <summary>What was left: 1 to <see cref="TextMax"/> letters, in UTF-8.</summary>
     public ReadOnlySpan<byte> TextUtf8 => _utf8.AsSpan(_usernameLength);
 
+    /// <summary>About how many bytes it takes in the journal.</summary>
+    public int StoredBytes => _utf8.Length + 128;
+
     /// <summary>The user name as a string, made anew at each call.</summary>
     public string Username => Encoding.UTF8.GetString(UsernameUtf8);
 

@@ -55,6 +55,9 @@ public readonly record struct Receipt(ReceiptKind Kind, MessageKey Id, string Re
     /// <summary>Not now: send the same message, with the same key, again.</summary>
     public static Receipt Later(string reason) => new(ReceiptKind.Later, default, reason);
 
+    /// <summary>Not now: this client sends more than one client may.</summary>
+    public static Receipt TooMuch { get; } = Later("more than one address may send at once");
+
     /// <summary>No answer to a message, but this line.</summary>
     public static Receipt Status(string line) => new(ReceiptKind.Status, default, line);
 }

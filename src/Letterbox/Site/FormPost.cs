@@ -4,6 +4,7 @@
 //   Stored    303 to the thank-you page
 //   Refused   422, the form again
 //   Later     503, the form again, same key
+//   429       the same, when this client sends more than one client may: nothing is stored
 //
 // A form that came back carries the digest of its text (TextKey.cs). Sent again as it is, it goes under the
 // key that it has; with another text it is another message, under the next key. When a different message has
@@ -28,7 +29,8 @@ internal static class FormPost
     /// Answers the POST. The request is read before the first wait: nothing of it is touched afterwards.
     /// </summary>
     public static ValueTask<Response> AnswerAsync(
-        Request request, Pages pages, Deliver deliver, TimeProvider time)
+        Request request, Pages pages, Deliver deliver, Func<Request, int, TimeSpan> limit,
+        TimeProvider time)
     {
         bool json = LetterboxSite.WantsJson(request);
         byte[] scratch = ArrayPool<byte>.Shared.Rent(request.Content.Length);
@@ -42,6 +44,8 @@ internal static class FormPost
             bool cameBack = !fields.TextDigest.IsEmpty;
             bool changed = cameBack && !TextKey.Of(message!).IsDigest(fields.TextDigest);
             if (changed) message = UnderNextKey(message!);
+            TimeSpan wait = limit(request, message!.StoredBytes);
+            if (wait > TimeSpan.Zero) return new(pages.TooMuch(message, wait, json));
             return DeliverAsync(message!, cameBack || message!.HasServerKey, pages, deliver, json);
         }
         finally

@@ -62,6 +62,9 @@ public sealed class LetterboxSite : IDisposable
     /// <summary>Ends when the files that are served now have been compressed.</summary>
     internal Task Packing => _packing;
 
+    /// <summary>How long the client of a request has to wait until it may leave so many bytes.</summary>
+    internal Func<Request, int, TimeSpan> Limit { get; init; } = static (_, _) => TimeSpan.Zero;
+
     /// <summary>Answers one request; never throws for anything a client can send.</summary>
     public ValueTask<Response> AnswerAsync(Request request)
     {
@@ -73,7 +76,7 @@ public sealed class LetterboxSite : IDisposable
         {
             Method.Get or Method.Head when path is "/readyz" && _files.Find(path) is null => ReadyAsync(),
             Method.Get or Method.Head => new(Get(request, path, form)),
-            Method.Post when form => FormPost.AnswerAsync(request, _pages, _deliver, _time),
+            Method.Post when form => FormPost.AnswerAsync(request, _pages, _deliver, Limit, _time),
             Method.Unknown =>
                 new(Error(501, "This server does not know the method of the request.", request)),
             Method.Options when request.Path.SequenceEqual("*"u8) => new(s_optionsPost),

@@ -90,6 +90,18 @@ internal sealed class Pages
             : Form(503, message, new FieldError("", summary));
     }
 
+    /// <summary>429: the form as it was sent, under its own key; nothing of it is stored.</summary>
+    public Response TooMuch(Message message, TimeSpan wait, bool json)
+    {
+        const string reason = "More was sent from your network than we take at once. Your message is not stored "
+            + "yet. Its text is below: press Send again in a moment.";
+        int seconds = (int)Math.Ceiling(wait.TotalSeconds);
+        (string, string) retryAfter = ("Retry-After", seconds.ToString(CultureInfo.InvariantCulture));
+        return json
+            ? Problem(429, reason, null, message.Id.ToString(), retryAfter)
+            : Form(429, message, new FieldError("", reason), retryAfter);
+    }
+
     /// <summary>The thank-you page for a receipt.</summary>
     public Response Thanks(string receipt, bool json) =>
         json
@@ -158,17 +170,19 @@ internal sealed class Pages
 
     private static string ThanksFor(MessageKey id) => $"/thanks?id={id}";
 
-    private Response Form(int status, Message message, FieldError error) => Form(
-        status, message.Id, TextKey.Of(message).Digest, message.Username, message.Text, error);
+    private Response Form(
+        int status, Message message, FieldError error, params ReadOnlySpan<(string, string)> fields) => Form(
+        status, message.Id, TextKey.Of(message).Digest, message.Username, message.Text, error, fields);
 
     private Response Form(
-        int status, MessageKey id, string digest, string username, string text, FieldError? error)
+        int status, MessageKey id, string digest, string username, string text, FieldError? error,
+        params ReadOnlySpan<(string, string)> fields)
     {
         (string, string)[] lines = status switch
         {
             200 => [ResponseFields.OnlyForGoingBack],
             503 => [ResponseFields.NoStore, s_retryAfter],
-            _ => [ResponseFields.NoStore],
+            _ => [ResponseFields.NoStore, .. fields],
         };
         string Reason(string field) => error?.Field == field ? Sentence(error.Reason) : "";
         string summary = error is null ? "" : error.Field is "username" or "message"

@@ -31,7 +31,7 @@ internal sealed class DatagramServer : IDisposable
     private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(10);
 
     private readonly Socket _socket;
-    private readonly Deliver _accept;
+    private readonly Func<Client, Message, ValueTask<Receipt>> _accept;
     private readonly StoreStatus _status;
     private readonly int _inFlightMax;
     private readonly TimeProvider _time;
@@ -42,7 +42,8 @@ internal sealed class DatagramServer : IDisposable
     /// <summary>Binds; datagrams wait in the socket's buffer until <see cref="Start"/>.</summary>
     /// <exception cref="SocketException">The address cannot be bound.</exception>
     public DatagramServer(
-        IPEndPoint at, Deliver accept, StoreStatus status, int inFlightMax, TimeProvider time, ILogger log)
+        IPEndPoint at, Func<Client, Message, ValueTask<Receipt>> accept, StoreStatus status, int inFlightMax,
+        TimeProvider time, ILogger log)
     {
         (_accept, _status, _inFlightMax, _time, _log) = (accept, status, inFlightMax, time, log);
         _capacity = new SemaphoreSlim(inFlightMax);
@@ -147,7 +148,7 @@ internal sealed class DatagramServer : IDisposable
         try
         {
             Receipt receipt = decoded.Status == DecodeStatus.Complete
-                ? await _accept(decoded.Message!)
+                ? await _accept(ClientOf(sender), decoded.Message!)
                 : Receipt.Rejected(decoded.Reason);
             _status.Record(receipt);
             int length = Answer.Write(receipt, line);
@@ -173,6 +174,12 @@ internal sealed class DatagramServer : IDisposable
             ArrayPool<byte>.Shared.Return(line);
             _capacity.Release();
         }
+    }
+
+    private Client ClientOf(SocketAddress sender)
+    {
+        IPAddress address = ((IPEndPoint)_socket.LocalEndPoint!.Create(sender)).Address;
+        return new Client(new ClientNetwork(address), IPAddress.IsLoopback(ClientNetwork.Unmapped(address)));
     }
 
     private static SocketAddress Copy(SocketAddress address)

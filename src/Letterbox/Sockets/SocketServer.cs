@@ -15,7 +15,7 @@ namespace Letterbox.Sockets;
 /// <summary>
 /// Takes messages over TCP and UDP and hands each to a delegate, whose receipt it sends back.
 /// </summary>
-public sealed class SocketServer : IDisposable
+internal sealed class SocketServer : IDisposable
 {
     // How many free TCP ports to try until one is free for UDP too.
     private const int PortAttempts = 32;
@@ -23,6 +23,7 @@ public sealed class SocketServer : IDisposable
     private readonly CancellationTokenSource _stopping = new();
     private readonly SocketLimits _limits;
     private readonly MemoryBudget _memory;
+    private readonly ByteRateLimiter _limiter;
     private readonly Deliver _accept;
     private readonly StoreStatus _status;
     private readonly TimeProvider _time;
@@ -43,12 +44,14 @@ public sealed class SocketServer : IDisposable
     /// <param name="state">
     /// What a client that asks is told, unless messages had to wait; called on any thread, must be quick.
     /// </param>
+    /// <param name="limiter">Bounds what one address sends; null: nothing does.</param>
     /// <exception cref="SocketException">The address cannot be bound.</exception>
     public SocketServer(
         Address address, Deliver accept, SocketLimits limits, TimeProvider time, ILogger log,
-        MutualTls? tls = null, Func<Readiness>? state = null)
+        MutualTls? tls = null, Func<Readiness>? state = null, ByteRateLimiter? limiter = null)
     {
         (_accept, _limits, _time, _log, _tls) = (accept, limits, time, log, tls);
+        _limiter = limiter ?? new ByteRateLimiter(null, time);
         _memory = new MemoryBudget(limits.MemoryMax);
         _status = new StoreStatus(state ?? (static () => new Readiness([], [])), limits.WaitMemory, time);
         _handshakes = new HandshakeLimiter(limits.UnauthenticatedMax, time, log);
@@ -100,7 +103,8 @@ public sealed class SocketServer : IDisposable
             {
                 int inFlightMax = _limits.DatagramsInFlightMax;
                 IPEndPoint at = listener.EndPoint;
-                return (listener, new DatagramServer(at, _accept, _status, inFlightMax, _time, _log));
+                return (listener, new DatagramServer(
+                    at, AcceptAsync, _status, inFlightMax, _time, _log));
             }
             catch (SocketException) when (address.Port == 0 && attempt < PortAttempts)
             {
@@ -118,8 +122,15 @@ public sealed class SocketServer : IDisposable
         ? ServeAsync(connection, new PlainTransport(connection.Socket))
         : ServeAuthenticatedAsync(connection, _tls);
 
+    // A client with an accepted certificate is one of our own processes.
     private Task ServeAsync(OpenConnection connection, Transport transport) => SocketSession.ServeAsync(
-        connection, transport, _accept, _status, _limits, _memory, _time, _stopping.Token);
+        connection, transport, _tls is null ? message => AcceptAsync(connection.Client, message) : _accept,
+        _status, _limits, _memory, _time, _stopping.Token);
+
+    private ValueTask<Receipt> AcceptAsync(Client client, Message message) =>
+        _limiter.Acquire(client, message.StoredBytes) == TimeSpan.Zero
+            ? _accept(message)
+            : ValueTask.FromResult(Receipt.TooMuch);
 
     private async Task ServeAuthenticatedAsync(OpenConnection connection, MutualTls tls)
     {

@@ -19,6 +19,8 @@ internal sealed class StoreStatus(Func<Readiness> state, TimeSpan memory, TimePr
     /// <summary>Takes note of what a message was told.</summary>
     public void Record(in Receipt receipt)
     {
+        // What one client is told because of its own rate says nothing about the store.
+        if (receipt == Receipt.TooMuch) return;
         if (receipt.Kind == ReceiptKind.Later) _lastWait = new LastWait(receipt.Reason, time.GetTimestamp());
         else if (_lastWait is not null && receipt.Kind == ReceiptKind.Stored) _lastWait = null;
     }

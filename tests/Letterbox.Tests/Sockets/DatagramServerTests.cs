@@ -157,7 +157,7 @@ public sealed class DatagramServerTests : IAsyncDisposable
         var time = new ManualTime();
         var mailbox = new Mailbox();
         using var server = new DatagramServer(
-            new IPEndPoint(IPAddress.Loopback, 0), mailbox.DeliverAsync,
+            new IPEndPoint(IPAddress.Loopback, 0), (_, message) => mailbox.DeliverAsync(message),
             new StoreStatus(() => new Readiness([], []), default, time), inFlightMax: 1000, time,
             NullLogger.Instance);
         using UdpClient client = Connect(server.EndPoint);

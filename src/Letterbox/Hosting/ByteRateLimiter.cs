@@ -1,0 +1,37 @@
+// Bounds the bytes of messages that one client leaves per second, so that a few clients cannot fill the disk.
+//
+// A token bucket per client, kept as the time at which it will be full again (GCRA, ITU-T I.371): one number,
+// changed by one atomic exchange. Clients are hashed into a fixed table, so memory does not grow with their
+// number; two whose hashes collide share a bucket.
+
+namespace Letterbox.Hosting;
+
+/// <summary>Safe on any thread.</summary>
+/// <param name="bytesPerSecond">The rate; null: no bound.</param>
+/// <param name="time">The clock.</param>
+internal sealed class ByteRateLimiter(long? bytesPerSecond, TimeProvider time)
+{
+    private const int Buckets = 1 << 14;
+
+    // Many people behind one address press Send in the same moment; and one message of any length must fit.
+    private const int BurstSeconds = 8;
+    private const long BurstMin = 64 * 1024;
+
+    private readonly long[] _fullAt = new long[Buckets];
+
+    /// <summary>Zero: the bytes are counted. Otherwise nothing is, and they fit after this time.</summary>
+    public TimeSpan Acquire(Client client, int bytes)
+    {
+        if (bytesPerSecond is not { } rate || client.IsExempt) return TimeSpan.Zero;
+        ref long slot = ref _fullAt[client.Network.GetHashCode() & (Buckets - 1)];
+        double ticksPerByte = (double)time.TimestampFrequency / rate;
+        long burst = (long)(Math.Max(BurstSeconds * rate, BurstMin) * ticksPerByte);
+        while (true)
+        {
+            long now = time.GetTimestamp(), seen = Volatile.Read(ref slot);
+            long next = Math.Max(seen, now) + (long)(bytes * ticksPerByte);
+            if (next - now > burst) return time.GetElapsedTime(now + burst, next);
+            if (Interlocked.CompareExchange(ref slot, next, seen) == seen) return TimeSpan.Zero;
+        }
+    }
+}
