@@ -6,6 +6,8 @@
 // The members of a set share what is stored. A write that only the primary has, because replication stands
 // still, is marked as such, and lost in the next election.
 
+using System.Security.Cryptography.X509Certificates;
+
 namespace Letterbox.Tests.Support;
 
 /// <summary>A command that the server was sent, as it was sent.</summary>
@@ -103,6 +105,12 @@ internal sealed class ScriptedMongo : IAsyncDisposable
     {
         get => _user;
         set => _user = value;
+    }
+
+    /// <summary>Speaks TLS with this certificate on connections to come.</summary>
+    public X509Certificate2? Certificate
+    {
+        set { foreach (ScriptedMongoMember member in _members) member.Certificate = value; }
     }
 
     /// <summary>As <see cref="Uri"/>, for somebody else, or with another password.</summary>

@@ -1,6 +1,9 @@
 // Test code. One address of the scripted MongoDB: accepts connections, and carries commands and answers.
 
+using System.Net.Security;
 using System.Net.Sockets;
+using System.Security.Authentication;
+using System.Security.Cryptography.X509Certificates;
 
 namespace Letterbox.Tests.Support;
 
@@ -31,6 +34,9 @@ internal sealed class ScriptedMongoMember(
 
     /// <summary>Connections accepted so far.</summary>
     public int Accepted => Volatile.Read(ref _accepted);
+
+    /// <summary>With one it speaks TLS.</summary>
+    public X509Certificate2? Certificate { get; set; }
 
     /// <summary>Listens, on the port it had before.</summary>
     public void Up()
@@ -96,7 +102,7 @@ internal sealed class ScriptedMongoMember(
         ScriptedMongoLogin session = login();
         try
         {
-            using var stream = new NetworkStream(connection, ownsSocket: true);
+            await using Stream stream = await StreamAsync(connection);
             byte[] head = new byte[ScriptedMongoWire.HeadSize];
             while (true)
             {
@@ -108,7 +114,8 @@ internal sealed class ScriptedMongoMember(
                 if (said.Misbehaviour is MongoMisbehaviour.Drop or MongoMisbehaviour.Half) break;
             }
         }
-        catch (Exception e) when (e is IOException or SocketException or ObjectDisposedException)
+        catch (Exception e) when (e is IOException or SocketException or ObjectDisposedException
+            or AuthenticationException)
         {
             // The client is gone, or the server is down.
         }
@@ -118,7 +125,16 @@ internal sealed class ScriptedMongoMember(
         }
     }
 
-    private static async Task SendAsync(NetworkStream stream, MongoAnswer said)
+    private async Task<Stream> StreamAsync(Socket connection)
+    {
+        var stream = new NetworkStream(connection, ownsSocket: true);
+        if (Certificate is not { } certificate) return stream;
+        var tls = new SslStream(stream);
+        await tls.AuthenticateAsServerAsync(certificate);
+        return tls;
+    }
+
+    private static async Task SendAsync(Stream stream, MongoAnswer said)
     {
         int first = 0;
         if (said.Misbehaviour == MongoMisbehaviour.Slow)

@@ -72,6 +72,9 @@ internal sealed partial class MongoUri
         settings.ApplicationName ??= "letterbox";
         // The relay tries again, with the same keys, and knows of every try.
         (settings.RetryReads, settings.RetryWrites, settings.MaxAdaptiveRetries) = (false, false, 0);
+        // Clients of equal settings share their connections; these are for one store, which closes them. A
+        // delegate that captures something equals no other.
+        settings.ClusterConfigurator = _ => GC.KeepAlive(this);
         // A relay must learn soon that MongoDB is away, and soon that it is back.
         if (IsOpen("serverSelectionTimeout")) settings.ServerSelectionTimeout = TimeSpan.FromSeconds(5);
         if (IsOpen("connectTimeout")) settings.ConnectTimeout = TimeSpan.FromSeconds(5);

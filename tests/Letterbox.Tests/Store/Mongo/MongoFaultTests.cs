@@ -89,7 +89,7 @@ public sealed class MongoFaultTests : IAsyncDisposable
         JournalEntry[] batch = MongoMessages.Batch(5);
         BatchOutcome outcome = store.Insert(batch);
         Assert.True(outcome.Stored, outcome.Failure);
-        Assert.Equal([1, 3], outcome.Rejected.Select(static r => r.Index));
+        Assert.Equal("1 3", string.Join(' ', outcome.Rejected.Select(static r => r.Index)));
         Assert.All(outcome.Rejected, r => Assert.Contains($"{code}", r.Reason, StringComparison.Ordinal));
         AssertStoredOnce(server, [batch[0], batch[2], batch[4]]);
     }
@@ -204,6 +204,16 @@ public sealed class MongoFaultTests : IAsyncDisposable
         server.Up();
         SendUntilStored(store, batch, leastFaults: 0);
         AssertStoredOnce(server, batch);
+    }
+
+    [Fact]
+    public void Two_stores_of_one_server_do_not_close_each_other()
+    {
+        ScriptedMongo server = Server();
+        using MongoStore store = Open(server);
+        Assert.Empty(store.ReadAll());
+        using (MongoStore other = Open(server)) Assert.Empty(other.ReadAll());
+        Assert.True(store.Insert(MongoMessages.Batch(1)).Stored);
     }
 
     [Fact]
