@@ -54,7 +54,11 @@ public static class StoreProcess
         ReadyLine.Write("store", settings.Socket.WithPort(server.EndPoint.Port));
         MessageJournal? journal = await opener.OpenAsync(stop);
         if (journal is not null && mongo is not null)
-            relay = new Relay(journal, mongo.InsertAsync, settings.JournalKeep, time, logs.CreateLogger("relay"));
+        {
+            relay = new Relay(
+                journal, mongo.InsertAsync, settings.JournalKeep, time, logs.CreateLogger("relay"));
+        }
+
         await Task.Delay(Timeout.Infinite, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
         // The relay stops meanwhile: what it does not bring to MongoDB any more stays in the journal, which

@@ -61,7 +61,11 @@ internal sealed partial class JournalLock : IDisposable
             file?.Dispose();
             locked?.Dispose();
             if (e is UnauthorizedAccessException)
-                throw StoreException.OfFile($"cannot write {path}: this user must be allowed to write there", e);
+            {
+                throw StoreException.OfFile(
+                    $"cannot write {path}: this user must be allowed to write there", e);
+            }
+
             // Windows: a sharing violation.
             if (e is IOException && (e.HResult & 0xFFFF) == 32) throw InUse(folder);
             if (e is IOException) throw StoreException.OfFile($"cannot lock {path}: {e.Message}", e);

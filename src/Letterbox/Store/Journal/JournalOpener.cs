@@ -40,7 +40,8 @@ internal sealed class JournalOpener(Func<MessageJournal> open, bool isRestart, T
 
     /// <summary>Stores a message, or has it wait.</summary>
     public ValueTask<Receipt> AppendAsync(Message message) =>
-        _journal?.AppendAsync(message) ?? ValueTask.FromResult(Receipt.Later(Failure ?? "again"));
+        _journal?.AppendAsync(message)
+        ?? ValueTask.FromResult(Receipt.Later(Failure ?? "the store is starting"));
 
     /// <summary>One attempt; null: not now.</summary>
     /// <exception cref="StoreException">It cannot be used, and that will not pass by itself.</exception>
