@@ -11,8 +11,6 @@ using System.Diagnostics;
 using System.IO.Enumeration;
 using System.Reflection;
 using System.Runtime.ExceptionServices;
-using Letterbox;
-using Letterbox.Messages;
 
 const BindingFlags Any = BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance
     | BindingFlags.Static | BindingFlags.FlattenHierarchy;

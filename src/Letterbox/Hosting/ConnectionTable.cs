@@ -40,7 +40,10 @@ internal sealed class ConnectionTable(int max)
             }
 
             // More than one where the reserve is in use.
-            while (_all.Count >= max && Evict(_all));
+            while (_all.Count >= max && Evict(_all))
+            {
+            }
+
             connection.IsReserve = _all.Count >= max;
             if (_all.Count >= max + Reserve) return false;
             _all.Add(connection);

@@ -11,7 +11,6 @@ using System.Diagnostics.CodeAnalysis;
 using System.Text;
 using Letterbox.Http;
 using Letterbox.Messages;
-using Letterbox.Sockets;
 using Microsoft.Extensions.Logging;
 
 namespace Letterbox.Site;

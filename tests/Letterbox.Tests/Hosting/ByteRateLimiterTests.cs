@@ -1,7 +1,6 @@
 // What one client may leave per second: how much at once, how soon again, and that others do not notice.
 
 using System.Net;
-using Letterbox.Configuration;
 using Letterbox.Hosting;
 using Letterbox.Tests.Support;
 

@@ -6,7 +6,6 @@ using System.Net.Sockets;
 using System.Text;
 using Letterbox.Hosting;
 using Letterbox.Http;
-using Letterbox.Sockets;
 using Letterbox.Tests.Support;
 using static Letterbox.Http.HttpConnection.State;
 

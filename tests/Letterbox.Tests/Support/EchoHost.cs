@@ -11,8 +11,6 @@ using System.Text;
 using Letterbox.Configuration;
 using Letterbox.Hosting;
 using Letterbox.Http;
-using Letterbox.Messages;
-using Letterbox.Sockets;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Letterbox.Tests.Support;
