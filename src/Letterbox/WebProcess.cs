@@ -47,8 +47,8 @@ public static class WebProcess
         var limits = new HttpLimits { ContentMax = Message.EncodedBytesMax };
         using var server = new HttpServer(limits, time, site.AnswerAsync, site.Reject, site.Failure)
         {
-            Proxies = settings.TrustedProxies,
-            IsVital = LetterboxSite.IsHealth,
+            IsTrustedProxy = settings.TrustedProxies.Contains,
+            IsHealthCheck = LetterboxSite.IsHealthCheck,
         };
         int connections = DescriptorLimit.Connections(ConnectionsMax, log);
         using Listener listener = await new Predecessor(time, log, stop).OutwaitAsync(

@@ -1,5 +1,5 @@
-// Range requests: one range of bytes. Several ranges in one request are answered with the whole, as RFC 9110
-// 14.2 allows.
+// Range requests: one range of bytes. Several ranges in one request are answered with the whole
+// representation, as RFC 9110 14.2 allows.
 //
 //   Range      = "bytes=" ( first "-" [ last ] / "-" suffix-length )        RFC 9110 14.1.2
 
@@ -7,24 +7,17 @@ using System.Buffers.Text;
 
 namespace Letterbox.Http;
 
-/// <summary>What the Range field asks for.</summary>
-public enum RangeKind
+internal enum RangeKind
 {
-    /// <summary>Nothing that is understood: send the whole.</summary>
-    Whole,
-    /// <summary>206: this part.</summary>
-    Part,
-    /// <summary>416: no byte of it exists.</summary>
-    Unsatisfiable,
+    Whole, // no Range field, or one that is not supported
+    Part, // 206
+    Unsatisfiable, // 416: beyond the end
 }
 
-/// <summary>A part of a representation.</summary>
-/// <param name="Kind">Whether the rest means anything.</param>
-/// <param name="Start">First byte.</param>
-/// <param name="Length">Number of bytes, at least 1.</param>
-public readonly record struct ByteRange(RangeKind Kind, int Start, int Length)
+/// <summary>A part of a representation; Start and Length count for <see cref="RangeKind.Part"/>.</summary>
+internal readonly record struct ByteRange(RangeKind Kind, int Start, int Length)
 {
-    /// <summary>Reads the Range field of a GET against a representation of this many bytes.</summary>
+    /// <summary>Reads the Range field of a GET for a representation of this many bytes.</summary>
     public static ByteRange Select(Request request, int length)
     {
         if (request.Method != Method.Get || !request.TryGetField("range"u8, out ReadOnlySpan<byte> value))
@@ -43,7 +36,7 @@ public readonly record struct ByteRange(RangeKind Kind, int Start, int Length)
         return new ByteRange(RangeKind.Part, (int)first, (int)(Math.Min(last, length - 1) - first + 1));
     }
 
-    // 1*DIGIT; a number too large for us is larger than anything we hold.
+    // 1*DIGIT; a number that overflows is larger than any representation.
     private static bool TryNumber(ReadOnlySpan<byte> digits, out long number)
     {
         number = 0;

@@ -1,5 +1,5 @@
-// The chunked transfer coding, decoded where it stands: data bytes move down over the framing, so that the
-// content ends up in one piece behind the head, without a second buffer.
+// The chunked transfer coding, decoded in place: data bytes move down over the framing, so that the content
+// ends up in one piece behind the head, without a second buffer.
 //
 //   chunked-body = *chunk last-chunk trailer-section CRLF                 RFC 9112 7.1
 //   chunk        = chunk-size [ chunk-ext ] CRLF chunk-data CRLF
@@ -7,7 +7,7 @@
 //   last-chunk   = 1*"0" [ chunk-ext ] CRLF
 //   chunk-ext    = *( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] )
 //
-// Extensions and trailers are checked and thrown away: nothing here gives them a meaning.
+// Extensions and trailers are validated and discarded: nothing here gives them a meaning.
 
 namespace Letterbox.Http;
 
@@ -25,27 +25,24 @@ internal sealed class ChunkedDecoder(HttpLimits limits)
     private Phase _phase;
     private int _contentStart;
     private int _at; // first byte not yet decoded
-    private int _scanned; // no LF stands between _at and this
-    private int _remaining; // of the chunk in the making
+    private int _scanned; // there is no LF between _at and this
+    private int _remaining; // of the current chunk
     private int _extras; // bytes of extensions and trailers so far
 
-    /// <summary>Why the content was refused.</summary>
     public Rejection Rejection { get; private set; }
 
-    /// <summary>Where the decoded content ends.</summary>
     public int DecodedEnd { get; private set; }
 
-    /// <summary>Where the framing ends, and the next request begins.</summary>
+    // Where the next request begins.
     public int RawEnd => _at;
 
-    /// <summary>Begins at this offset.</summary>
     public void Start(int contentStart)
     {
         _contentStart = DecodedEnd = _at = _scanned = contentStart;
         (_phase, _remaining, _extras, Rejection) = (Phase.SizeLine, 0, 0, Rejection.None);
     }
 
-    /// <summary>Decodes what is there; the rest moves down: <paramref name="length"/> shrinks.</summary>
+    /// <summary>Decodes what has arrived; the rest moves down: <paramref name="length"/> shrinks.</summary>
     public ReadStatus Read(Span<byte> bytes, ref int length)
     {
         ReadStatus status = Decode(bytes[..length]);
@@ -123,7 +120,7 @@ internal sealed class ChunkedDecoder(HttpLimits limits)
         long size = 0;
         for (; digits < line.Length && Uri.IsHexDigit((char)line[digits]); digits++)
         {
-            // Beyond every limit, below overflow: further digits change nothing.
+            // Above every limit, below overflow: further digits change nothing.
             if (size <= int.MaxValue) size = (size << 4) + Uri.FromHex((char)line[digits]);
         }
 
@@ -165,7 +162,7 @@ internal sealed class ChunkedDecoder(HttpLimits limits)
         return true;
     }
 
-    // quoted-string = DQUOTE *( qdtext / "\" any ) DQUOTE        RFC 9110 5.6.4; 0 when it does not end.
+    // quoted-string = DQUOTE *( qdtext / "\" any ) DQUOTE        RFC 9110 5.6.4; 0 if it does not end.
     private static int QuotedLength(ReadOnlySpan<byte> quoted)
     {
         for (int i = 1; i < quoted.Length; i++)

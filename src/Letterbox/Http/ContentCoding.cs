@@ -1,4 +1,4 @@
-// Which ready-made variant of a representation the client would like best.
+// Which prepared variant of a representation the client prefers.
 //
 //   Accept-Encoding = #( codings [ OWS ";" OWS "q=" qvalue ] )        RFC 9110 12.5.3
 //   codings         = content-coding / "identity" / "*"
@@ -6,27 +6,19 @@
 
 namespace Letterbox.Http;
 
-/// <summary>The codings that are kept ready, worst first.</summary>
-public enum ContentCoding
+internal enum ContentCoding
 {
-    /// <summary>As it is.</summary>
     Identity,
-    /// <summary>gzip, RFC 1952.</summary>
-    Gzip,
-    /// <summary>Brotli, RFC 7932.</summary>
-    Brotli,
+    Gzip, // RFC 1952
+    Brotli, // RFC 7932
 }
 
-/// <summary>Reads Accept-Encoding.</summary>
-public static class AcceptEncoding
+internal static class AcceptEncoding
 {
     /// <summary>
-    /// The best coding the client takes; the smaller variant where it likes several equally. Identity when it
-    /// names none that is kept: an answer it did not want is worth more to it than a 406.
+    /// The coding that the client prefers; the smaller variant if it accepts several equally. Identity if it
+    /// accepts none that exists: a response in another coding is more useful to it than a 406.
     /// </summary>
-    /// <param name="request">The request.</param>
-    /// <param name="hasGzip">A gzip variant is kept.</param>
-    /// <param name="hasBrotli">A Brotli variant is kept.</param>
     public static ContentCoding Choose(Request request, bool hasGzip, bool hasBrotli)
     {
         Span<int> weights = [-1, -1, -1];
@@ -47,13 +39,13 @@ public static class AcceptEncoding
 
         int gzip = !hasGzip ? 0 : Math.Max(0, weights[1] < 0 ? any : weights[1]);
         int brotli = !hasBrotli ? 0 : Math.Max(0, weights[2] < 0 ? any : weights[2]);
-        // Unnamed, identity is acceptable, but less than what is named (12.5.3).
+        // If not listed, identity is acceptable, but less than what is listed (12.5.3).
         int identity = weights[0] >= 0 ? weights[0] : 0;
         if (brotli > 0 && brotli >= gzip && brotli >= identity) return ContentCoding.Brotli;
         return gzip > 0 && gzip >= identity ? ContentCoding.Gzip : ContentCoding.Identity;
     }
 
-    // Cuts the weight off the element; in thousandths, 1,000 without one, 0 for one that is malformed.
+    // Removes the weight from the element; in thousandths, 1,000 without one, 0 for one that is malformed.
     private static int Weight(ref ReadOnlySpan<byte> element)
     {
         int semicolon = element.IndexOf((byte)';');

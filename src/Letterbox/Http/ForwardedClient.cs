@@ -1,44 +1,43 @@
-// Who sent a request that came through proxies. Each proxy adds the address it was asked from:
+// Which client sent a request that came through proxies. Each proxy appends the address of its client:
 //
 //   Forwarded: for=192.0.2.43, for="[2001:db8:cafe::17]:4711";proto=https        RFC 7239 4
-//   X-Forwarded-For: 192.0.2.43, 2001:db8:cafe::17                               no standard; most do it
+//   X-Forwarded-For: 192.0.2.43, 2001:db8:cafe::17                               no standard, but common
 //
-// So the list is read from its right end, and only while a trusted proxy wrote the entry: the right-most
-// address that is no trusted proxy is the client, and what stands left of it is the client's own invention.
+// An entry counts only if a trusted proxy wrote it: the right-most address that is not a trusted proxy is the
+// client, and the client may have made up everything to the left of it.
 
 using System.Net;
 using System.Text;
-using Letterbox.Configuration;
 using Letterbox.Hosting;
 
 namespace Letterbox.Http;
 
 internal static class ForwardedClient
 {
-    // What the fields of one name came to. Without either: every hop is a trusted proxy.
+    // What the fields of one name say. Neither value set: every hop is a trusted proxy.
     private record struct Origin(IPAddress? Client, bool Unknown);
 
     /// <summary>The client of a request that came from <paramref name="peer"/>.</summary>
-    public static Client Of(Request request, IPAddress peer, TrustedProxies trusted)
+    public static Client Of(Request request, IPAddress peer, Predicate<IPAddress> isTrusted)
     {
         peer = ClientNetwork.Unmapped(peer);
         bool forwarded = request.TryGetField("forwarded"u8, out _);
         bool listed = request.TryGetField("x-forwarded-for"u8, out _);
-        if (!trusted.Contains(peer))
+        if (!isTrusted(peer))
             return new(new ClientNetwork(peer), IPAddress.IsLoopback(peer) && !forwarded && !listed);
 
-        Origin origin = listed ? Read(request, "x-forwarded-for"u8, trusted) : default;
-        // A proxy writes one of the two and may let the other through as the client made it up: where they
-        // differ neither is believed.
-        if (forwarded && Read(request, "forwarded"u8, trusted) is var other)
+        Origin origin = listed ? Read(request, "x-forwarded-for"u8, isTrusted) : default;
+        // A proxy writes one of the two and may pass on the other as the client sent it: if they differ,
+        // neither is believed.
+        if (forwarded && Read(request, "forwarded"u8, isTrusted) is var other)
             origin = !listed || other == origin ? other : new Origin(null, Unknown: true);
-        // A client that the proxy does not name counts for the proxy, but is not exempt as the proxy is.
+        // A client that the proxy does not name counts as the proxy, but is not exempt as the proxy is.
         bool proxyItself = origin == default;
         return new(new ClientNetwork(origin.Client ?? peer), proxyItself);
     }
 
     // From left to right: the last address that is not trusted is the right-most one.
-    private static Origin Read(Request request, ReadOnlySpan<byte> name, TrustedProxies trusted)
+    private static Origin Read(Request request, ReadOnlySpan<byte> name, Predicate<IPAddress> isTrusted)
     {
         Origin origin = default;
         for (int at = -1; request.NextField(name, ref at);)
@@ -50,7 +49,7 @@ internal static class ForwardedClient
                 if (element.IsEmpty) continue;
                 ReadOnlySpan<byte> node = name.Length == "forwarded".Length ? For(element) : element;
                 if (!TryReadNode(node, out IPAddress? address)) origin = new Origin(null, Unknown: true);
-                else if (!trusted.Contains(address!)) origin = new Origin(address, Unknown: false);
+                else if (!isTrusted(address!)) origin = new Origin(address, Unknown: false);
             }
         }
 
@@ -69,7 +68,7 @@ internal static class ForwardedClient
         return default;
     }
 
-    // What comes before the separator, trimmed; a separator within quotes is none.
+    // Takes the part before the separator, trimmed; a separator within quotes does not count.
     private static ReadOnlySpan<byte> Next(scoped ref ReadOnlySpan<byte> rest, byte separator)
     {
         bool quoted = false;
@@ -81,7 +80,7 @@ internal static class ForwardedClient
     }
 
     // node = nodename [ ":" node-port ], an IPv6 nodename in brackets        RFC 7239 6
-    // X-Forwarded-For has IPv6 without brackets too.
+    // X-Forwarded-For allows IPv6 without brackets too.
     private static bool TryReadNode(ReadOnlySpan<byte> node, out IPAddress? address)
     {
         if (node is [(byte)'"', .. var inner, (byte)'"']) node = inner;

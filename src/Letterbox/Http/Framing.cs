@@ -1,21 +1,20 @@
-// Where the content of a request ends, whether the connection lives on, and the other decisions that field
-// lines of the head take: Host, Content-Length, Transfer-Encoding, Connection, Expect.
+// The field lines that decide where the content of a request ends and whether the connection persists: Host,
+// Content-Length, Transfer-Encoding, Connection, Expect.
 
 namespace Letterbox.Http;
 
-/// <summary>Gathers those field lines one by one, and decides at the end of the head.</summary>
+/// <summary>Collects these field lines, and decides at the end of the head.</summary>
 internal sealed class Framing
 {
     private bool _host, _contentLength, _transferEncoding, _close, _keepAlive, _expect;
     private long _length;
 
-    /// <summary>The content comes in chunks.</summary>
     public bool Chunked => _transferEncoding;
 
-    /// <summary>Length of the content in bytes, if it does not come in chunks.</summary>
+    // If not chunked.
     public int ContentLength => (int)_length;
 
-    /// <summary>The client waits for a 100 before it sends its content.</summary>
+    // The client waits for a 100 before it sends its content.
     public bool ContinueExpected { get; private set; }
 
     public void Clear()
@@ -34,16 +33,16 @@ internal sealed class Framing
         _ => Rejection.None,
     };
 
-    /// <summary>At the end of the head: is it sound, and how long is the content (RFC 9112 6.3)?</summary>
+    /// <summary>At the end of the head: whether it is valid (RFC 9112 6.3).</summary>
     public Rejection Decide(Request request, int contentMax)
     {
         bool http11 = request.MinorVersion >= 1;
         if (http11 && !_host) return Rejection.Host;
-        // The surest sign of smuggling, and an HTTP/1.0 client cannot know the coding (6.1).
+        // Typical of request smuggling, and an HTTP/1.0 client cannot know the coding (6.1).
         if (_transferEncoding && (_contentLength || !http11)) return Rejection.TransferEncoding;
         if (_expect && http11 && !ContinueExpected) return Rejection.Expectation;
         if (_length > contentMax) return Rejection.ContentTooLarge;
-        // HTTP/1.0 knows no 100, and without content there is nothing to wait for (RFC 9110 10.1.1).
+        // HTTP/1.0 has no 100, and without content there is nothing to wait for (RFC 9110 10.1.1).
         ContinueExpected &= http11 && (_transferEncoding || _length > 0);
         request.KeepAlive = !_close && (http11 || _keepAlive);
         return Rejection.None;
@@ -74,7 +73,7 @@ internal sealed class Framing
         return Rejection.None;
     }
 
-    // Content-Length = 1*DIGIT        RFC 9110 8.6; a list of equal numbers may be refused (RFC 9112 6.3)
+    // Content-Length = 1*DIGIT        RFC 9110 8.6; a list of equal numbers may be rejected (RFC 9112 6.3)
     private Rejection AddContentLength(ReadOnlySpan<byte> value)
     {
         if (_contentLength || value.IsEmpty || value.ContainsAnyExceptInRange((byte)'0', (byte)'9'))
@@ -82,7 +81,7 @@ internal sealed class Framing
         _contentLength = true;
         foreach (byte digit in value)
         {
-            // Far beyond any limit, far below overflow: further digits change nothing.
+            // Above every limit, below overflow: further digits change nothing.
             if (_length < int.MaxValue) _length = (_length * 10) + (digit - '0');
         }
 
@@ -90,9 +89,9 @@ internal sealed class Framing
     }
 
     // Transfer-Encoding = #transfer-coding        RFC 9112 6.1
-    // One line, one coding: a list that could be legal is one of codings that are not known here, before a
-    // last chunked. Empty elements, which 5.6.1 of RFC 9110 forgives, are not forgiven: who sends them is out
-    // to confuse somebody.
+    // One line, one coding: a list that could be valid is one of codings that are not supported here, before
+    // a last chunked. Empty elements, which RFC 9110 5.6.1 tolerates, are rejected: their only use is to
+    // confuse parsers.
     private Rejection AddTransferEncoding(ReadOnlySpan<byte> value)
     {
         if (_transferEncoding) return Rejection.TransferEncoding;

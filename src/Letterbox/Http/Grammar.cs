@@ -1,4 +1,4 @@
-// The character classes of HTTP, named as the RFCs name them.
+// The character classes and small productions of HTTP, under the names of the RFCs.
 
 using System.Buffers;
 using System.Net;
@@ -7,7 +7,7 @@ namespace Letterbox.Http;
 
 internal static class Grammar
 {
-    // tchar (RFC 9110 5.6.2): what methods, field names and tokens are made of.
+    // tchar (RFC 9110 5.6.2): the characters of methods, field names and tokens.
     private static readonly SearchValues<byte> s_tchar = SearchValues.Create(
         "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"u8);
 
@@ -23,7 +23,7 @@ internal static class Grammar
     private static readonly SearchValues<byte> s_host = SearchValues.Create(
         "-._~%!$&'()*+,;=0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"u8);
 
-    // No zone, and no form of address that is still to be invented.
+    // No zone, no future form of address.
     private static readonly SearchValues<byte> s_ipv6 = SearchValues.Create("0123456789abcdefABCDEF:."u8);
 
     public static bool IsToken(ReadOnlySpan<byte> bytes) =>
@@ -34,14 +34,14 @@ internal static class Grammar
 
     public static bool IsFieldValue(ReadOnlySpan<byte> bytes) => !bytes.ContainsAnyExcept(s_fieldValue);
 
-    /// <summary>Length of the token at the start; 0 if there is none.</summary>
+    // Length of the token at the start; 0 if there is none.
     public static int TokenLength(ReadOnlySpan<byte> bytes) =>
         bytes.IndexOfAnyExcept(s_tchar) is >= 0 and var end ? end : bytes.Length;
 
-    /// <summary>Without the white space (OWS, RFC 9110 5.6.3) around it.</summary>
+    // Removes optional white space (OWS, RFC 9110 5.6.3).
     public static ReadOnlySpan<byte> Trim(ReadOnlySpan<byte> bytes) => bytes.Trim(" \t"u8);
 
-    /// <summary>uri-host [ ":" port ] (RFC 9110 4.2.1, 7.2); an empty host is refused.</summary>
+    // uri-host [ ":" port ] (RFC 9110 4.2.1, 7.2); an empty host is rejected.
     public static bool IsHost(ReadOnlySpan<byte> bytes)
     {
         int end;
@@ -83,14 +83,12 @@ internal static class Grammar
         return true;
     }
 
-    /// <summary>Equal but for the case of ASCII letters, as field names and most tokens compare.</summary>
+    // Compares as field names and most tokens do: without regard to the case of ASCII letters.
     public static bool Same(ReadOnlySpan<byte> left, ReadOnlySpan<byte> right) =>
         System.Text.Ascii.EqualsIgnoreCase(left, right);
 
-    /// <summary>
-    /// Takes the next element off a comma-separated list (RFC 9110 5.6.1). Quoted strings are not understood:
-    /// no list that is read here holds any.
-    /// </summary>
+    // Takes the next element of a comma-separated list (RFC 9110 5.6.1). Quoted strings are not supported: no
+    // list that is read here contains any.
     public static bool NextElement(ref ReadOnlySpan<byte> list, out ReadOnlySpan<byte> element)
     {
         element = default;

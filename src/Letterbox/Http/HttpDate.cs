@@ -1,7 +1,7 @@
-// HTTP-date, and the Date field line that every answer carries.
+// HTTP-date, for Date, Last-Modified and the conditions that compare with it.
 //
 //   IMF-fixdate  = Sun, 06 Nov 1994 08:49:37 GMT        RFC 9110 5.6.7: what is sent
-//   rfc850-date  = Sunday, 06-Nov-94 08:49:37 GMT       obsolete, read all the same
+//   rfc850-date  = Sunday, 06-Nov-94 08:49:37 GMT       obsolete, but accepted
 //   asctime-date = Sun Nov  6 08:49:37 1994
 
 using System.Globalization;
@@ -9,8 +9,7 @@ using System.Text;
 
 namespace Letterbox.Http;
 
-/// <summary>Writes and reads dates.</summary>
-public static class HttpDate
+internal static class HttpDate
 {
     private static readonly string[] s_formats =
     [
@@ -20,10 +19,10 @@ public static class HttpDate
         "ddd MMM  d HH:mm:ss yyyy",
     ];
 
-    /// <summary>The date as IMF-fixdate.</summary>
+    // IMF-fixdate.
     public static string Format(DateTimeOffset date) => date.ToString("r", CultureInfo.InvariantCulture);
 
-    /// <summary>Reads any of the three forms; what is no date is ignored (RFC 9110 13.1.3).</summary>
+    // Reads any of the three forms; an invalid date is ignored (RFC 9110 13.1.3).
     public static bool TryParse(ReadOnlySpan<byte> text, out DateTimeOffset date)
     {
         date = default;

@@ -1,5 +1,5 @@
-// The path of a request as text: percent-decoded once, then checked. What comes out names a page or nothing;
-// it is never put together with a folder.
+// The path of a request as text: percent-decoded once, then validated. The result is a key of a table; it is
+// never combined with a folder.
 
 using System.Buffers;
 using System.Text;
@@ -7,17 +7,15 @@ using System.Text.Unicode;
 
 namespace Letterbox.Http;
 
-/// <summary>Decodes paths.</summary>
-public static class PathDecoder
+internal static class PathDecoder
 {
-    /// <summary>Longest path that can name anything here, in bytes.</summary>
+    // In bytes; no file that is served has a longer one.
     public const int PathMax = 1024;
 
     /// <summary>
-    /// Decodes into <paramref name="text"/>, which holds <see cref="PathMax"/> characters. False: the path
-    /// names nothing, because it is too long, its percent-encoding or its UTF-8 is broken (overlong forms
-    /// included), or it holds what no name holds: NUL and other control characters, a backslash, an encoded
-    /// slash.
+    /// Decodes into <paramref name="text"/>, which holds <see cref="PathMax"/> characters. <c>false</c>: the
+    /// path is too long, its percent-encoding or its UTF-8 is invalid (overlong forms included), or it
+    /// contains a control character, a backslash or an encoded slash.
     /// </summary>
     public static bool TryDecode(ReadOnlySpan<byte> path, Span<char> text, out int length)
     {

@@ -1,28 +1,21 @@
-// Conditional requests: the client has the representation already, or wants it only if it is still the same.
+// Conditional requests: the client has the representation already, or wants it only if it has not changed.
 //
 //   If-Match / If-None-Match = "*" / #entity-tag        RFC 9110 13.1.1, 13.1.2
 //   entity-tag               = [ "W/" ] DQUOTE *etagc DQUOTE        8.8.3
 
 namespace Letterbox.Http;
 
-/// <summary>What the conditions of a request come to.</summary>
-public enum Precondition
+internal enum Precondition
 {
-    /// <summary>Answer as if there were none.</summary>
     Proceed,
-    /// <summary>304: the client has it.</summary>
-    NotModified,
-    /// <summary>412: what the client asked about has changed.</summary>
-    Failed,
+    NotModified, // 304
+    Failed, // 412
 }
 
-/// <summary>Evaluates the conditions of a request, in the RFC's order of precedence.</summary>
-public static class Preconditions
+internal static class Preconditions
 {
-    /// <summary>RFC 9110 13.2.2, steps 1 to 4; for GET and HEAD of a representation that exists.</summary>
-    /// <param name="request">The request.</param>
-    /// <param name="tag">Strong entity-tag of the representation, quotes included.</param>
-    /// <param name="lastModified">When it was last changed, in whole seconds.</param>
+    // RFC 9110 13.2.2, steps 1 to 4; for GET and HEAD of a representation that exists. The tag is strong and
+    // has its quotes, the date is in whole seconds.
     public static Precondition Evaluate(Request request, ReadOnlySpan<byte> tag, DateTimeOffset lastModified)
     {
         int at = -1;
@@ -43,11 +36,11 @@ public static class Preconditions
         return seen ? Precondition.NotModified : Precondition.Proceed;
     }
 
-    /// <summary>If-Range (RFC 9110 13.1.5): whether the range counts; true without the field.</summary>
+    // If-Range (RFC 9110 13.1.5): whether the range counts; true without the field.
     public static bool RangeApplies(Request request, ReadOnlySpan<byte> tag, DateTimeOffset lastModified)
     {
         if (!request.TryGetField("if-range"u8, out ReadOnlySpan<byte> value)) return true;
-        // Strong comparison of tags, exact comparison of dates: a range of another version would be garbage.
+        // Strong comparison of tags, exact comparison of dates: a range of another version is useless.
         return value.StartsWith("\""u8)
             ? value.SequenceEqual(tag)
             : HttpDate.TryParse(value, out DateTimeOffset date) && date == lastModified;
@@ -74,7 +67,7 @@ public static class Preconditions
         return false;
     }
 
-    // A quoted tag may hold commas, so the list is read tag by tag; what is no tag ends it.
+    // A quoted tag may contain commas, so the list is read tag by tag; anything else ends it.
     private static bool NextTag(ref ReadOnlySpan<byte> list, out bool weak, out ReadOnlySpan<byte> tag)
     {
         tag = default;

@@ -1,10 +1,9 @@
-// Every reason for which the engine itself refuses a request: the one table from reason to status.
-// After each of them the connection is closed: framing that is in doubt must never be read on.
+// Every reason for which the engine itself rejects a request: the one table from reason to status. After each
+// of them the connection is closed: what follows ambiguous framing must never be read.
 
 namespace Letterbox.Http;
 
-/// <summary>Why a request was refused; the table below says each in a sentence.</summary>
-public enum Rejection
+internal enum Rejection
 {
     None,
     BareLineFeed,
@@ -27,29 +26,28 @@ public enum Rejection
     Overload,
 }
 
-/// <summary>The table.</summary>
-public static class Rejections
+internal static class Rejections
 {
-    /// <summary>Status, RFC section that gives the right to refuse, and a sentence for the person.</summary>
+    /// <summary>Status, the RFC section that permits the rejection, and a sentence for the user.</summary>
     public static (int Status, string Section, string Text) Of(Rejection reason) => reason switch
     {
         Rejection.BareLineFeed => (400, "RFC 9112 2.2", "A line of the request ends in LF without CR."),
         Rejection.RequestLine => (400, "RFC 9112 3", "The request line is malformed."),
-        Rejection.Version => (505, "RFC 9110 15.6.6", "This server speaks HTTP/1.1."),
+        Rejection.Version => (505, "RFC 9110 15.6.6", "This server supports HTTP/1.1."),
         Rejection.Target => (400, "RFC 9112 3.2", "The request target is malformed."),
         Rejection.RequestLineTooLong => (414, "RFC 9112 3", "The request line is too long."),
-        Rejection.FieldName => (400, "RFC 9112 5.1", "A field line has no proper name."),
-        Rejection.FieldValue => (400, "RFC 9110 5.5", "A field value holds a control character."),
+        Rejection.FieldName => (400, "RFC 9112 5.1", "A field line has no valid name."),
+        Rejection.FieldValue => (400, "RFC 9110 5.5", "A field value contains a control character."),
         Rejection.ObsoleteFold => (400, "RFC 9112 5.2", "A field line starts with white space."),
         Rejection.FieldsTooLarge => (431, "RFC 6585 5", "The request's field lines are too large."),
         Rejection.Host => (400, "RFC 9112 3.2", "Host must be given once and name a host."),
         Rejection.ContentLength => (400, "RFC 9112 6.3", "Content-Length must be one number."),
         Rejection.TransferEncoding =>
             (400, "RFC 9112 6.1", "Transfer-Encoding and its framing contradict each other."),
-        Rejection.TransferCoding => (501, "RFC 9112 6.1", "The only transfer coding read here is chunked."),
+        Rejection.TransferCoding => (501, "RFC 9112 6.1", "The only supported transfer coding is chunked."),
         Rejection.ContentTooLarge => (413, "RFC 9110 15.5.14", "The request's content is too large."),
         Rejection.Chunk => (400, "RFC 9112 7.1", "The chunked content is malformed."),
-        Rejection.Expectation => (417, "RFC 9110 10.1.1", "The only expectation met here is 100-continue."),
+        Rejection.Expectation => (417, "RFC 9110 10.1.1", "The only supported expectation is 100-continue."),
         Rejection.Timeout => (408, "RFC 9110 15.5.9", "The request took too long to arrive."),
         Rejection.Overload =>
             (503, "RFC 9110 15.6.4", "Too many connections are open. Please try again in a moment."),

@@ -1,16 +1,13 @@
-// A request as it was read: method, target, field lines and content, as views of the connection's buffer.
+// A request as it was received: method, target, field lines and content, as views of the input buffer.
 
 using System.Net;
-using Letterbox.Configuration;
 using Letterbox.Hosting;
 
 namespace Letterbox.Http;
 
-/// <summary>The methods with a meaning on the web; the rest are <see cref="Unknown"/>.</summary>
-public enum Method
+internal enum Method
 {
-    /// <summary>A token that is no method we know: 501.</summary>
-    Unknown,
+    Unknown, // 501
     Get,
     Head,
     Post,
@@ -23,12 +20,12 @@ public enum Method
 }
 
 /// <summary>
-/// One request. It belongs to its connection and is used again for the next one: everything it shows is valid
-/// until the handler has returned its task, and not after. Not thread-safe.
+/// One request. Its connection reuses it for the next one: everything it returns is valid until the handler
+/// has returned its task, and not after. Not thread-safe.
 /// </summary>
-public sealed class Request
+internal sealed class Request
 {
-    // Where things stand, from the first byte of the request: the buffer may move while the request arrives.
+    // Offsets from the first byte of the request: the buffer may move while the request arrives.
     private readonly record struct FieldLine(
         ushort NameStart, ushort NameLength, ushort ValueStart, ushort ValueLength);
 
@@ -39,28 +36,24 @@ public sealed class Request
     private int _targetStart, _pathStart, _pathLength, _targetLength;
     private int _contentStart, _contentLength;
     private IPAddress _peer = IPAddress.Loopback;
-    private TrustedProxies _proxies = TrustedProxies.None;
+    private Predicate<IPAddress> _isTrustedProxy = static _ => false;
 
-    /// <summary>The method.</summary>
-    public Method Method { get; internal set; }
+    public Method Method { get; set; }
 
-    /// <summary>Minor version of HTTP/1: 0, or 1 for everything later.</summary>
-    public int MinorVersion { get; internal set; }
+    // Of HTTP/1: 0, or 1 for everything later.
+    public int MinorVersion { get; set; }
 
-    /// <summary>The client can use the connection again after this request (RFC 9112 9.3).</summary>
-    public bool KeepAlive { get; internal set; }
+    // The connection may persist after this request (RFC 9112 9.3).
+    public bool KeepAlive { get; set; }
 
-    /// <summary>The request-target as it was sent.</summary>
     public ReadOnlySpan<byte> Target => View(_targetStart, _targetLength);
 
-    /// <summary>
-    /// The path of the target, still percent-encoded: <c>/</c> where absolute-form has none (RFC 9110 4.2.3),
-    /// <c>*</c> in asterisk-form, empty in authority-form.
-    /// </summary>
+    // Still percent-encoded: "/" where absolute-form has none (RFC 9110 4.2.3), "*" in asterisk-form, empty
+    // in authority-form.
     public ReadOnlySpan<byte> Path =>
         _pathLength == 0 && Method != Method.Connect ? "/"u8 : View(_pathStart, _pathLength);
 
-    /// <summary>What follows the question mark, still encoded; empty if there is none.</summary>
+    // Still encoded; empty if there is none.
     public ReadOnlySpan<byte> Query
     {
         get
@@ -70,16 +63,15 @@ public sealed class Request
         }
     }
 
-    /// <summary>The content, decoded from chunks; whole, never cut short.</summary>
+    // Decoded from chunks; complete, never cut short.
     public ReadOnlySpan<byte> Content => View(_contentStart, _contentLength);
 
-    /// <summary>Whom the request counts for; found out each time it is asked.</summary>
-    internal Client Client => ForwardedClient.Of(this, _peer, _proxies);
+    // The client for bounds per client; evaluated at each call.
+    public Client Client => ForwardedClient.Of(this, _peer, _isTrustedProxy);
 
-    /// <summary>Number of field lines.</summary>
     public int FieldCount => _count;
 
-    /// <summary>The value of the first field line of this name, in any case.</summary>
+    // The first field line of this name, in any case.
     public bool TryGetField(ReadOnlySpan<byte> name, out ReadOnlySpan<byte> value)
     {
         int at = -1;
@@ -88,7 +80,7 @@ public sealed class Request
         return found;
     }
 
-    /// <summary>Steps <paramref name="at"/> (first -1) to the next field line of this name.</summary>
+    /// <summary>Advances <paramref name="at"/> (initially -1) to the next field of this name.</summary>
     public bool NextField(ReadOnlySpan<byte> name, ref int at)
     {
         while (++at < _count)
@@ -99,13 +91,11 @@ public sealed class Request
         return false;
     }
 
-    /// <summary>Name of a field line by its number.</summary>
     public ReadOnlySpan<byte> FieldName(int at) => View(_lines[at].NameStart, _lines[at].NameLength);
 
-    /// <summary>Value of a field line by its number.</summary>
     public ReadOnlySpan<byte> FieldValue(int at) => View(_lines[at].ValueStart, _lines[at].ValueLength);
 
-    internal void Clear()
+    public void Clear()
     {
         (_count, Method, MinorVersion, KeepAlive) = (0, Method.Unknown, 1, false);
         (_targetStart, _targetLength, _pathStart, _pathLength, _contentStart, _contentLength) =
@@ -113,16 +103,17 @@ public sealed class Request
         Bind([], 0);
     }
 
-    internal void Bind(byte[] buffer, int start) => (_buffer, _start) = (buffer, start);
+    public void Bind(byte[] buffer, int start) => (_buffer, _start) = (buffer, start);
 
-    internal void ComesFrom(IPAddress peer, TrustedProxies proxies) => (_peer, _proxies) = (peer, proxies);
+    public void SetPeer(IPAddress peer, Predicate<IPAddress> isTrustedProxy) =>
+        (_peer, _isTrustedProxy) = (peer, isTrustedProxy);
 
-    internal void SetTarget(int start, int length, int pathStart, int pathLength) =>
+    public void SetTarget(int start, int length, int pathStart, int pathLength) =>
         (_targetStart, _targetLength, _pathStart, _pathLength) = (start, length, pathStart, pathLength);
 
-    internal void SetContent(int start, int length) => (_contentStart, _contentLength) = (start, length);
+    public void SetContent(int start, int length) => (_contentStart, _contentLength) = (start, length);
 
-    internal void AddField(int nameStart, int nameLength, int valueStart, int valueLength)
+    public void AddField(int nameStart, int nameLength, int valueStart, int valueLength)
     {
         if (_count == _lines.Length) Array.Resize(ref _lines, 2 * _count);
         _lines[_count++] =

@@ -11,12 +11,12 @@ namespace Letterbox.Http;
 
 internal static class RequestLine
 {
-    /// <summary>Reads the line, <paramref name="start"/> bytes into the request.</summary>
+    // The line begins `start` bytes into the request.
     public static Rejection Parse(ReadOnlySpan<byte> line, int start, Request request)
     {
         int methodEnd = line.IndexOf((byte)' ');
         if (methodEnd <= 0 || !Grammar.IsToken(line[..methodEnd])) return Rejection.RequestLine;
-        // First of all, so that even a refusal knows whether it answers a HEAD.
+        // First, so that even a rejection knows whether it answers HEAD.
         request.Method = ParseMethod(line[..methodEnd]);
         int targetStart = methodEnd + 1;
         int targetLength = line[targetStart..].IndexOf((byte)' ');
@@ -36,7 +36,7 @@ internal static class RequestLine
         }
 
         if (version[5] != '1') return Rejection.Version;
-        // A later minor version is read as the latest that is known here (RFC 9110 2.5).
+        // A later minor version is read as the latest that is supported (RFC 9110 2.5).
         request.MinorVersion = version[7] == '0' ? 0 : 1;
         return Rejection.None;
     }
@@ -46,7 +46,7 @@ internal static class RequestLine
         int pathStart = 0;
         if (request.Method == Method.Connect)
         {
-            // uri-host ":" port, both of them; the colons of an IPv6 address do not count.
+            // uri-host ":" port, both required; the colons of an IPv6 address do not count.
             int colon = target.LastIndexOf((byte)':');
             bool port = colon > target.LastIndexOf((byte)']') && colon < target.Length - 1;
             if (!port || !Grammar.IsHost(target)) return Rejection.Target;

@@ -1,27 +1,22 @@
-// Reads one request out of bytes as they arrive. No I/O: the connection brings the bytes, this says Complete,
-// NeedMore or Rejected, and the answer depends on the bytes alone, never on how they were cut.
+// Reads one request from bytes as they arrive. No I/O: the connection supplies the bytes, the reader returns
+// Complete, NeedMore or Rejected, and the result depends on the bytes alone, never on how they were split.
 //
 //   HTTP-message = start-line CRLF *( field-line CRLF ) CRLF [ message-body ]        RFC 9112 2.1
 //
-// Strict wherever the RFC lets a server be strict, because two readers that disagree on where a request ends
-// can be played against each other (request smuggling): CRLF only, no folding, no white space before colons,
-// one framing or none.
+// Strict wherever the RFC allows it, because two servers in a row that disagree on where a request ends can
+// be exploited (request smuggling): CRLF only, no folding, no white space before colons, one framing or none.
 
 namespace Letterbox.Http;
 
-/// <summary>What a look at the bytes came to.</summary>
-public enum ReadStatus
+internal enum ReadStatus
 {
-    /// <summary>Nothing is wrong so far, and more is to come.</summary>
     NeedMore,
-    /// <summary>A whole request is there, content and all.</summary>
-    Complete,
-    /// <summary>Refused; see <see cref="RequestReader.Rejection"/>.</summary>
+    Complete, // with its content
     Rejected,
 }
 
-/// <summary>Reads one request at a time, again after <see cref="Reset"/>. Not thread-safe.</summary>
-public sealed class RequestReader(HttpLimits limits)
+/// <summary>Reads one request, and the next one after <see cref="Reset"/>. Not thread-safe.</summary>
+internal sealed class RequestReader(HttpLimits limits)
 {
     private enum Phase
     {
@@ -36,32 +31,28 @@ public sealed class RequestReader(HttpLimits limits)
     private readonly ChunkedDecoder _chunks = new(limits);
     private Phase _phase;
     private bool _emptyLineSkipped;
-    private int _lineStart; // first byte of the line in the making
-    private int _scanned; // no LF stands before this
+    private int _lineStart; // first byte of the current line
+    private int _scanned; // there is no LF from _lineStart to here
     private int _headEnd;
 
-    /// <summary>The request, as far as it has been read.</summary>
+    // As far as it has been read.
     public Request Request { get; } = new();
 
-    /// <summary>Why the request was refused.</summary>
     public Rejection Rejection { get; private set; }
 
-    /// <summary>After <see cref="ReadStatus.Complete"/>: bytes of the buffer the request took.</summary>
+    // After Complete: bytes of the buffer that the request took.
     public int Consumed { get; private set; }
 
-    /// <summary>The head has been read.</summary>
     public bool HeadComplete => _phase >= Phase.Content;
 
-    /// <summary>Bytes of the head, once it is complete.</summary>
     public int HeadLength => _headEnd;
 
-    /// <summary>The head is here and asks for a 100 before the content (RFC 9110 10.1.1).</summary>
+    // The head is complete and asks for a 100 before the content (RFC 9110 10.1.1).
     public bool ContinueExpected => HeadComplete && _framing.ContinueExpected;
 
-    /// <summary>How many bytes the request will take, if that is known; for sizing the buffer.</summary>
+    // Bytes that the request takes, 0 if not known; for sizing the buffer.
     public int BytesExpected => _phase == Phase.Content ? _headEnd + _framing.ContentLength : 0;
 
-    /// <summary>Begins with the next request.</summary>
     public void Reset()
     {
         (_phase, _emptyLineSkipped, _lineStart, _scanned, _headEnd) = (Phase.StartLine, false, 0, 0, 0);
@@ -71,9 +62,9 @@ public sealed class RequestReader(HttpLimits limits)
     }
 
     /// <summary>
-    /// Looks at <c>buffer[start..end]</c>, which begins with the first byte of the request and holds all that
-    /// has arrived. Chunks are decoded where they stand: the bytes move down over the framing, and <paramref
-    /// name="end"/> with them.
+    /// Reads <c>buffer[start..end]</c>, which begins with the first byte of the request and ends with the
+    /// last byte that has arrived. Chunks are decoded in place: the bytes move down over the framing, and
+    /// <paramref name="end"/> with them.
     /// </summary>
     public ReadStatus Read(byte[] buffer, int start, ref int end)
     {
@@ -113,7 +104,7 @@ public sealed class RequestReader(HttpLimits limits)
                 return CheckLength(bytes.Length - _lineStart - 1) ?? ReadStatus.NeedMore;
             }
 
-            int lineEnd = _scanned + lineFeed - 1; // where the CR must stand
+            int lineEnd = _scanned + lineFeed - 1; // where the CR must be
             if (lineEnd < _lineStart || bytes[lineEnd] != '\r')
                 return CheckLength(lineEnd + 1 - _lineStart) ?? Reject(Rejection.BareLineFeed);
             if (CheckLength(lineEnd - _lineStart) is { } tooLong) return tooLong;
@@ -122,7 +113,7 @@ public sealed class RequestReader(HttpLimits limits)
             _lineStart = _scanned = lineEnd + 2;
             if (_phase == Phase.StartLine)
             {
-                // One empty line before a request is forgiven (RFC 9112 2.2), a second is not a request line.
+                // One empty line before a request is skipped (RFC 9112 2.2), a second one is rejected.
                 if (line.IsEmpty && !_emptyLineSkipped) _emptyLineSkipped = true;
                 else if (RequestLine.Parse(line, start, Request) is not Rejection.None and var failure)
                     return Reject(failure);
@@ -152,7 +143,7 @@ public sealed class RequestReader(HttpLimits limits)
     {
         if (line[0] is (byte)' ' or (byte)'\t') return Rejection.ObsoleteFold;
         int colon = line.IndexOf((byte)':');
-        // White space between name and colon is no token: refused, as 5.1 demands.
+        // White space between name and colon is not part of a token: rejected, as 5.1 requires.
         if (colon < 0 || !Grammar.IsToken(line[..colon])) return Rejection.FieldName;
         ReadOnlySpan<byte> afterColon = line[(colon + 1)..];
         if (!Grammar.IsFieldValue(afterColon)) return Rejection.FieldValue;

@@ -1,5 +1,5 @@
-// An answer, ready to be sent: its head as bytes, but for the lines that differ from one sending to the next
-// (Date, Connection), and its content. Pages make theirs once and send them a million times.
+// A response: its head as bytes, except the lines that differ from one sending to the next (Date,
+// Connection), and its content. Those of static files are made once and sent many times.
 
 using System.Globalization;
 using System.Text;
@@ -8,54 +8,42 @@ using System.Text.Unicode;
 namespace Letterbox.Http;
 
 /// <summary>
-/// Writes the next part of a content into the buffer, and tells its length, 0 at the end: for content that
+/// Writes the next part of a content into the buffer and returns its length, 0 at the end: for content that
 /// takes less memory before it is written than after.
 /// </summary>
-public delegate int ContentWriter(Span<byte> buffer);
+internal delegate int ContentWriter(Span<byte> buffer);
 
-/// <summary>
-/// One answer. Immutable, may be sent on many connections at once, but for one with a <see cref="Writer"/>.
-/// </summary>
-public sealed class Response
+/// <summary>Immutable; without a <see cref="Writer"/> it may be sent on many connections at once.</summary>
+internal sealed class Response
 {
-    // The status line without its reason, and the line of the length: 15 bytes and 30, at most.
+    // The status line without its reason, and the Content-Length line: at most 15 and 30 bytes.
     private const int FixedMax = 48;
 
     private Response(int status, ReadOnlyMemory<byte> head, ReadOnlyMemory<byte> content) =>
         (Status, Head, Content, BytesHeld) = (status, head, content, content.Length);
 
-    /// <summary>The status code.</summary>
     public int Status { get; }
 
-    /// <summary>Status line and field lines, without Date, Connection and the empty line.</summary>
+    // Status line and field lines, without Date, Connection and the empty line.
     public ReadOnlyMemory<byte> Head { get; }
 
-    /// <summary>The content; not sent in answer to HEAD.</summary>
+    // Not sent in response to HEAD.
     public ReadOnlyMemory<byte> Content { get; }
 
-    /// <summary>Writes the content while it is sent, if it does not stand in <see cref="Content"/>.</summary>
+    // Writes the content while it is sent, if it is not in Content.
     public ContentWriter? Writer { get; private init; }
 
-    /// <summary>Bytes of memory that the content takes until it is sent.</summary>
+    // Memory that the content takes until it is sent.
     public int BytesHeld { get; private init; }
 
-    /// <summary>Makes an answer whose content is written while it is sent.</summary>
-    /// <param name="status">A final status code that has content.</param>
-    /// <param name="fields">Names and values, in the order in which they are sent.</param>
-    /// <param name="length">Bytes of the content.</param>
-    /// <param name="writer">Writes as many.</param>
-    /// <param name="bytesHeld">Bytes of memory that the writer holds.</param>
+    /// <summary>A response whose content is written while it is sent.</summary>
     public static Response Create(
         int status, ReadOnlySpan<(string Name, string Value)> fields, int length, ContentWriter writer,
         int bytesHeld) =>
         new(status, MakeHead(status, fields, length), default) { Writer = writer, BytesHeld = bytesHeld };
 
-    /// <summary>Makes an answer; with Content-Length, but for 204 and 304.</summary>
-    /// <param name="status">A final status code.</param>
-    /// <param name="fields">Names and values, in the order in which they are sent.</param>
-    /// <param name="content">The content; kept, not copied.</param>
-    /// <exception cref="ArgumentException">A name or a value holds what would break the line it stands
-    /// on.</exception>
+    /// <summary>With Content-Length, except 204 and 304. The content is not copied.</summary>
+    /// <exception cref="ArgumentException">A name or value contains what its line must not.</exception>
     public static Response Create(
         int status, ReadOnlySpan<(string Name, string Value)> fields, ReadOnlyMemory<byte> content = default)
     {
@@ -69,10 +57,10 @@ public sealed class Response
         int status, ReadOnlySpan<(string Name, string Value)> fields, int? contentLength)
     {
         string reason = Reason(status);
-        int room = FixedMax + reason.Length;
+        int size = FixedMax + reason.Length;
         foreach ((string name, string value) in fields)
-            room += Encoding.UTF8.GetByteCount(name) + Encoding.UTF8.GetByteCount(value) + 4;
-        byte[] head = new byte[room];
+            size += Encoding.UTF8.GetByteCount(name) + Encoding.UTF8.GetByteCount(value) + 4;
+        byte[] head = new byte[size];
         Utf8.TryWrite(head, CultureInfo.InvariantCulture, $"HTTP/1.1 {status} {reason}\r\n", out int length);
         foreach ((string name, string value) in fields)
             length += WriteField(name, value, head.AsSpan(length));
@@ -83,16 +71,13 @@ public sealed class Response
         return head.AsMemory(0, length + last);
     }
 
-    /// <summary>
-    /// The same answer with another value at this place of its head, as long as what stands there: for an
-    /// answer that is made once but for a number.
-    /// </summary>
-    /// <exception cref="ArgumentException">It holds what would break the line it stands on.</exception>
-    public Response With(int place, ReadOnlySpan<byte> value)
+    /// <summary>A copy whose head has another value, of the same length, at this offset.</summary>
+    /// <exception cref="ArgumentException">The value contains what its line must not.</exception>
+    public Response With(int offset, ReadOnlySpan<byte> value)
     {
-        if (!Grammar.IsFieldValue(value)) throw new ArgumentException("no field value", nameof(value));
+        if (!Grammar.IsFieldValue(value)) throw new ArgumentException("not a field value", nameof(value));
         byte[] head = Head.ToArray();
-        value.CopyTo(head.AsSpan(place));
+        value.CopyTo(head.AsSpan(offset));
         return new Response(Status, head, Content);
     }
 
@@ -108,7 +93,7 @@ public sealed class Response
         return start + length + 2;
     }
 
-    /// <summary>The reason phrase that RFC 9110 and its companions give the status.</summary>
+    // The reason phrase of the registered status codes.
     public static string Reason(int status) => status switch
     {
         200 => "OK",

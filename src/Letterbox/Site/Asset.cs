@@ -1,5 +1,4 @@
-// One static file, with every answer it can be asked for made ready once: per content coding the whole and
-// the 304.
+// One static file, with its responses prepared once: for each content coding the whole file and the 304.
 
 using System.Globalization;
 using System.IO.Compression;
@@ -8,27 +7,23 @@ using Letterbox.Http;
 
 namespace Letterbox.Site;
 
-/// <summary>A static file in memory. Safe on any thread.</summary>
+/// <summary>Thread-safe.</summary>
 internal sealed class Asset
 {
     private sealed record Variant(
         byte[] Tag, (string, string)[] Fields, byte[] Content, Response Whole, Response NotModified);
 
-    private sealed record PackedVariants(Variant? Gzip, Variant? Brotli);
+    private sealed record CompressedVariants(Variant? Gzip, Variant? Brotli);
 
     private const int SmallMax = 32 * 1024;
     private static readonly (string, string)[] s_none = [];
     private static readonly Response s_failed = Response.Create(412, [], default);
     private readonly Variant _identity;
-    private readonly Func<PackedVariants>? _pack;
-    private volatile PackedVariants? _packed;
+    private readonly Func<CompressedVariants>? _compress;
+    private volatile CompressedVariants? _compressed;
     private readonly DateTimeOffset _lastModified;
 
-    /// <summary>Hashes the file and lays out the answers, all but the compressed ones.</summary>
-    /// <param name="content">The file; kept, not copied.</param>
-    /// <param name="mediaType">Its Content-Type.</param>
-    /// <param name="lastModified">When it was changed; whole seconds count.</param>
-    /// <param name="policy">The content security policy that goes with a page.</param>
+    /// <summary>Prepares all responses except the compressed ones. The content is not copied.</summary>
     public Asset(byte[] content, string mediaType, DateTimeOffset lastModified, (string, string) policy)
     {
         _lastModified = DateTimeOffset.FromUnixTimeSeconds(lastModified.ToUnixTimeSeconds());
@@ -38,7 +33,7 @@ internal sealed class Asset
         (string, string)[] common =
         [
             ("Last-Modified", HttpDate.Format(_lastModified)),
-            // Pages are asked about each time; what they load may be ten minutes old.
+            // Pages are revalidated each time; what they load may be ten minutes old.
             ("Cache-Control", page ? "no-cache" : "public, max-age=600"),
             .. MediaTypes.IsCompressible(mediaType) ? [("Vary", "Accept-Encoding")] : s_none,
             ResponseFields.NoSniff,
@@ -46,22 +41,20 @@ internal sealed class Asset
         ];
         _identity = MakeVariant(content, $"\"{hash}\"", null, mediaType, common);
         if (!MediaTypes.IsCompressible(mediaType)) return;
-        _pack = () => new PackedVariants(
+        _compress = () => new CompressedVariants(
             Coded(content, "gzip", static (to, level) => new GZipStream(to, level, leaveOpen: true)),
             Coded(content, "br", static (to, level) => new BrotliStream(to, level, leaveOpen: true)));
 
         Variant? Coded(byte[] bytes, string coding, Func<Stream, CompressionLevel, Stream> coder) =>
-            Smaller(bytes, coder) is { } packed
-                ? MakeVariant(packed, $"\"{hash}-{coding}\"", coding, mediaType, common)
+            Compress(bytes, coder) is { } compressed
+                ? MakeVariant(compressed, $"\"{hash}-{coding}\"", coding, mediaType, common)
                 : null;
     }
 
-    /// <summary>
-    /// Compresses the file, which takes milliseconds to seconds; until then it is sent as it is.
-    /// </summary>
-    public void Pack() => _packed ??= _pack?.Invoke();
+    /// <summary>Takes milliseconds to seconds; until then the file is sent uncompressed.</summary>
+    public void Compress() => _compressed ??= _compress?.Invoke();
 
-    /// <summary>The answer to a GET or HEAD.</summary>
+    /// <summary>The response to a GET or HEAD.</summary>
     public Response Answer(Request request)
     {
         Variant variant = Choose(request);
@@ -80,7 +73,7 @@ internal sealed class Asset
 
     private Variant Choose(Request request)
     {
-        if (_packed is not var (gzip, brotli)) return _identity;
+        if (_compressed is not var (gzip, brotli)) return _identity;
         return AcceptEncoding.Choose(request, gzip is not null, brotli is not null) switch
         {
             ContentCoding.Brotli => brotli!,
@@ -94,9 +87,9 @@ internal sealed class Asset
         int whole = variant.Content.Length;
         if (range.Kind == RangeKind.Unsatisfiable)
             return Response.Create(416, [("Content-Range", $"bytes */{whole}")]);
-        string place = $"bytes {range.Start}-{range.Start + range.Length - 1}/{whole}";
+        string contentRange = $"bytes {range.Start}-{range.Start + range.Length - 1}/{whole}";
         ReadOnlyMemory<byte> part = variant.Content.AsMemory(range.Start, range.Length);
-        return Response.Create(206, [.. variant.Fields, ("Content-Range", place)], part);
+        return Response.Create(206, [.. variant.Fields, ("Content-Range", contentRange)], part);
     }
 
     private static Variant MakeVariant(
@@ -120,14 +113,15 @@ internal sealed class Asset
         return hash;
     }
 
-    private static byte[]? Smaller(byte[] content, Func<Stream, CompressionLevel, Stream> coder)
+    // Null: not worth it.
+    private static byte[]? Compress(byte[] content, Func<Stream, CompressionLevel, Stream> coder)
     {
         // The last percent takes Brotli seconds for each megabyte.
         CompressionLevel level =
             content.Length <= SmallMax ? CompressionLevel.SmallestSize : CompressionLevel.Optimal;
-        using var packed = new MemoryStream();
-        using (Stream stream = coder(packed, level)) stream.Write(content);
-        // Below a tenth saved, the client's work is not worth it.
-        return packed.Length < content.Length * 0.9 ? packed.ToArray() : null;
+        using var compressed = new MemoryStream();
+        using (Stream stream = coder(compressed, level)) stream.Write(content);
+        // If less than a tenth is saved, decompressing costs the client more than it gains.
+        return compressed.Length < content.Length * 0.9 ? compressed.ToArray() : null;
     }
 }

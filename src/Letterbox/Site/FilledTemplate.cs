@@ -1,12 +1,12 @@
-// A template with its values, written piece by piece. Values are escaped for HTML, in text and in quoted
-// attributes alike, and only as they are written: a quotation mark becomes six bytes, and a client that does
-// not read would make us hold them all.
+// A template with its values, written in parts. Values are escaped for HTML, valid in text and in quoted
+// attributes, and only while they are written: a quotation mark becomes six bytes, which would be held for
+// every client that does not read.
 
 using System.Buffers;
 
 namespace Letterbox.Site;
 
-/// <summary>For one writing.</summary>
+/// <summary>Can be written once.</summary>
 internal sealed class FilledTemplate
 {
     private static readonly SearchValues<byte> s_special = SearchValues.Create("&<>\"'"u8);
@@ -31,13 +31,13 @@ internal sealed class FilledTemplate
         }
     }
 
-    /// <summary>Bytes of the whole page.</summary>
+    // Bytes of the whole page, escaped.
     public int Length { get; }
 
-    /// <summary>Bytes of memory that its values take.</summary>
+    // Memory that the values take.
     public int BytesHeld { get; }
 
-    /// <summary>Writes the next bytes, and tells how many: 0 at the end, else as many as fit.</summary>
+    /// <summary>Writes as many bytes as fit and returns their number, 0 at the end.</summary>
     public int Write(Span<byte> buffer)
     {
         int length = 0;
@@ -49,9 +49,9 @@ internal sealed class FilledTemplate
                 ReadOnlySpan<byte> rest = bytes.AsSpan(_at);
                 int plain = isValue ? rest.IndexOfAny(s_special) : -1;
                 ReadOnlySpan<byte> next = plain == 0 ? Entity(rest[0]) : plain < 0 ? rest : rest[..plain];
-                int room = buffer.Length - length;
-                if (plain == 0 && next.Length > room) return length;
-                if (next.Length > room) next = next[..room];
+                int space = buffer.Length - length;
+                if (plain == 0 && next.Length > space) return length;
+                if (next.Length > space) next = next[..space];
                 next.CopyTo(buffer[length..]);
                 length += next.Length;
                 _at += plain == 0 ? 1 : next.Length;

@@ -1,11 +1,11 @@
-// What this server serves: from method and path to the answer.
+// The routes of the public site: from method and path to the response.
 //
-//   GET  /  /index.html             the index page         GET  /healthz   the process is alive
-//   GET  /message  /message.html    the form               GET  /readyz    messages can be taken, or why not
+//   GET  /  /index.html             the index page         GET  /healthz   liveness
+//   GET  /message  /message.html    the form               GET  /readyz    readiness, with reasons
 //   POST /message  /message.html    a message (FormPost)   GET  any file   of the site folder
-//   GET  /thanks?id=<receipt>       the thank-you page     OPTIONS *       what the server can do
+//   GET  /thanks?id=<receipt>       the thank-you page     OPTIONS *       the methods of the server
 //
-// HEAD goes wherever GET goes; the engine leaves the content away (RFC 9110 9.3.2).
+// HEAD is allowed wherever GET is; the engine omits the content (RFC 9110 9.3.2).
 
 using System.Diagnostics.CodeAnalysis;
 using System.Text;
@@ -15,8 +15,8 @@ using Microsoft.Extensions.Logging;
 
 namespace Letterbox.Site;
 
-/// <summary>The site. Thread-safe; its <see cref="AnswerAsync"/> is the engine's handler.</summary>
-public sealed class LetterboxSite : IDisposable
+/// <summary>Thread-safe; <see cref="AnswerAsync"/> is the engine's handler.</summary>
+internal sealed class LetterboxSite : IDisposable
 {
     private static readonly (string, string) s_allowGet = ("Allow", "GET, HEAD, OPTIONS");
     private static readonly (string, string) s_allowPost = ("Allow", "GET, HEAD, POST, OPTIONS");
@@ -24,7 +24,7 @@ public sealed class LetterboxSite : IDisposable
     private static readonly Response s_optionsPost = Response.Create(204, [s_allowPost]);
     private static readonly Response s_alive = PlainText(200, "ok\n");
 
-    private static readonly TimeSpan s_watchEvery = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan s_reloadInterval = TimeSpan.FromSeconds(1);
 
     private readonly string? _folder;
     private readonly TimeProvider _time;
@@ -33,38 +33,38 @@ public sealed class LetterboxSite : IDisposable
     private readonly ILogger _log;
     private readonly ITimer? _watch;
     private int _fingerprint;
-    private string? _failure; // told once, not every second
+    private string? _failure; // logged once, not every second
     private volatile SiteFiles _files;
     private volatile Pages _pages;
-    private volatile Task _packing;
+    private volatile Task _compression;
 
     /// <summary>Loads the pages.</summary>
-    /// <param name="folder">A folder of one's own to lay over the built-in pages, or <c>null</c>.</param>
+    /// <param name="folder">A folder of custom files that override the built-in ones, or <c>null</c>.</param>
     /// <param name="time">The clock.</param>
-    /// <param name="deliver">Takes the messages.</param>
-    /// <param name="ready">Tells whether messages can be taken now; many ask at once.</param>
-    /// <param name="log">Faults go here.</param>
+    /// <param name="deliver">Stores a message.</param>
+    /// <param name="ready">Whether messages can be stored now; called concurrently.</param>
+    /// <param name="log">Failures are logged here.</param>
     /// <exception cref="IOException">A page cannot be read, or the folder is too large.</exception>
     /// <exception cref="UnauthorizedAccessException">A page may not be read.</exception>
     public LetterboxSite(
         string? folder, TimeProvider time, Deliver deliver, Func<Task<Readiness>> ready, ILogger log)
     {
         (_folder, _time, _deliver, _ready, _log) = (folder, time, deliver, ready, log);
-        // Before the reading, so that a change that comes during it is found.
+        // Before the files are read, so that a change meanwhile is detected.
         if (folder is not null) _fingerprint = SiteFolder.Fingerprint(folder);
         Serve(SiteFiles.Load(folder));
         if (folder is null) return;
         _watch = time.CreateTimer(
-            static site => ((LetterboxSite)site!).Reload(), this, s_watchEvery, Timeout.InfiniteTimeSpan);
+            static site => ((LetterboxSite)site!).Reload(), this, s_reloadInterval, Timeout.InfiniteTimeSpan);
     }
 
-    /// <summary>Ends when the files that are served now have been compressed.</summary>
-    internal Task Packing => _packing;
+    // Ends when the current files have been compressed.
+    internal Task Compression => _compression;
 
-    /// <summary>How long the client of a request has to wait until it may leave so many bytes.</summary>
+    /// <summary>How long the client of a request has to wait until it may store this many bytes.</summary>
     internal Func<Request, int, TimeSpan> Limit { get; init; } = static (_, _) => TimeSpan.Zero;
 
-    /// <summary>Answers one request; never throws for anything a client can send.</summary>
+    /// <summary>Never throws for anything that a client can send.</summary>
     public ValueTask<Response> AnswerAsync(Request request)
     {
         Span<char> text = stackalloc char[PathDecoder.PathMax];
@@ -77,39 +77,38 @@ public sealed class LetterboxSite : IDisposable
             Method.Get or Method.Head => new(Get(request, path, form)),
             Method.Post when form => FormPost.AnswerAsync(request, _pages, _deliver, Limit, _time),
             Method.Unknown =>
-                new(Error(501, "This server does not know the method of the request.", request)),
+                new(Error(501, "This server does not support the method of the request.", request)),
             Method.Options when request.Path.SequenceEqual("*"u8) => new(s_optionsPost),
             _ when !form && !Exists(path) && request.Method != Method.Connect => new(NotFound(request)),
             Method.Options => new(form ? s_optionsPost : s_options),
             _ => new(Error(
-                405, "This address does not take requests of that method.", request,
+                405, "This address does not support the method of the request.", request,
                 form ? s_allowPost : s_allowGet)),
         };
     }
 
-    /// <summary>Whether this is to be answered even when there is no room for anything else.</summary>
-    internal static bool IsHealth(Request request) =>
+    /// <summary>Requests that are answered even when connections are short.</summary>
+    internal static bool IsHealthCheck(Request request) =>
         request.Path.SequenceEqual("/healthz"u8) || request.Path.SequenceEqual("/readyz"u8);
 
-    /// <summary>The answer to a request that the engine refused.</summary>
+    /// <summary>The response to a request that the engine rejected.</summary>
     public Response Reject(Rejection reason, Request? request)
     {
         (int status, _, string text) = Rejections.Of(reason);
         return _pages.Error(status, text, request is not null && WantsJson(request));
     }
 
-    /// <summary>The answer when a fault of ours came up; it is logged here.</summary>
+    /// <summary>Logs an unexpected exception; the response is a 500.</summary>
     public Response Failure(Exception exception)
     {
-        _log.LogError(exception, "a request ended by a fault");
+        _log.LogError(exception, "a request failed");
         return _pages.Error(500, "Something went wrong on our side. Please try again.", json: false);
     }
 
-    /// <inheritdoc/>
     public void Dispose() => _watch?.Dispose();
 
     /// <summary>
-    /// The client asked for JSON: it accepts it and does not accept HTML by name (RFC 9110 12.5.1).
+    /// Whether the client accepts JSON by name and not HTML (RFC 9110 12.5.1).
     /// </summary>
     internal static bool WantsJson(Request request)
     {
@@ -170,13 +169,13 @@ public sealed class LetterboxSite : IDisposable
         int status, string detail, Request request, params ReadOnlySpan<(string, string)> fields) =>
         _pages.Error(status, detail, WantsJson(request), fields);
 
-    // On a thread of its own, which may take seconds: those that serve sockets must not compress.
-    [MemberNotNull(nameof(_files), nameof(_pages), nameof(_packing))]
+    // Compresses on a dedicated thread for up to seconds: the pool's threads serve sockets.
+    [MemberNotNull(nameof(_files), nameof(_pages), nameof(_compression))]
     private void Serve(SiteFiles files)
     {
         (_files, _pages) = (files, new Pages(files, _time));
-        _packing = Task.Factory.StartNew(
-            files.Pack, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        _compression = Task.Factory.StartNew(
+            files.Compress, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
     }
 
     private void Reload()
@@ -187,20 +186,20 @@ public sealed class LetterboxSite : IDisposable
             if (fingerprint == _fingerprint) return;
             Serve(SiteFiles.Load(_folder));
             _fingerprint = fingerprint;
-            _log.LogInformation("read the site folder again: it has changed");
+            _log.LogInformation("the site folder has changed and was read again");
             _failure = null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
         {
-            // Half-way through somebody's copying, most likely: the pages stay as they were, the next second
-            // tries again.
-            if (e.Message != _failure) _log.LogWarning("cannot read the site folder now: {Reason}", e.Message);
+            // Probably files are being copied: the pages stay as they were, and the next second retries.
+            if (e.Message != _failure)
+                _log.LogWarning("cannot read the site folder, retrying: {Reason}", e.Message);
             _failure = e.Message;
         }
         finally
         {
-            // Once more when this reading is done, however long it took.
-            _watch?.Change(s_watchEvery, Timeout.InfiniteTimeSpan);
+            // One-shot, so that a slow read never overlaps the next.
+            _watch?.Change(s_reloadInterval, Timeout.InfiniteTimeSpan);
         }
     }
 }

@@ -4,9 +4,6 @@ namespace Letterbox.Site;
 
 internal static class MediaTypes
 {
-    /// <summary>
-    /// The media type of a file by its extension; <c>application/octet-stream</c> where it is not known.
-    /// </summary>
     public static string Of(string path) => Path.GetExtension(path).ToLowerInvariant() switch
     {
         ".html" or ".htm" => "text/html; charset=utf-8",
@@ -39,7 +36,7 @@ internal static class MediaTypes
         _ => "application/octet-stream",
     };
 
-    /// <summary>Worth compressing: text in one form or another, not what is compressed already.</summary>
+    // Excludes formats that are compressed already.
     public static bool IsCompressible(string mediaType) =>
         mediaType.StartsWith("text/", StringComparison.Ordinal)
         || mediaType is "application/json" or "application/manifest+json" or "application/xml"

@@ -6,37 +6,36 @@
 //   value CRLF
 //   --boundary-- CRLF                                        RFC 7578; RFC 2046 5.1
 //
-// Names are sent as they are, with `"`, CR and LF percent-encoded (HTML Standard, multipart/form-data
-// encoding), so that the three names that count here can be compared as they stand. A part with a file name
-// is a file: refused, unless it is what a browser sends for a file that was not chosen, without name and
-// content: that is no field either.
+// Browsers percent-encode `"`, CR and LF in names and nothing else (HTML Standard, multipart/form-data
+// encoding), so the names that count here can be compared directly. A part with a file name is a file and is
+// rejected, unless name and content are empty: browsers send that for a file that was not chosen.
 
 using System.Text;
 using Letterbox.Messages;
 
 namespace Letterbox.Site;
 
-/// <summary>Decodes the content of a form into its fields. Pure: no I/O, no state.</summary>
+/// <summary>Decodes the content of a form into its fields.</summary>
 internal static class MultipartForm
 {
     private const int BoundaryMax = 70;
-    private static readonly FieldError s_file = new("", "files are not taken here");
+    private static readonly FieldError s_file = new("", "files are not accepted");
     private static readonly FieldError s_broken = new("", "the form is not valid multipart/form-data");
 
-    /// <summary>The boundary parameter of the media type; empty when there is none that is legal.</summary>
+    // The boundary parameter of the media type; empty if there is no valid one.
     public static ReadOnlySpan<byte> Boundary(ReadOnlySpan<byte> contentType)
     {
         TryParameter(contentType, "boundary"u8, out ReadOnlySpan<byte> boundary);
         return boundary.Length <= BoundaryMax ? boundary : default;
     }
 
-    /// <summary>Reads the fields. Returns <c>null</c>, or what is wrong.</summary>
+    // Returns null, or what is wrong.
     public static FieldError? Read(
         ReadOnlySpan<byte> content, ReadOnlySpan<byte> boundary, out MessageFields fields)
     {
         fields = default;
         if (boundary.IsEmpty) return s_broken;
-        // With CRLF before the first delimiter too, every delimiter looks alike.
+        // The CRLF before a delimiter belongs to it; before the first one it may be missing.
         byte[] delimiter = [(byte)'\r', (byte)'\n', (byte)'-', (byte)'-', .. boundary];
         if (!content.StartsWith(delimiter.AsSpan(2))) return s_broken;
         content = content[(delimiter.Length - 2)..];
@@ -89,7 +88,7 @@ internal static class MultipartForm
             value = value[(semicolon + 1)..].TrimStart(" \t"u8);
             int nameEnd = value.IndexOfAny((byte)'=', (byte)';');
             if (nameEnd < 0) return false;
-            // Without a value it is no parameter, and what comes next is another one.
+            // Without a value it is not a parameter; the next one follows.
             if (value[nameEnd] == (byte)';') continue;
             bool named = Ascii.EqualsIgnoreCase(value[..nameEnd], name);
             value = value[(nameEnd + 1)..];

@@ -1,5 +1,5 @@
-// The pages that are made at the moment they are asked for: the form, the thank-you page, the error page. And
-// their JSON twins (RFC 9457) for clients that asked for JSON.
+// The pages that are rendered per request: the form, the thank-you page, the error page; and their JSON
+// equivalents (RFC 9457) for clients that asked for JSON.
 
 using System.Buffers;
 using System.Globalization;
@@ -10,22 +10,22 @@ using Letterbox.Messages;
 
 namespace Letterbox.Site;
 
-/// <summary>Renders pages. Thread-safe.</summary>
+/// <summary>Thread-safe.</summary>
 internal sealed class Pages
 {
     private const string Html = "text/html; charset=utf-8";
 
-    /// <summary>How long a client is asked to wait before it tries again, in seconds.</summary>
+    // Seconds.
     private static readonly (string, string) s_retryAfter = ("Retry-After", "5");
 
-    // Every message has this one: made once, and the key put in.
+    // Made once; each message replaces the key.
     private static readonly Response s_stored = Response.Create(
         303, [("Location", ThanksFor(default)), ResponseFields.NoStore, ResponseFields.NoSniff]);
 
     private static readonly int s_storedId =
         s_stored.Head.Span.IndexOf(Encoding.ASCII.GetBytes(default(MessageKey).ToString()));
 
-    // Values above this are escaped while they are sent: that takes up to six times the memory.
+    // Longer values are escaped while they are sent: escaped they take up to six times the memory.
     private const int EscapedWholeMax = 1024;
 
     private const string NoPage = "There is no page at this address.";
@@ -34,21 +34,18 @@ internal sealed class Pages
     private readonly TimeProvider _time;
     private Response? _notFoundPage;
 
-    /// <summary>Makes the pages of these files.</summary>
     public Pages(SiteFiles files, TimeProvider time) => (_files, _time) = (files, time);
 
-    /// <summary>404; the one error that is asked for all day, so it is made once.</summary>
+    // The most frequent error: made once.
     public Response NotFound(bool json) =>
         json ? Error(404, NoPage, json) : _notFoundPage ??= Error(404, NoPage, json);
 
-    /// <summary>
-    /// The empty form, under a fresh key: the first hop of a message is the page it is written on.
-    /// </summary>
+    // The key of a message is made with the page on which it is written, so that a resend has the same key.
     public Response Form() => Form(200, MessageKey.New(_time), "", "", "", null);
 
     /// <summary>
-    /// 422: the form as it was sent, with the reason at its field. Under a fresh key, unless it came back
-    /// before: then its first text may be stored under the old one.
+    /// 422: the form as it was sent, with the reason at its field. Under a fresh key, unless it was returned
+    /// before: then its first text may be stored under the old key.
     /// </summary>
     public Response Unprocessable(MessageFields fields, FieldError error, bool json)
     {
@@ -65,36 +62,34 @@ internal sealed class Pages
         return Form(422, id, digest, username, Encoding.UTF8.GetString(fields.Text), error);
     }
 
-    /// <summary>422: the store will not have this message, whatever its key.</summary>
+    /// <summary>422: the store rejects this message, whatever its key.</summary>
     public Response Unprocessable(Message message, string reason, bool json) =>
         json
             ? Problem(422, reason, null, null)
             : Form(422, message.WithId(MessageKey.New(_time)), new FieldError("", reason));
 
-    /// <summary>422: another message has the key of the page; this one gets a key of its own.</summary>
+    /// <summary>422: another message has the key of the page; this one gets another key.</summary>
     public Response NewMessage(Message message) => Form(422, message, new FieldError("",
-        "Another message was already sent from this page; it is kept as it was. What stands below is a new "
-        + "message and is not stored yet: press Send to send it"));
+        "Another message was already sent from this page; it is unchanged. The text below is a new message "
+        + "and is not stored yet: press Send to send it"));
 
-    /// <summary>
-    /// 503: the form as it was sent, under its own key, so that sending it again cannot double it.
-    /// </summary>
+    /// <summary>503: the form as it was sent, under the same key, so that a resend is harmless.</summary>
     public Response Unavailable(Message message, string reason, bool json)
     {
-        // Whether it is stored is not known: the answer may have been lost behind the commit.
-        string summary = $"We cannot say yet that your message is stored: {reason}. "
-            + "Please send it again in a moment. It will not be kept twice.";
+        // Whether it is stored is not known: the answer may have been lost after the commit.
+        string summary = $"We cannot confirm yet that your message is stored: {reason}. "
+            + "Please send it again in a moment. It will not be stored twice.";
         string id = message.Id.ToString();
         return json
             ? Problem(503, summary, null, id, s_retryAfter)
             : Form(503, message, new FieldError("", summary));
     }
 
-    /// <summary>429: the form as it was sent, under its own key; nothing of it is stored.</summary>
-    public Response TooMuch(Message message, TimeSpan wait, bool json)
+    /// <summary>429: the form as it was sent, under the same key; it is not stored.</summary>
+    public Response RateLimited(Message message, TimeSpan wait, bool json)
     {
-        const string reason = "More was sent from your network than we take at once. Your message is not stored "
-            + "yet. Its text is below: press Send again in a moment.";
+        const string reason = "Your network has sent more than this site accepts at once. Your message is not "
+            + "stored yet. Its text is below: press Send again in a moment.";
         int seconds = (int)Math.Ceiling(wait.TotalSeconds);
         (string, string) retryAfter = ("Retry-After", seconds.ToString(CultureInfo.InvariantCulture));
         return json
@@ -102,16 +97,12 @@ internal sealed class Pages
             : Form(429, message, new FieldError("", reason), retryAfter);
     }
 
-    /// <summary>The thank-you page for a receipt.</summary>
     public Response Thanks(string receipt, bool json) =>
         json
             ? Json(200, [], json => json.WriteString("id", receipt))
             : Page(200, _files.Thanks, [ResponseFields.NoStore], ("receipt", receipt));
 
-    /// <summary>
-    /// 303: the message is stored; on to the thank-you page, so that a reload posts nothing (RFC 9110
-    /// 15.4.4).
-    /// </summary>
+    /// <summary>303 to the thank-you page, so that a reload posts nothing (RFC 9110 15.4.4).</summary>
     public static Response Stored(MessageKey id, bool json)
     {
         if (json) return Json(303, [("Location", ThanksFor(id))], to => to.WriteString("id", id.ToString()));
@@ -120,7 +111,7 @@ internal sealed class Pages
         return s_stored.With(s_storedId, hex);
     }
 
-    /// <summary>Whatever went wrong, as a page or as a problem (RFC 9457).</summary>
+    /// <summary>An error as a page or as a problem (RFC 9457).</summary>
     public Response Error(int status, string detail, bool json, params ReadOnlySpan<(string, string)> fields)
     {
         (string, string)[] lines = status == 503 ? [.. fields, s_retryAfter] : fields.ToArray();
@@ -132,10 +123,7 @@ internal sealed class Pages
             ("status", number), ("title", title), ("detail", detail));
     }
 
-    /// <summary>
-    /// A problem as JSON (RFC 9457). With <paramref name="field"/>, the field of the message at error,
-    /// or with <paramref name="id"/>, the key under which to send the same message again.
-    /// </summary>
+    // Field: the field of the message that is invalid. Id: the key under which to send the message again.
     private static Response Problem(
         int status, string detail, string? field, string? id, params ReadOnlySpan<(string, string)> fields) =>
         Json(
@@ -180,13 +168,13 @@ internal sealed class Pages
     {
         (string, string)[] lines = status switch
         {
-            200 => [ResponseFields.OnlyForGoingBack],
+            200 => [ResponseFields.ReuseOnBack],
             503 => [ResponseFields.NoStore, s_retryAfter],
             _ => [ResponseFields.NoStore, .. fields],
         };
         string Reason(string field) => error?.Field == field ? Sentence(error.Reason) : "";
         string summary = error is null ? "" : error.Field is "username" or "message"
-            ? "Your message is not stored yet. Please mend what is marked below."
+            ? "Your message is not stored yet. Please correct the marked fields."
             : Sentence(error.Reason);
         return Page(
             status, _files.Form, lines,

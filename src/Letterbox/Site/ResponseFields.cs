@@ -1,37 +1,29 @@
-// The field lines that go with every page, and why.
+// Field lines that several responses share, each with its reason.
 
 namespace Letterbox.Site;
 
 internal static class ResponseFields
 {
-    /// <summary>The declared media type is the truth: nothing is to be guessed from the bytes.</summary>
+    // Browsers must use the declared media type and not guess from the bytes.
     public static readonly (string, string) NoSniff = ("X-Content-Type-Options", "nosniff");
 
-    /// <summary>Nobody else's business where our visitors come from.</summary>
+    // Other sites must not see which page a visitor came from.
     public static readonly (string, string) Referrer = ("Referrer-Policy", "same-origin");
 
-    /// <summary>
-    /// A page with somebody's text or key in it is nobody else's and is never the same twice.
-    /// </summary>
+    // A page that contains the text or key of a user is private and different each time.
     public static readonly (string, string) NoStore = ("Cache-Control", "no-store");
 
-    /// <summary>
-    /// The empty form: fresh at every visit, but whoever goes back to it finds it under the key it had. One
-    /// that came back filled in by the browser and with a fresh key from here would make two messages of one.
-    /// </summary>
-    public static readonly (string, string) OnlyForGoingBack = ("Cache-Control", "private, no-cache");
+    // The empty form: revalidated at every visit, but a browser that goes back to it shows the one it had. If
+    // the browser restored the text under a fresh key, one message would become two.
+    public static readonly (string, string) ReuseOnBack = ("Cache-Control", "private, no-cache");
 
-    /// <summary>
-    /// Built-in pages load a stylesheet and a picture from here and post their form here; nothing else can
-    /// happen on them, whatever text a visitor smuggles in.
-    /// </summary>
+    // Built-in pages load a style sheet and an image from this server and post their form to it; nothing else
+    // is allowed, whatever text a user managed to inject.
     public static readonly (string, string) StrictPolicy = ("Content-Security-Policy",
         "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
         + "frame-ancestors 'none'");
 
-    /// <summary>
-    /// Pages of one's own may load what they like; they are still not to be framed or re-based by others.
-    /// </summary>
-    public static readonly (string, string) OwnPolicy = ("Content-Security-Policy",
+    // Custom pages may load anything; they must not be framed or given another base by others.
+    public static readonly (string, string) CustomPolicy = ("Content-Security-Policy",
         "object-src 'none'; form-action 'self'; base-uri 'self'; frame-ancestors 'none'");
 }

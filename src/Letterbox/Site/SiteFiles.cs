@@ -1,21 +1,21 @@
-// The files that are served: the built-in pages, and a folder of one's own laid over them.
+// The files that are served: the built-in pages, and a folder of custom files that override them.
 //
-// All of it is read into memory, once, so that a request never waits for a disk and a path never meets a file
-// system: it is looked up in a dictionary of what exists. A folder is looked at again every second, and read
-// again when it has changed.
+// Everything is read into memory once, so that a request never waits for a disk and a path never reaches the
+// file system: it is a key of a dictionary. The folder is checked every second, and read again when it has
+// changed (LetterboxSite).
 
 using System.Reflection;
 using System.Text;
 
 namespace Letterbox.Site;
 
-/// <summary>Every file by its path, at one moment. Safe on any thread.</summary>
+/// <summary>A snapshot of every file by its path. Thread-safe.</summary>
 internal sealed class SiteFiles
 {
-    /// <summary>Most bytes a folder of one's own may hold: it is a site, not a store of downloads.</summary>
+    /// <summary>Most bytes of the folder: everything is kept in memory.</summary>
     public const long FolderBytesMax = 128L * 1024 * 1024;
 
-    private sealed record Source(byte[] Content, DateTimeOffset Changed, bool Own);
+    private sealed record Source(byte[] Content, DateTimeOffset Changed, bool Custom);
 
     private const string Prefix = "pages/";
     private readonly Dictionary<string, Asset> _assets = new(StringComparer.Ordinal);
@@ -28,7 +28,7 @@ internal sealed class SiteFiles
         Error = TakeTemplate(files, "/error.html");
         foreach ((string path, Source file) in files)
         {
-            var asset = new Asset(file.Content, MediaTypes.Of(path), file.Changed, Policy(file.Own));
+            var asset = new Asset(file.Content, MediaTypes.Of(path), file.Changed, Policy(file.Custom));
             _assets[path] = asset;
             if (path.EndsWith("/index.html", StringComparison.Ordinal))
                 _assets[path[..^"index.html".Length]] = asset;
@@ -37,32 +37,27 @@ internal sealed class SiteFiles
         _byPath = _assets.GetAlternateLookup<ReadOnlySpan<char>>();
     }
 
-    /// <summary>The form.</summary>
     public (Template Page, (string, string) Policy) Form { get; }
 
-    /// <summary>The thank-you page.</summary>
     public (Template Page, (string, string) Policy) Thanks { get; }
 
-    /// <summary>The page for everything that goes wrong.</summary>
     public (Template Page, (string, string) Policy) Error { get; }
 
-    /// <summary>The file at this path, if there is one.</summary>
     public Asset? Find(ReadOnlySpan<char> path) => _byPath.TryGetValue(path, out Asset? asset) ? asset : null;
 
-    /// <summary>Compresses every file that gains by it.</summary>
-    public void Pack()
+    public void Compress()
     {
-        foreach (Asset asset in _assets.Values) asset.Pack();
+        foreach (Asset asset in _assets.Values) asset.Compress();
     }
 
-    /// <summary>Reads the built-in pages, and <paramref name="folder"/> over them.</summary>
+    /// <summary>Reads the built-in pages, then <paramref name="folder"/>, which overrides them.</summary>
     /// <exception cref="IOException">A file cannot be read, or the folder is too large.</exception>
     /// <exception cref="UnauthorizedAccessException">A file may not be read.</exception>
     public static SiteFiles Load(string? folder)
     {
         var files = new Dictionary<string, Source>(StringComparer.Ordinal);
         Assembly program = typeof(SiteFiles).Assembly;
-        // Compiled natively there is no assembly beside the executable, and the pages are in the executable.
+        // Compiled natively, the pages are in the executable, and there is no assembly beside it.
         string assembly = Path.Combine(AppContext.BaseDirectory, "letterbox.dll");
         string builtIn = File.Exists(assembly) ? assembly : Environment.ProcessPath!;
         var built = new DateTimeOffset(File.GetLastWriteTimeUtc(builtIn));
@@ -72,7 +67,7 @@ internal sealed class SiteFiles
             using Stream stream = program.GetManifestResourceStream(name)!;
             byte[] content = new byte[stream.Length];
             stream.ReadExactly(content);
-            files['/' + name[Prefix.Length..].Replace('\\', '/')] = new Source(content, built, Own: false);
+            files['/' + name[Prefix.Length..].Replace('\\', '/')] = new Source(content, built, Custom: false);
         }
 
         long total = 0;
@@ -81,12 +76,12 @@ internal sealed class SiteFiles
             total += file.File.Length;
             if (total > FolderBytesMax)
             {
-                string most = $"{FolderBytesMax >> 20} MiB, which is all that is kept in memory";
-                throw new IOException($"the folder {folder} holds more than {most}");
+                throw new IOException(
+                    $"the folder {folder} is larger than {FolderBytesMax >> 20} MiB, the limit");
             }
 
             var changed = new DateTimeOffset(file.File.LastWriteTimeUtc);
-            files[file.UrlPath] = new Source(File.ReadAllBytes(file.File.FullName), changed, Own: true);
+            files[file.UrlPath] = new Source(File.ReadAllBytes(file.File.FullName), changed, Custom: true);
         }
 
         return new SiteFiles(files);
@@ -96,9 +91,9 @@ internal sealed class SiteFiles
         Dictionary<string, Source> files, string path)
     {
         files.Remove(path, out Source? file);
-        return (new Template(Encoding.UTF8.GetString(file!.Content)), Policy(file.Own));
+        return (new Template(Encoding.UTF8.GetString(file!.Content)), Policy(file.Custom));
     }
 
-    private static (string, string) Policy(bool own) =>
-        own ? ResponseFields.OwnPolicy : ResponseFields.StrictPolicy;
+    private static (string, string) Policy(bool custom) =>
+        custom ? ResponseFields.CustomPolicy : ResponseFields.StrictPolicy;
 }

@@ -1,22 +1,18 @@
-// A folder of pages of one's own, as it lies on the disk.
+// The folder of custom files on disk.
 
 using System.IO.Enumeration;
 
 namespace Letterbox.Site;
 
-/// <summary>
-/// A file that is to be served. A link stands for the file it leads to, in content, length and date.
-/// </summary>
-/// <param name="UrlPath">Where it is served, such as <c>/sub/page.html</c>.</param>
-/// <param name="File">The file itself.</param>
+/// <param name="UrlPath">Such as <c>/sub/page.html</c>.</param>
+/// <param name="File">The file, or the target of a link.</param>
 internal readonly record struct SiteFile(string UrlPath, FileInfo File);
 
-/// <summary>Lists such a folder.</summary>
 internal static class SiteFolder
 {
     /// <summary>
-    /// Every public file. A link that leads nowhere is none, and a link to a folder is not followed: it may
-    /// lead round in a circle.
+    /// Every public file. Dangling links are omitted, and links to folders are not followed: they may form a
+    /// cycle.
     /// </summary>
     /// <exception cref="IOException">The folder cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">The folder may not be read.</exception>
@@ -28,7 +24,7 @@ internal static class SiteFolder
         where target is { Exists: true }
         select new SiteFile(path, target);
 
-    /// <summary>Changes when a file of the folder comes, goes or changes.</summary>
+    /// <summary>Changes when a file of the folder is added, removed or changed.</summary>
     /// <exception cref="IOException">The folder cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">The folder may not be read.</exception>
     public static int Fingerprint(string folder)
@@ -69,12 +65,11 @@ internal static class SiteFolder
         }
         catch (IOException)
         {
-            // Links that lead round in a circle.
+            // A cycle of links.
             return null;
         }
     }
 
-    // Names that begin with a dot (.git, .env) are nobody's business, but for the one that the web agreed on
-    // (RFC 8615).
+    // Names that begin with a dot (.git, .env) are private, except the one that RFC 8615 defines.
     private static bool IsPublic(string name) => !name.StartsWith('.') || name == ".well-known";
 }

@@ -1,15 +1,15 @@
-// A page with places to fill in: `{{name}}`.
+// A page with placeholders: `{{name}}`.
 
 using System.Text;
 
 namespace Letterbox.Site;
 
-/// <summary>A page, cut at its placeholders once. Immutable.</summary>
+/// <summary>A page, split at its placeholders once. Immutable.</summary>
 internal sealed class Template
 {
-    private readonly List<(byte[] Text, string Name)> _parts = []; // the last without a name
+    private readonly List<(byte[] Text, string Name)> _parts = []; // the last has no name
 
-    /// <summary>Cuts the page; braces that do not close stand for themselves.</summary>
+    /// <summary>Braces that do not close are text.</summary>
     public Template(string page)
     {
         int at = 0;
@@ -25,7 +25,7 @@ internal sealed class Template
         _parts.Add((Encoding.UTF8.GetBytes(page[at..]), ""));
     }
 
-    /// <summary>The page with its places filled; a place that no value is named for stays empty.</summary>
+    /// <summary>A placeholder without a value stays empty.</summary>
     public FilledTemplate Fill(params ReadOnlySpan<(string Name, string Value)> values)
     {
         var pieces = new (byte[] Bytes, bool IsValue)[2 * _parts.Count];

@@ -85,7 +85,7 @@ public sealed partial class PageFileTests
         Assert.Contains($"maxlength=\"{Message.TextMax}\"", html, StringComparison.Ordinal);
         foreach (string page in new[] { html, Read("index.html") })
         {
-            Assert.Contains($"{Message.UsernameMax} letters", page, StringComparison.Ordinal);
+            Assert.Contains($"{Message.UsernameMax} characters", page, StringComparison.Ordinal);
             Assert.Contains(Message.TextMax.ToString("N0"), page, StringComparison.Ordinal);
         }
     }

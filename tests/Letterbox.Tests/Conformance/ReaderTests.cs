@@ -52,7 +52,7 @@ public sealed class ReaderTests
     {
         var shown = ConformanceCase.All.Values.SelectMany(
             static c => c.Answers).Select(static a => a.Reason).ToHashSet();
-        // The last two are a matter of time and number, not of bytes: DeadlineTests, OverloadTests.
+        // The last two depend on time and load, not on bytes: TimeoutTests, ConnectionTests.
         string[] all = [.. Enum.GetNames<Rejection>().Except(["None", "Timeout", "Overload"])];
         Assert.Empty(all.Except(shown));
     }

@@ -12,7 +12,7 @@ public sealed class WireHosts : IAsyncLifetime
     private readonly Dictionary<string, string> _names = new(StringComparer.Ordinal);
     private SiteHost? _site;
 
-    public EchoHost Echo { get; } = new();
+    internal EchoHost Echo { get; } = new();
 
     public int SitePort => _site!.Client.BaseAddress!.Port;
 
@@ -30,7 +30,7 @@ public sealed class WireHosts : IAsyncLifetime
         File.WriteAllText(
             Path.Combine(_folder.Path, "..", Path.GetFileName(_folder.Path) + ".outside"), "outside\n");
         _site = new SiteHost(_folder.Path);
-        await _site.Packing;
+        await _site.Compression;
         foreach (string coding in (string[])["identity", "gzip", "br"])
         {
             using HttpPeer peer = await HttpPeer.ConnectAsync(SitePort);

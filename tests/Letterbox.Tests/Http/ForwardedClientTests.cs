@@ -60,7 +60,7 @@ public sealed class ForwardedClientTests
         var reader = new RequestReader(new HttpLimits());
         int end = bytes.Length;
         Assert.Equal(ReadStatus.Complete, reader.Read(bytes, 0, ref end));
-        reader.Request.ComesFrom(IPAddress.Parse(peer), proxies);
+        reader.Request.SetPeer(IPAddress.Parse(peer), proxies.Contains);
         Client client = reader.Request.Client;
         Assert.Equal((network, exempt), (client.Network.ToString(), client.IsExempt));
     }

@@ -16,7 +16,7 @@ public sealed class AssetTests
         byte[] content = Encoding.ASCII.GetBytes(string.Concat(Enumerable.Repeat("brown fox\n", lines)));
         var asset = new Asset(content, "text/plain", DateTimeOffset.UnixEpoch, ("a", "b"));
         Assert.Equal(content, asset.Answer(Get()).Content.ToArray());
-        asset.Pack();
+        asset.Compress();
         Response packed = asset.Answer(Get());
         string head = Encoding.ASCII.GetString(packed.Head.Span);
         Assert.Contains("Content-Encoding: br", head, StringComparison.Ordinal);

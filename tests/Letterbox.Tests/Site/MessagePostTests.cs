@@ -177,7 +177,7 @@ public sealed class MessagePostTests : IAsyncDisposable
         using var response = await PostPartsAsync(Part("username", "krabaton"), part, Part("message", "b"));
         Assert.Equal(HttpStatusCode.UnprocessableEntity, response.StatusCode);
         string page = await response.Content.ReadAsStringAsync();
-        Assert.Contains("files are not taken here", page, StringComparison.OrdinalIgnoreCase);
+        Assert.Contains("files are not accepted", page, StringComparison.OrdinalIgnoreCase);
         Assert.Empty(_site.Delivered);
     }
 

@@ -16,7 +16,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Letterbox.Tests.Support;
 
 /// <summary>Serves on loopback until it is disposed.</summary>
-public sealed class EchoHost : IAsyncDisposable
+internal sealed class EchoHost : IAsyncDisposable
 {
     private static readonly (string, string) s_allow = ("Allow", "GET, HEAD, POST, OPTIONS");
     private readonly Listener _listener;
@@ -34,7 +34,7 @@ public sealed class EchoHost : IAsyncDisposable
         Server = new HttpServer(
             limits ?? new HttpLimits(), time ?? TimeProvider.System, handler ?? Answer, Reject, Failure)
         {
-            IsVital = static request => request.Path.SequenceEqual("/vital"u8),
+            IsHealthCheck = static request => request.Path.SequenceEqual("/vital"u8),
         };
         _listener = new Listener(
             new Address(

@@ -7,7 +7,7 @@ using Letterbox.Http;
 namespace Letterbox.Tests.Support;
 
 /// <summary>Plays one input after the other. Not thread-safe.</summary>
-public sealed class HttpReplay(HttpLimits limits)
+internal sealed class HttpReplay(HttpLimits limits)
 {
     // The first request does not begin at 0, so that an offset from the wrong origin shows.
     private const int Origin = 13;

@@ -13,7 +13,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Letterbox.Tests.Support;
 
 /// <summary>Serves until it is disposed. What was delivered is in <see cref="Delivered"/>.</summary>
-public sealed class SiteHost : IAsyncDisposable
+internal sealed class SiteHost : IAsyncDisposable
 {
     private readonly LetterboxSite _site;
     private readonly HttpServer _server;
@@ -39,7 +39,7 @@ public sealed class SiteHost : IAsyncDisposable
     public HttpClient Client { get; }
 
     /// <summary>Ends when the files have been compressed.</summary>
-    public Task Packing => _site.Packing;
+    public Task Compression => _site.Compression;
 
     /// <summary>Every message that reached the store's end, in order.</summary>
     public ConcurrentQueue<Message> Delivered { get; } = new();

@@ -8,14 +8,14 @@ using static Letterbox.Http.HttpConnection.State;
 
 namespace Letterbox.Tests.Http;
 
-public sealed class ReusableTimeoutTests : IAsyncDisposable
+public sealed class TimeoutTests : IAsyncDisposable
 {
     private static readonly HttpLimits s_limits = new();
     private static readonly TimeSpan s_second = TimeSpan.FromSeconds(1);
     private readonly ManualTime _time = new();
     private readonly EchoHost _host;
 
-    public ReusableTimeoutTests() => _host = new EchoHost(time: _time, handler: Answer);
+    public TimeoutTests() => _host = new EchoHost(time: _time, handler: Answer);
 
     private HttpServer Server => _host.Server;
 
