@@ -1,11 +1,11 @@
-// The engine under a handler that says back what it heard, so that a test, or a conformance suite from
-// elsewhere, can see what the engine made of its bytes.
+// The engine under a handler that returns what it received, so that a test, or a public conformance suite, can
+// check how the engine read its bytes.
 //
 //   GET, HEAD, POST, OPTIONS  /         the content of the request
 //                             /echo     its head: request line, then one field line a line, as they were read
 //                             /cookie   its cookies, name=value, one a line
 //
-// What the engine refuses is answered with the name of the reason as the first word of the content.
+// A rejection is answered with the name of the reason as the first word of the content.
 
 using System.Text;
 using Letterbox.Configuration;
@@ -28,8 +28,8 @@ internal sealed class EchoHost : IAsyncDisposable
     /// <param name="handler">Answers in place of the echo.</param>
     /// <param name="connectionsMax">Connections served at once; one more is turned away.</param>
     public EchoHost(
-        int port = 0, HttpLimits? limits =
-            null, TimeProvider? time = null, Handler? handler = null, int connectionsMax = 1000)
+        int port = 0, HttpLimits? limits = null, TimeProvider? time = null, Handler? handler = null,
+        int connectionsMax = 1000)
     {
         Server = new HttpServer(
             limits ?? new HttpLimits(), time ?? TimeProvider.System, handler ?? Answer, Reject, Failure)
@@ -37,8 +37,8 @@ internal sealed class EchoHost : IAsyncDisposable
             IsHealthCheck = static request => request.Path.SequenceEqual("/vital"u8),
         };
         _listener = new Listener(
-            new Address(
-                "127.0.0.1", port), connectionsMax, Server.ServeAsync, Server.RejectOverload, NullLogger.Instance);
+            new Address("127.0.0.1", port), connectionsMax, Server.ServeAsync, Server.RejectOverload,
+            NullLogger.Instance);
         _listener.Start();
     }
 

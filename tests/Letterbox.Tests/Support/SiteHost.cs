@@ -27,7 +27,8 @@ internal sealed class SiteHost : IAsyncDisposable
             folder, time, Deliver, () => Task.FromResult(Readiness), NullLogger.Instance);
         _server = new HttpServer(new HttpLimits(), time, _site.AnswerAsync, _site.Reject, _site.Failure);
         _listener = new Listener(
-            new Address("127.0.0.1", 0), 100, _server.ServeAsync, _server.RejectOverload, NullLogger.Instance);
+            new Address("127.0.0.1", 0), 100, _server.ServeAsync, _server.RejectOverload,
+            NullLogger.Instance);
         _listener.Start();
         Client = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = false })
         {
