@@ -37,7 +37,8 @@ public static class StoreProcess
         foreach (string setting in settings.Describe()) log.LogInformation("{Setting}", setting);
         TimeProvider time = TimeProvider.System;
         using MongoStore? mongo = MongoStore.Open(settings);
-        var predecessor = new Predecessor(time, log, stop);
+        var predecessor = new Predecessor(
+            time, log, stop, static e => e is StoreException { InUse: true });
         await using var opener = new JournalOpener(OpenJournal, StopSignal.IsRestart, time, log);
         Relay? relay = null;
         await predecessor.OutwaitAsync("the journal", opener.TryOpen);

@@ -74,7 +74,8 @@ internal sealed class Audit(JournalReader journal, TextWriter output)
     private void CheckLegal(JournalEntry entry)
     {
         StoredMessage stored = entry.Message;
-        bool legal = Message.TryCreate(stored.Id, stored.Username, stored.Text, out _, out FieldError? failure);
+        bool legal = Message.TryCreate(
+            stored.Id, stored.Username, stored.Text, out _, out FieldError? failure);
         bool dated = StoredMessage.TryParseDate(stored.Date, out _);
         if (legal && dated) return;
         Find(ref _illegal, "illegal", stored, failure?.Reason ?? "the date is none");

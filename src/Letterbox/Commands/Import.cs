@@ -39,7 +39,7 @@ internal sealed class Import(ImportBatch store, TextWriter output, TextWriter er
         output.WriteLine($"{_imported} imported, {_there} there already, {_rejected} refused");
         if (failure is null) return _rejected == 0;
         errors.WriteLine(
-            $"the import ended at line {batch[0].Sequence}: {failure}; it can be repeated from the beginning");
+            $"the import ended at line {batch[0].Sequence}: {failure}; it can be repeated from the start");
         return false;
     }
 
@@ -51,7 +51,8 @@ internal sealed class Import(ImportBatch store, TextWriter output, TextWriter er
         {
             if (!reader.Read(out ReadOnlySpan<byte> found)) return false;
             bytes += found.Length;
-            if (ImportFormat.Read(found, out StoredMessage? message) is { } failure) Reject(reader.Line, failure);
+            if (ImportFormat.Read(found, out StoredMessage? message) is { } failure)
+                Reject(reader.Line, failure);
             else batch.Add(new JournalEntry(reader.Line, message!));
         }
 

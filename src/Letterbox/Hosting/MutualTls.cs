@@ -86,7 +86,8 @@ public sealed class MutualTls : IDisposable
     }
 
     /// <summary>The store's side: the connection, or why there is none; the socket is closed then.</summary>
-    internal Task<(Transport? Transport, string? Failure)> AcceptAsync(Socket socket, CancellationToken deadline) =>
+    internal Task<(Transport? Transport, string? Failure)> AcceptAsync(
+        Socket socket, CancellationToken deadline) =>
         HandshakeAsync(socket, (tls, verdict) => tls.AuthenticateAsServerAsync(
             new SslServerAuthenticationOptions
             {

@@ -2,7 +2,6 @@
 // is started again meanwhile it finds the address or the journal still taken, and waits.
 
 using System.Net.Sockets;
-using Letterbox.Messages;
 using Microsoft.Extensions.Logging;
 
 namespace Letterbox.Hosting;
@@ -11,7 +10,9 @@ namespace Letterbox.Hosting;
 /// <param name="time">The clock.</param>
 /// <param name="log">Told what is waited for.</param>
 /// <param name="stop">Ends the waiting.</param>
-internal sealed class Predecessor(TimeProvider time, ILogger log, CancellationToken stop)
+/// <param name="isHeld">What a taken resource other than an address throws.</param>
+internal sealed class Predecessor(
+    TimeProvider time, ILogger log, CancellationToken stop, Func<Exception, bool>? isHeld = null)
 {
     // A second longer than a process without a supervisor may take to end.
     private static readonly TimeSpan s_waitMax = TimeSpan.FromSeconds(16);
@@ -46,7 +47,7 @@ internal sealed class Predecessor(TimeProvider time, ILogger log, CancellationTo
         }
     }
 
-    private static bool IsHeld(Exception e) =>
-        e is StoreException { InUse: true }
-            or SocketException { SocketErrorCode: SocketError.AddressAlreadyInUse };
+    private bool IsHeld(Exception e) =>
+        e is SocketException { SocketErrorCode: SocketError.AddressAlreadyInUse }
+            || isHeld?.Invoke(e) == true;
 }

@@ -1,7 +1,5 @@
 // The store cannot be used: the journal or MongoDB, at the start or in the middle of a listing.
 
-using Letterbox.Store.Delivery;
-
 namespace Letterbox.Messages;
 
 /// <summary>What stands in the way of the journal, as far as that may pass: see JournalOpener.cs.</summary>
@@ -19,8 +17,8 @@ public enum StoreObstacle
 
 /// <summary>
 /// The journal or MongoDB cannot be used; the text names it and says what to do, fit for a person and for a
-/// log: never with a password. What can be tried again is no exception but a <see cref="Receipt"/> or a
-/// <see cref="BatchOutcome"/>.
+/// log: never with a password. What can be tried again is no exception but a <see cref="Receipt"/> or the
+/// outcome of a batch.
 /// </summary>
 /// <param name="message">What is wrong, and what to do.</param>
 /// <param name="reason">The same in a few words that tell a stranger nothing of this machine.</param>

@@ -88,7 +88,8 @@ internal sealed class Pages
     /// <summary>429: the form as it was sent, under the same key; it is not stored.</summary>
     public Response RateLimited(Message message, TimeSpan wait, bool json)
     {
-        const string reason = "Your network has sent more than this site accepts at once. Your message is not "
+        const string reason =
+            "Your network has sent more than this site accepts at once. Your message is not "
             + "stored yet. Its text is below: press Send again in a moment.";
         int seconds = (int)Math.Ceiling(wait.TotalSeconds);
         (string, string) retryAfter = ("Retry-After", seconds.ToString(CultureInfo.InvariantCulture));

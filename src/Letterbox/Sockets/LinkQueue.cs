@@ -228,5 +228,6 @@ internal sealed class LinkQueue(LinkLimits limits, int stores, TimeProvider time
         (_waiting, _sent) = (_sent, _waiting);
     }
 
-    private TimeSpan Remaining(Delivery delivery) => limits.MessageTimeout - time.GetElapsedTime(delivery.Since);
+    private TimeSpan Remaining(Delivery delivery) =>
+        limits.MessageTimeout - time.GetElapsedTime(delivery.Since);
 }

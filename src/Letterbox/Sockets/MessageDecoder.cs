@@ -117,7 +117,8 @@ internal sealed class MessageDecoder(TimeProvider time)
     {
         datagram = datagram.TrimStart(" \t\r\n"u8);
         Decoded decoded = new MessageDecoder(time).Decode(datagram, Ending.Ended);
-        if (decoded.Status == DecodeStatus.NeedMore) return Rejected("the datagram is empty", datagram.Length);
+        if (decoded.Status == DecodeStatus.NeedMore)
+            return Rejected("the datagram is empty", datagram.Length);
         // Its answer is longer: with a forged sender that would be a weapon.
         if (decoded.Status == DecodeStatus.Question) return Rejected("ask over TCP", datagram.Length);
         return datagram[decoded.Consumed..].TrimStart(" \t\r\n"u8).IsEmpty

@@ -55,8 +55,8 @@ internal sealed class SocketSession : IEvictable, IDisposable
     private bool _filled;
 
     private SocketSession(
-        OpenConnection connection, Transport transport, Deliver accept, StoreStatus status, SocketLimits limits,
-        MemoryBudget memory, TimeProvider time, CancellationToken stop)
+        OpenConnection connection, Transport transport, Deliver accept, StoreStatus status,
+        SocketLimits limits, MemoryBudget memory, TimeProvider time, CancellationToken stop)
     {
         (_partHeld, _unreadHeld) = (new(memory, transport.Close), new(memory, transport.Close));
         (_transport, _accept, _status, _limits, _time) = (transport, accept, status, limits, time);
@@ -82,8 +82,8 @@ internal sealed class SocketSession : IEvictable, IDisposable
     /// <paramref name="accept"/> throws.
     /// </summary>
     public static async Task ServeAsync(
-        OpenConnection connection, Transport transport, Deliver accept, StoreStatus status, SocketLimits limits,
-        MemoryBudget memory, TimeProvider time, CancellationToken stop)
+        OpenConnection connection, Transport transport, Deliver accept, StoreStatus status,
+        SocketLimits limits, MemoryBudget memory, TimeProvider time, CancellationToken stop)
     {
         using var session =
             new SocketSession(connection, transport, accept, status, limits, memory, time, stop);
@@ -133,7 +133,8 @@ internal sealed class SocketSession : IEvictable, IDisposable
                     _ => Ending.Open,
                 };
                 if (!await DecodeAsync(ending) || received == ReceiveStatus.End) return;
-                bool idle = received == ReceiveStatus.Nothing && _start == _end && Volatile.Read(ref _inFlight) == 0;
+                bool idle = received == ReceiveStatus.Nothing && _start == _end
+                    && Volatile.Read(ref _inFlight) == 0;
                 if (idle) return;
             }
         }

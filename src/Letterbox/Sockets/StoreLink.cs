@@ -90,8 +90,8 @@ public sealed class StoreLink : IAsyncDisposable
 
     /// <summary>
     /// Delivers one message, as <see cref="Deliver"/> has it. Returns what the store said, or
-    /// <see cref="ReceiptKind.Later"/>: after <see cref="LinkLimits.MessageTimeout"/>, or at once when too many
-    /// messages wait already.
+    /// <see cref="ReceiptKind.Later"/>: after <see cref="LinkLimits.MessageTimeout"/>, or at once when too
+    /// many messages wait already.
     /// </summary>
     public ValueTask<Receipt> DeliverAsync(Message message)
     {
@@ -156,7 +156,8 @@ public sealed class StoreLink : IAsyncDisposable
         bool news = !string.Equals(_lastFailures[at], failure, StringComparison.Ordinal);
         (_connection, _failure, _lastFailures[at]) = (connection, failure, failure);
         if (connection is not null) _log.LogInformation("connected to the store at {Store}", store);
-        else if (news && !_stopping.IsCancellationRequested) _log.LogWarning("{Fault}, trying again", failure);
+        else if (news && !_stopping.IsCancellationRequested)
+            _log.LogWarning("{Fault}, trying again", failure);
         return connection;
     }
 
@@ -251,7 +252,8 @@ public sealed class StoreLink : IAsyncDisposable
         if (_stopping.IsCancellationRequested) return;
         // The store closes a link that was idle for long: no reason to alarm anyone.
         LogLevel level = unanswered > 0 ? LogLevel.Warning : LogLevel.Information;
-        _log.Log(level, "{Fault}, connecting again; {Unanswered} messages had no answer", failure, unanswered);
+        _log.Log(
+            level, "{Fault}, connecting again; {Unanswered} messages had no answer", failure, unanswered);
     }
 
     // Runs when the oldest message may be late.

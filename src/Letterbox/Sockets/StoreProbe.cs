@@ -21,8 +21,8 @@ public sealed class StoreProbe(
 
     /// <summary>
     /// Whether one store at least takes messages now, as it was found within the last <see
-    /// cref="LinkLimits.ProbeEvery"/>. Then what is wrong with the others is a note. Takes no longer than <see
-    /// cref="LinkLimits.ProbeTimeout"/>.
+    /// cref="LinkLimits.ProbeEvery"/>. Then what is wrong with the others is a note. Takes no longer than
+    /// <see cref="LinkLimits.ProbeTimeout"/>.
     /// </summary>
     public Task<Readiness> AskAsync()
     {

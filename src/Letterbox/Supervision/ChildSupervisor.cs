@@ -29,7 +29,8 @@ internal sealed record Role(string Name, Setting Listens, Probe Probe);
 /// <param name="command">The executable and its arguments.</param>
 /// <param name="output">Where what the child prints goes.</param>
 /// <param name="log">Deaths and restarts go here.</param>
-internal sealed class ChildSupervisor(Role role, IReadOnlyList<string> command, TextWriter output, ILogger log)
+internal sealed class ChildSupervisor(
+    Role role, IReadOnlyList<string> command, TextWriter output, ILogger log)
 {
     private readonly RestartPolicy _policy = new();
     private readonly TaskCompletionSource<Address> _firstReady =

@@ -114,7 +114,8 @@ public sealed class ImportTests : IDisposable
     public async Task A_journal_that_is_full_ends_the_import_where_it_stood()
     {
         var full = new JournalBounds { BytesMax = 1 };
-        await using var journal = MessageJournal.Open(_folder.Path, new ManualTime(), new RecordingLog(), full);
+        await using var journal = MessageJournal.Open(
+            _folder.Path, new ManualTime(), new RecordingLog(), full);
         Assert.False(await RunAsync(ImportTarget.Journal(journal), Lines(3)));
         Assert.Equal("0 imported, 0 there already, 0 refused\n", _output.ToString());
         Assert.Contains("ended at line 1: the journal is full", _errors.ToString());

@@ -153,7 +153,8 @@ public sealed class ListingTests : IDisposable
     [InlineData("--follow")]
     public async Task What_cannot_be_written_out_is_a_failure(params string[] how)
     {
-        await using (MessageJournal journal = Samples.OpenJournal(_folder)) await Samples.FillAsync(journal, 10);
+        await using (MessageJournal journal = Samples.OpenJournal(_folder))
+            await Samples.FillAsync(journal, 10);
         string[] onFullDisk = ["sh", "-c", "exec \"$0\" \"$@\" >/dev/full"];
         await using LetterboxProcess listing = LetterboxProcess.Launch(
             ["messages", .. how], data: _folder.Path, under: onFullDisk);

@@ -29,7 +29,8 @@ public sealed class KeyTests
     [Fact]
     public async Task Threads_do_not_share_keys()
     {
-        static MessageKey[] Make() => [.. Enumerable.Range(0, 1000).Select(static _ => MessageKey.New(s_time))];
+        static MessageKey[] Make() => [.. Enumerable.Range(0, 1000).Select(static _ =>
+            MessageKey.New(s_time))];
         MessageKey[][] keys = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Factory.StartNew(
             Make, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default)));
         Assert.Equal(8000, keys.SelectMany(static some => some).Distinct().Count());
@@ -74,7 +75,8 @@ public sealed class KeyTests
     private static TextKey Of(MessageKey key, string username, string text) =>
         TextKey.Of(key, Encoding.UTF8.GetBytes(username), Encoding.UTF8.GetBytes(text));
 
-    private static MessageKey Next(MessageKey key, string username, string text) => Of(key, username, text).Next;
+    private static MessageKey Next(MessageKey key, string username, string text) =>
+        Of(key, username, text).Next;
 
     private static byte[] Bytes(MessageKey key)
     {

@@ -76,7 +76,8 @@ public sealed class ImportTests : IDisposable
 
     private async Task LeaveEveryTextAsync()
     {
-        await using MessageJournal journal = MessageJournal.Open(_from.Path, TimeProvider.System, NullLogger.Instance);
+        await using MessageJournal journal = MessageJournal.Open(
+            _from.Path, TimeProvider.System, NullLogger.Instance);
         foreach (string name in Texts.Legal.Select(static row => row.Data))
         {
             Message message = Texts.Message("Ann \"📬\"\n", Texts.Of(name));

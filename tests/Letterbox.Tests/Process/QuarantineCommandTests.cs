@@ -88,7 +88,8 @@ public sealed class QuarantineCommandTests : IAsyncDisposable
     public async Task What_cannot_be_written_out_is_a_failure_and_stays(string line)
     {
         Message message = Texts.Message("ann", "refused");
-        await using (var journal = MessageJournal.Open(_folder.Path, TimeProvider.System, NullLogger.Instance))
+        await using (var journal = MessageJournal.Open(
+            _folder.Path, TimeProvider.System, NullLogger.Instance))
         {
             await journal.AppendAsync(message);
             Assert.Null(journal.MarkDelivered(0, 1, [(1, "too large")]));

@@ -151,7 +151,8 @@ internal sealed class ScriptedMongo : IAsyncDisposable
     {
         lock (_lock)
         {
-            if (!_lastFailures.TryGetValue(command, out Queue<MongoFault>? queue)) _lastFailures[command] = queue = new();
+            if (!_lastFailures.TryGetValue(command, out Queue<MongoFault>? queue))
+                _lastFailures[command] = queue = new();
             foreach (MongoFault failure in failures) queue.Enqueue(failure);
         }
     }
@@ -204,7 +205,8 @@ internal sealed class ScriptedMongo : IAsyncDisposable
         {
             _seen.Add(new SeenCommand(name, command, member.Port, head.Length + body.Length));
             MongoFault? failure = null;
-            if (_lastFailures.TryGetValue(name, out Queue<MongoFault>? failures)) failures.TryDequeue(out failure);
+            if (_lastFailures.TryGetValue(name, out Queue<MongoFault>? failures))
+                failures.TryDequeue(out failure);
             MongoDoc answer = failure is { CarryOut: false }
                 ? ScriptedMongoData.Ok()
                 : CarryOut(member, login, name, command, failure);

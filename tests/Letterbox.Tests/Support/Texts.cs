@@ -39,7 +39,8 @@ public static class Texts
     public static Message Message(string username, string text, MessageKey? id = null)
     {
         MessageKey key = id ?? MessageKey.New(TimeProvider.System);
-        bool legal = Letterbox.Messages.Message.TryCreate(key, username, text, out Message? message, out var failure);
+        bool legal = Letterbox.Messages.Message.TryCreate(
+            key, username, text, out Message? message, out var failure);
         Assert.True(legal, failure?.Reason);
         return message!;
     }

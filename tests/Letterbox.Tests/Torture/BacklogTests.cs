@@ -100,7 +100,8 @@ public sealed class BacklogTests
     private static async Task<double> RelayAsync(Backlog backlog, MongoStore mongo)
     {
         Samples.Query(backlog.Journal, "DELETE FROM deliveries");
-        await using var journal = MessageJournal.Open(backlog.Folder, TimeProvider.System, new RecordingLog());
+        await using var journal = MessageJournal.Open(
+            backlog.Folder, TimeProvider.System, new RecordingLog());
         var clock = Stopwatch.StartNew();
         await using var relay = new Relay(
             journal, mongo.InsertAsync, TimeSpan.FromDays(7), TimeProvider.System, new RecordingLog());

@@ -92,14 +92,16 @@ public sealed class DiskFaultTests : IDisposable
     public async Task A_read_only_disk_is_named_at_the_start_and_nothing_is_changed()
     {
         using var disk = new SmallDisk(mebibytes: 1);
-        await using (MessageJournal journal = MessageJournal.Open(disk.Path, new ManualTime(), new RecordingLog()))
+        await using (
+            MessageJournal journal = MessageJournal.Open(disk.Path, new ManualTime(), new RecordingLog()))
             await Samples.FillAsync(journal, 2);
         disk.SetReadOnly(true);
         var rejection = Assert.Throws<StoreException>(
             () => MessageJournal.Open(disk.Path, new ManualTime(), new RecordingLog()));
         Assert.Contains(disk.Path, rejection.Message);
         disk.SetReadOnly(false);
-        await using MessageJournal again = MessageJournal.Open(disk.Path, new ManualTime(), new RecordingLog());
+        await using MessageJournal again = MessageJournal.Open(
+            disk.Path, new ManualTime(), new RecordingLog());
         Assert.Equal(["message 1", "message 2"], Samples.Texts(again));
     }
 

@@ -66,7 +66,8 @@ public sealed class JournalGoneTests : IDisposable
         string saved = Assert.Single(Directory.GetFiles(Data, "*.saved-*"));
         Directory.CreateDirectory(_folder.File("restored"));
         File.Copy(saved, Path.Combine(_folder.File("restored"), JournalFile.Name));
-        await using MessageJournal restored = MessageJournal.Open(_folder.File("restored"), new ManualTime(), _log);
+        await using MessageJournal restored = MessageJournal.Open(
+            _folder.File("restored"), new ManualTime(), _log);
         Assert.Equal(["message 1", "message 2", "message 3"], Samples.Texts(restored));
     }
 

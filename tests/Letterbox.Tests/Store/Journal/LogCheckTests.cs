@@ -32,7 +32,8 @@ public sealed class LogCheckTests : IDisposable
         byte[] log = await File.ReadAllBytesAsync(Wal, TestContext.Current.CancellationToken);
 
         var rejection = Assert.Throws<StoreException>(() => Samples.OpenJournal(_folder));
-        Assert.Contains($"{Db} is {database}, but {Wal} is there", rejection.Message, StringComparison.Ordinal);
+        Assert.Contains(
+            $"{Db} is {database}, but {Wal} is there", rejection.Message, StringComparison.Ordinal);
         Assert.Contains("Nothing was changed", rejection.Message, StringComparison.Ordinal);
         Assert.Throws<StoreException>(() => JournalReader.Open(Db));
         Assert.Throws<StoreException>(() => JournalFile.OpenToChange(Db));
@@ -225,7 +226,8 @@ public sealed class LogCheckTests : IDisposable
     private async Task<(string[] Stored, byte[] Log)> CrashAsync(int count, int before = 0, int pages = 0)
     {
         using var running = new TempFolder();
-        await using (MessageJournal first = Samples.OpenJournal(running)) await Samples.FillAsync(first, before);
+        await using (MessageJournal first = Samples.OpenJournal(running))
+            await Samples.FillAsync(first, before);
         await using MessageJournal journal = Samples.OpenJournal(running);
         for (int n = 0; n < count; n++)
         {

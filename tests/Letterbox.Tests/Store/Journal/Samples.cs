@@ -18,7 +18,8 @@ internal static class Samples
     /// <summary>A message under a given key.</summary>
     public static Message Message(MessageKey id, string text, string username = "krabaton")
     {
-        bool legal = Letterbox.Messages.Message.TryCreate(id, username, text, out Message? message, out var failure);
+        bool legal = Letterbox.Messages.Message.TryCreate(
+            id, username, text, out Message? message, out var failure);
         Assert.True(legal, failure?.Reason);
         return message!;
     }
@@ -26,7 +27,8 @@ internal static class Samples
     /// <summary>
     /// A journal in that folder, with a clock that stands still and a log of its own where none are given.
     /// </summary>
-    public static MessageJournal OpenJournal(TempFolder folder, ManualTime? time = null, RecordingLog? log = null) =>
+    public static MessageJournal OpenJournal(
+        TempFolder folder, ManualTime? time = null, RecordingLog? log = null) =>
         MessageJournal.Open(folder.Path, time ?? new ManualTime(), log ?? new RecordingLog());
 
     /// <summary>Stores messages in order, each with its number as text.</summary>

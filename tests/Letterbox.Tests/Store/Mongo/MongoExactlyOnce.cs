@@ -173,7 +173,8 @@ public abstract class MongoExactlyOnce : MongoRelayed
         new("less than all", new MongoFault { Answer = new MongoDoc { { "ok", 1.0 }, { "n", 2 } } }),
     ];
 
-    private static MongoFault[] BeforeAndAfter(MongoFault failure) => [failure, failure with { CarryOut = true }];
+    private static MongoFault[] BeforeAndAfter(MongoFault failure) =>
+        [failure, failure with { CarryOut = true }];
 
     private static string When(MongoFault failure) => failure.CarryOut ? "stored" : "not stored";
 }
