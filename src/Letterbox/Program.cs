@@ -12,7 +12,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Letterbox;
 
-/// <summary>Starts whatever the command line asks for.</summary>
+/// <summary>Runs the verb of the command line.</summary>
 public static class Program
 {
     // The settings that are options, at every verb.
@@ -46,7 +46,7 @@ public static class Program
 
     private static async Task<int> ParseAndRunAsync(string[] args)
     {
-        // A leading @ is text that somebody sends, not a file of more arguments.
+        // A leading @ is part of a message, not a file with more arguments.
         var reading = new ParserConfiguration { ResponseFileTokenReplacer = null };
         ParseResult line = CommandLine().Parse(args, reading);
         if (line.Errors.Count > 0)
@@ -55,7 +55,7 @@ public static class Program
             return WriteError("see letterbox --help", ExitStatus.Usage);
         }
 
-        // Stopping is the business of StopSignal, faults of ours end the process with their trace.
+        // StopSignal handles stopping; unexpected exceptions end the process with their stack trace.
         return await line.InvokeAsync(new InvocationConfiguration
         {
             ProcessTerminationTimeout = null,
@@ -173,7 +173,7 @@ public static class Program
     private static async Task<int> ListAsync(Settings settings, string format, bool follow)
     {
         using StopSignal stop = StopSignal.Listen();
-        // Gathered, unless somebody waits for each line.
+        // Buffered, unless each line is waited for.
         await using var output = new StreamWriter(Console.OpenStandardOutput(), bufferSize: 64 * 1024);
         output.AutoFlush = follow;
         return await Listing.RunAsync(settings, format, follow, output, stop.Token);

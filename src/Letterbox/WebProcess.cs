@@ -65,7 +65,7 @@ public static class WebProcess
 
         server.Stop();
         await listener.DrainAsync(s_drainTimeout);
-        // Whoever still waits for the store is told so, rather than cut off.
+        // Requests that still wait for the store are answered 503 instead of being cut off.
         await link.DisposeAsync();
         int left = await listener.DrainAsync(s_linkTimeout);
         if (left > 0) log.LogWarning("{Left} connections did not end in time", left);

@@ -4,9 +4,9 @@
 //                          every row is a legal message                                 illegal
 //    journal ──▶ MongoDB   delivered, or tried and in quarantine, and not there         missing
 //                          delivered, and there with another user name or text          different
-//    MongoDB ──▶ journal   younger than whatever may have been purged, not in it        extra
+//    MongoDB ──▶ journal   younger than everything that may have been purged, not in it  extra
 //
-// What is purged is in MongoDB alone, and rightly so. Whatever was purged was received before the oldest
+// Purged messages are only in MongoDB, as intended. They were received before the oldest
 // delivery that the journal still knows, which a purge leaves: only a document that is younger is one that
 // the journal would have. (The message with the lowest number does not tell: it may be one that came back
 // from quarantine, or was imported, with an old date and a new number.) Such an extra one was written by
@@ -35,7 +35,7 @@ internal sealed class Audit(JournalReader journal, TextWriter output)
 
     /// <summary>Runs it. Returns whether all is well.</summary>
     /// <param name="mongo"><c>null</c>: only the journal itself is checked.</param>
-    /// <param name="extra">Look for extra documents too, which reads those that MongoDB got of late.</param>
+    /// <param name="extra">Also look for extra documents, which reads the recent ones in MongoDB.</param>
     /// <exception cref="StoreException">The journal or MongoDB cannot be read.</exception>
     public async Task<bool> RunAsync(MongoStore? mongo, bool extra)
     {
@@ -78,7 +78,7 @@ internal sealed class Audit(JournalReader journal, TextWriter output)
             stored.Id, stored.Username, stored.Text, out _, out FieldError? failure);
         bool dated = StoredMessage.TryParseDate(stored.Date, out _);
         if (legal && dated) return;
-        Find(ref _illegal, "illegal", stored, failure?.Reason ?? "the date is none");
+        Find(ref _illegal, "illegal", stored, failure?.Reason ?? "the date is invalid");
     }
 
     private void Compare(
@@ -113,7 +113,7 @@ internal sealed class Audit(JournalReader journal, TextWriter output)
     }
 
     /// <summary>
-    /// From which date on a document must be in the journal; <c>null</c>: nothing can be said.
+    /// From which date on a document must be in the journal; <c>null</c>: unknown.
     /// </summary>
     private string? ExtraSince()
     {

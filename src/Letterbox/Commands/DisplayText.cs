@@ -31,7 +31,8 @@ internal static class DisplayText
     }
 
     /// <summary>
-    /// How many columns the text takes, near enough: 2 for East Asian wide letters and emoji, 0 for marks.
+    /// How many columns the text takes, approximately: 2 for East Asian wide characters and emoji, 0 for
+    /// marks.
     /// </summary>
     public static int Columns(string text)
     {

@@ -16,7 +16,7 @@ public sealed class FullHelp(HelpAction usage) : SynchronousCommandLineAction
         """
         Exit status:
           0  done, or stopped in good order (SIGTERM, Ctrl-C)
-          1  it did not work: standard error says why; audit: there are findings; import: lines are refused
+          1  failed: standard error has the reason; audit: there are findings; import: lines were rejected
           2  the command line or a setting is wrong: standard error names it
 
         Examples:
@@ -34,7 +34,7 @@ public sealed class FullHelp(HelpAction usage) : SynchronousCommandLineAction
           letterbox redeliver --since 36h                  brings back what MongoDB has lost since
         """;
 
-    /// <summary>Whoever asks for help need not have given what is required.</summary>
+    /// <summary>Help needs no required arguments.</summary>
     public override bool ClearsParseErrors => true;
 
     /// <inheritdoc/>

@@ -3,7 +3,7 @@
 //    file ──▶ ImportReader ──▶ ImportFormat ──▶ batch ──▶ ImportTarget ──▶ MongoDB, or the journal
 //                                  └── no message ──▶ named by its line, and on with the next
 //
-// A line that cannot be taken holds nothing up and costs nothing: it stays in the file, to be mended and
+// A line that cannot be imported is skipped and reported: it stays in the file, to be corrected and
 // imported again with all the others, which are there already then. A place that takes nothing now ends the
 // import, for the same reason.
 
@@ -36,10 +36,11 @@ internal sealed class Import(ImportBatch store, TextWriter output, TextWriter er
             if (batch.Count > 0) failure = await StoreAsync(batch);
         }
 
-        output.WriteLine($"{_imported} imported, {_there} there already, {_rejected} refused");
+        output.WriteLine($"{_imported} imported, {_there} there already, {_rejected} rejected");
         if (failure is null) return _rejected == 0;
         errors.WriteLine(
-            $"the import ended at line {batch[0].Sequence}: {failure}; it can be repeated from the start");
+            $"the import ended at line {batch[0].Sequence}: {failure}; "
+            + "it can be repeated from the beginning");
         return false;
     }
 

@@ -50,7 +50,7 @@ public static class ImportCommand
     {
         try
         {
-            // What it would log, the import says.
+            // The import reports what it would log.
             return MessageJournal.Open(
                 settings.Data, TimeProvider.System, NullLogger.Instance, JournalBounds.Of(settings));
         }

@@ -54,7 +54,7 @@ internal sealed class ImportReader(Stream input)
         return true;
     }
 
-    // What stands between objects, and around them in an array, means nothing.
+    // Separators between objects, and the brackets of an array, are skipped.
     private bool SkipToObject()
     {
         bool tooLong = false;

@@ -1,5 +1,5 @@
 // Where `letterbox import` brings messages: into MongoDB as the relay does, or into the journal as the store
-// process does. Either of them passes over a message that it has under that key, and refuses another one.
+// process does. Both skip a message that they already have under that key, and reject a different one.
 
 using System.Globalization;
 using Letterbox.Messages;
@@ -37,7 +37,7 @@ internal static class ImportTarget
         var receipts = new List<Receipt>(waiting.Length);
         foreach (ValueTask<Receipt> receipt in waiting) receipts.Add(await receipt);
 
-        // Nobody else writes: what is new is what the journal has grown by.
+        // There is no other writer: the journal has grown by exactly the new messages.
         int imported = (int)(journal.LastSequence - before);
         int stored = receipts.Count(static receipt => receipt.Kind == ReceiptKind.Stored);
         RejectedEntry[] rejected =

@@ -15,13 +15,13 @@ public static class Listing
 
     /// <summary>
     /// Writes every stored message, oldest first, and with <paramref name="follow"/> each new one until
-    /// <paramref name="stop"/>. What goes wrong is told on standard error. Returns the exit status.
+    /// <paramref name="stop"/>. Errors go to standard error. Returns the exit status.
     /// </summary>
     /// <param name="settings">Names the store: MongoDB when it is configured, else the journal.</param>
     /// <param name="format"><c>table</c>, <c>json</c> (one object a line) or <c>csv</c>.</param>
     /// <param name="follow">Go on with new messages.</param>
     /// <param name="output">
-    /// Where to, encoded as UTF-8. That the reader of standard output went away (<c>| head</c>) is no fault:
+    /// Where to, encoded as UTF-8. A reader that closes the pipe (<c>| head</c>) is not a failure:
     /// .NET writes on into nothing.
     /// </param>
     /// <param name="stop">Ends the following.</param>

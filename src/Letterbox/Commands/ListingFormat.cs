@@ -1,6 +1,6 @@
 // How `letterbox messages` writes a message.
 //
-//    table   date, user name and message in columns; one message is one line, whatever is in it
+//    table   date, user name and message in columns; one message is always one line
 //    json    {"id":"…","date":"…","username":"…","message":"…"} and LF: one object a line
 //    csv     RFC 4180: a header line, CRLF, quotes where needed; line breaks in a message stay as they are
 

@@ -39,7 +39,7 @@ public static class QuarantineCommand
             Description = "Which; the list shows it.",
             Arity = ArgumentArity.OneOrMore,
         };
-        var drop = new Command("drop", "Removes them for good, and prints them as json.") { each };
+        var drop = new Command("drop", "Removes them permanently, and prints them as JSON.") { each };
         drop.SetAction((line, _) => Task.FromResult(Drop(read(line), line.GetRequiredValue(each))));
         return new Command("quarantine", "Messages that MongoDB does not take.") { list, retry, drop };
     }
@@ -107,7 +107,7 @@ public static class QuarantineCommand
             : ExitStatus.Ok;
     }
 
-    // A reader that went away is no fault: .NET writes on into nothing. A full disk is one.
+    // A reader that closed the pipe is not a failure: .NET discards the rest. A full disk is one.
     private static void Write(Action<StreamWriter> lines)
     {
         using var output = new StreamWriter(Console.OpenStandardOutput());

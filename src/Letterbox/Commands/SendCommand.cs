@@ -71,7 +71,8 @@ public static class SendCommand
         return ExitStatus.Failed;
     }
 
-    // The text, or why there is none. The line break that ends a text file is the file's, not the message's.
+    // The text, or why it cannot be read. The line break at the end of a text file is not part of the
+    // message.
     private static bool TryReadInput(out string text)
     {
         using Stream input = Console.OpenStandardInput();

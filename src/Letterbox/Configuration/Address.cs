@@ -14,7 +14,7 @@ namespace Letterbox.Configuration;
 public sealed record Address(string Host, int Port)
 {
     /// <summary>
-    /// Reads <c>host:port</c>; a host that is IPv6 stands in brackets, an empty one is <c>*</c>.
+    /// Reads <c>host:port</c>; an IPv6 host is in brackets, an empty one is <c>*</c>.
     /// </summary>
     public static bool TryParse(string text, [NotNullWhen(true)] out Address? address)
     {

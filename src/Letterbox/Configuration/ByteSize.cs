@@ -7,7 +7,7 @@ namespace Letterbox.Configuration;
 /// <summary>Reads and writes sizes. Pure functions.</summary>
 public static class ByteSize
 {
-    /// <summary>What a wrong one is told.</summary>
+    /// <summary>Expected format, for error messages.</summary>
     public const string Expected = "a whole number and a unit, such as 512KiB, 64MiB or 10GiB";
 
     // Largest first: what is written is the largest unit that gives a whole number.

@@ -7,7 +7,7 @@ namespace Letterbox.Configuration;
 /// <summary>Reads and writes lengths of time. Pure functions.</summary>
 public static class Duration
 {
-    /// <summary>What a wrong one is told.</summary>
+    /// <summary>Expected format, for error messages.</summary>
     public const string Expected = "a number and a unit, such as 90s, 30m, 12h or 7d";
 
     /// <summary>Reads one: 0 to 36,500 days.</summary>

@@ -9,7 +9,7 @@ namespace Letterbox.Configuration;
 /// <summary>Reads moments. Pure functions of the text and the clock.</summary>
 public static class PointInTime
 {
-    /// <summary>What a wrong one is told.</summary>
+    /// <summary>Expected format, for error messages.</summary>
     public const string Expected =
         "a date, such as 2026-11-01 or \"2026-11-01 12:00\", or how long ago, such as 36h";
 

@@ -5,7 +5,7 @@ namespace Letterbox.Configuration;
 
 /// <summary>One setting.</summary>
 /// <param name="Variable">The environment variable.</param>
-/// <param name="Option">The option that beats it; <c>null</c>: there is none.</param>
+/// <param name="Option">The option that overrides it; <c>null</c>: none.</param>
 /// <param name="Default">
 /// What counts when neither is given; in parentheses where it is no value but a description.
 /// </param>
@@ -26,7 +26,7 @@ public sealed record Setting(string Variable, string? Option, string Default, st
 
     /// <summary>Who can reach the socket server.</summary>
     public static readonly Setting Network = new("LETTERBOX_NETWORK", null, "public",
-        "private: whoever reaches the socket server may leave messages; else it keeps to this machine");
+        "private: every client that reaches the socket server may leave messages; public: loopback only");
 
     /// <summary>Certificate of this process.</summary>
     public static readonly Setting TlsCertificate = new("LETTERBOX_TLS_CERT", null, "(none: no TLS)",
@@ -73,12 +73,12 @@ public sealed record Setting(string Variable, string? Option, string Default, st
     /// <summary>Most bytes in the journal.</summary>
     public static readonly Setting JournalMax = new("LETTERBOX_JOURNAL_MAX", null,
         "(none: the disk is the bound)",
-        "most the journal may hold, such as 10GiB; beyond, new messages are told to wait");
+        "most the journal may hold, such as 10GiB; beyond, new messages have to wait");
 
     /// <summary>Bytes that stay free on the journal's disk.</summary>
     public static readonly Setting DiskReserve = new("LETTERBOX_DISK_RESERVE", null,
         "(64MiB, at most a tenth of the disk)",
-        "what stays free on the journal's disk; below, new messages are told to wait");
+        "what stays free on the journal's disk; below, new messages have to wait");
 
     /// <summary>What one client may leave.</summary>
     public static readonly Setting ClientRate = new("LETTERBOX_CLIENT_RATE", null, "1MiB",

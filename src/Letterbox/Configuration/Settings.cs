@@ -6,10 +6,10 @@ using Microsoft.Extensions.Logging;
 
 namespace Letterbox.Configuration;
 
-/// <summary>A setting that cannot be used; the text names it and says what was expected.</summary>
+/// <summary>A setting that cannot be used; the text names it and what was expected.</summary>
 public sealed class SettingsException(string message) : Exception(message);
 
-/// <summary>What this process was told. Immutable.</summary>
+/// <summary>The settings of this process. Immutable.</summary>
 public sealed record Settings
 {
     private delegate bool Parse<T>(string text, [MaybeNullWhen(false)] out T value);
@@ -80,7 +80,7 @@ public sealed record Settings
 
     /// <summary>
     /// Bytes of messages per second that one address may leave; loopback and trusted proxies have no bound.
-    /// <c>null</c>: nobody has.
+    /// <c>null</c>: no bound for any client.
     /// </summary>
     public long? ClientRate { get; init; } = 1 << 20;
 
@@ -139,9 +139,10 @@ public sealed record Settings
     }
 
     /// <summary>
-    /// Checks what a store process must not get wrong: one address, and one that no stranger can reach.
+    /// Checks what a store process must not get wrong: one address, and not one that unauthenticated clients
+    /// can reach.
     /// </summary>
-    /// <exception cref="SettingsException">It is wrong; the text says what to set.</exception>
+    /// <exception cref="SettingsException">It is wrong; the text names what to set.</exception>
     /// <exception cref="System.Net.Sockets.SocketException">The name of its address is not known.</exception>
     public void CheckForStore()
     {

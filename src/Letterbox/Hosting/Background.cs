@@ -1,11 +1,11 @@
-// Loops and other work that nobody waits for. An exception that such a task lets go would be kept in it,
+// Loops and other work that is not awaited. An exception thrown by such a task would stay in it,
 // unseen, and what it did would be done no more: messages would be stored and not answered, connections not
 // accepted. So it ends the process, loudly; it is started again, and a crash loses nothing. For threads and
 // timers the runtime itself does so.
 
 namespace Letterbox.Hosting;
 
-/// <summary>Runs what nobody waits for.</summary>
+/// <summary>Runs work that is not awaited.</summary>
 internal static class Background
 {
     /// <summary>Runs <paramref name="work"/>; an exception that it lets go ends the process.</summary>
@@ -20,7 +20,7 @@ internal static class Background
         }
         catch (Exception e)
         {
-            end($"{name}: ended by a fault of the program", e);
+            end($"{name}: failed unexpectedly", e);
         }
     }
 }

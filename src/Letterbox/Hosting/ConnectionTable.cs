@@ -2,10 +2,10 @@
 //
 //   a client beyond its share    its own connection that has been idle for longest
 //   too many of all clients      the one that has been idle for longest
-//   none is idle                 nobody: the new one gets one of a few reserve places, or is rejected
+//   none is idle                 none: the new one gets one of a few reserve places, or is rejected
 //
 // Idle means that the client is waited for, be it for a request or for its taking the answer. So connections
-// that say nothing keep nobody out, however many there are.
+// that send nothing never keep other clients out, however many there are.
 
 namespace Letterbox.Hosting;
 
@@ -25,7 +25,7 @@ internal sealed class ConnectionTable(int max)
     private readonly int _clientMax = Math.Max(1, max / 4);
 
     /// <summary>
-    /// Makes room for a connection and takes it in; <c>false</c>: there is none, even in reserve.
+    /// Adds a connection, evicting another if necessary; <c>false</c>: no place is left, even in reserve.
     /// </summary>
     public bool TryAdd(OpenConnection connection)
     {

@@ -1,4 +1,4 @@
-// What the process says to whoever started it.
+// The exit statuses of the process.
 
 namespace Letterbox.Hosting;
 
@@ -8,7 +8,7 @@ public static class ExitStatus
     /// <summary>Done, or stopped in good order.</summary>
     public const int Ok = 0;
 
-    /// <summary>It did not work; standard error says why.</summary>
+    /// <summary>It failed; standard error has the reason.</summary>
     public const int Failed = 1;
 
     /// <summary>The command line or a setting is wrong; standard error names it.</summary>

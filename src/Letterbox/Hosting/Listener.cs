@@ -16,7 +16,7 @@ namespace Letterbox.Hosting;
 /// </summary>
 internal sealed class Listener : IDisposable
 {
-    // Linux cuts this to net.core.somaxconn (4,096 by default); a burst waits here rather than being refused.
+    // Linux cuts this to net.core.somaxconn (4,096 by default); a burst waits here instead of being rejected.
     private const int Backlog = 4096;
 
     // After so many, those who are connected have their turn.
@@ -46,7 +46,7 @@ internal sealed class Listener : IDisposable
     /// </param>
     /// <param name="serve">Serves one connection to its end.</param>
     /// <param name="reject">Turns one connection away, without waiting, and closes it.</param>
-    /// <param name="log">Faults go here.</param>
+    /// <param name="log">Failures are logged here.</param>
     /// <param name="proxies">Clients that have no share to keep to, as loopback has none.</param>
     /// <exception cref="SocketException">
     /// The address cannot be bound: taken, not ours, not allowed.
@@ -83,7 +83,7 @@ internal sealed class Listener : IDisposable
 
     /// <summary>
     /// Stops accepting, then waits until the connections that are open have ended, at most for <paramref
-    /// name="timeout"/>. Ending them is their own business: whoever stops the listener tells them. Returns
+    /// name="timeout"/>. The caller makes them end; the listener only waits. Returns
     /// how many are left. May be called again, to wait some more.
     /// </summary>
     public async Task<int> DrainAsync(TimeSpan timeout)
@@ -109,7 +109,7 @@ internal sealed class Listener : IDisposable
 
     private async Task AcceptAsync()
     {
-        // A full backlog must not keep whoever starts this from going on.
+        // A full backlog must not block the caller.
         await Task.Yield();
         TimeSpan pause = TimeSpan.FromMilliseconds(10);
         for (int accepted = 1; !_stopping.IsCancellationRequested; accepted++)
@@ -138,7 +138,7 @@ internal sealed class Listener : IDisposable
             catch (SocketException e) when (
                 e.SocketErrorCode is SocketError.ConnectionAborted or SocketError.ConnectionReset)
             {
-                // The client was gone before it was accepted: nothing to do.
+                // The client closed before it was accepted: nothing to do.
             }
             catch (SocketException e)
             {
@@ -162,7 +162,7 @@ internal sealed class Listener : IDisposable
         catch (Exception e)
         {
             // A bug of ours: it costs this connection, never the server.
-            _log.LogError(e, "turning a connection away met a fault");
+            _log.LogError(e, "rejecting a connection failed unexpectedly");
             connection.Dispose();
         }
     }
@@ -178,7 +178,7 @@ internal sealed class Listener : IDisposable
         catch (Exception e)
         {
             // A bug of ours: it costs this connection, never the server.
-            _log.LogError(e, "a connection ended by a fault");
+            _log.LogError(e, "a connection failed unexpectedly");
             connection.Socket.Dispose();
         }
         finally

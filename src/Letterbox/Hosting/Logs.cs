@@ -3,7 +3,7 @@
 //   2026-08-21 10:00:00.123 warn store: cannot accept connections now (TooManyOpenSockets)
 //
 // The console logger of Microsoft.Extensions.Logging writes it, on a thread of its own. When its queue is
-// full, lines are dropped and their number is logged: a terminal that stands still must not hold up messages.
+// full, lines are dropped and their number is logged: a blocked terminal must not delay messages.
 
 using System.Globalization;
 using System.Runtime.InteropServices;

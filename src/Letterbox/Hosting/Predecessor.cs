@@ -8,7 +8,7 @@ namespace Letterbox.Hosting;
 
 /// <summary>Waits for what another process may be about to release. One for each start.</summary>
 /// <param name="time">The clock.</param>
-/// <param name="log">Told what is waited for.</param>
+/// <param name="log">What is waited for is logged here.</param>
 /// <param name="stop">Ends the waiting.</param>
 /// <param name="isHeld">What a taken resource other than an address throws.</param>
 internal sealed class Predecessor(

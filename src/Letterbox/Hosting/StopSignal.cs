@@ -4,12 +4,13 @@
 //   SIGTERM                  stop                      stop
 //   SIGINT (Ctrl-C), SIGHUP  stop                      nothing: the terminal tells the whole group, and the
 //                                                      supervisor decides the order
-//   any of these once more   end at once               nothing: the supervisor kills whoever takes too long
-//   the leash goes slack     -                         stop; ended by force if that takes too long
+//   any of these once more   end at once               nothing: the supervisor kills a child that takes too
+// long
+//   standard input ends      -                         stop; ended by force if that takes too long
 //
-// The leash is the standard input of a supervised process: a pipe whose other end the supervisor holds and
+// The standard input of a supervised process is a pipe whose other end the supervisor holds and
 // never writes to. End of file means stop. The kernel closes it too when the supervisor is killed, so that
-// nobody is left an orphan.
+// no child outlives it.
 
 using System.Diagnostics;
 using System.Runtime.InteropServices;
@@ -19,7 +20,7 @@ namespace Letterbox.Hosting;
 /// <summary>Tells this process to stop. One for each process, for as long as it lives.</summary>
 public sealed partial class StopSignal : IDisposable
 {
-    /// <summary>The environment variable that marks a process as held on the leash.</summary>
+    /// <summary>The environment variable that marks a supervised process.</summary>
     public const string SupervisedVariable = "LETTERBOX_SUPERVISED";
 
     /// <summary>Its values: the role was not ready yet under this supervisor; it was.</summary>
@@ -33,7 +34,7 @@ public sealed partial class StopSignal : IDisposable
     private readonly CancellationTokenSource _immediately = new();
 
     // Never given up: a signal that is handled at the very end of the process would find nothing that ignores
-    // it, and end the process with a status that says so.
+    // it, and end the process with the status of that signal.
     private static PosixSignalRegistration[] s_signals = [];
 
     private StopSignal(bool supervised)
@@ -47,30 +48,30 @@ public sealed partial class StopSignal : IDisposable
             PosixSignalRegistration.Create(PosixSignal.SIGHUP, toAll),
         ];
         if (!supervised) return;
-        // Stopped by a signal this process would not see the leash go: then the kernel is to continue it.
+        // A process stopped by a signal would not see its standard input end: the kernel continues it then.
         if (OperatingSystem.IsLinux()) _ = ProcessControl(SetParentDeathSignal, LinuxSigCont);
-        new Thread(WatchStandardInput) { IsBackground = true, Name = "leash" }.Start();
+        new Thread(WatchStandardInput) { IsBackground = true, Name = "standard input" }.Start();
     }
 
     /// <summary>Cancelled when the process is to stop in good order.</summary>
     public CancellationToken Token => _stop.Token;
 
     /// <summary>
-    /// Cancelled when a second signal shows that someone is out of patience; the process ends right after.
+    /// Cancelled when a second signal asks for an immediate end; the process ends right after.
     /// </summary>
     public CancellationToken Immediately => _immediately.Token;
 
     /// <summary>This process replaces one that was ready: its settings are not mistyped.</summary>
     public static bool IsRestart => Environment.GetEnvironmentVariable(SupervisedVariable) == Restart;
 
-    /// <summary>Begins to listen for whatever may stop this process.</summary>
+    /// <summary>Starts to listen for everything that stops this process.</summary>
     public static StopSignal Listen() => new(
         Environment.GetEnvironmentVariable(SupervisedVariable) is FirstStart or Restart);
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        // All of it stays: the leash may go slack at the very end, and cancelling must do no harm then.
+        // Nothing is disposed: standard input may end at the very end, and cancelling must be harmless then.
     }
 
     private static void Ignore(PosixSignalContext signal) => signal.Cancel = true;
@@ -97,10 +98,10 @@ public sealed partial class StopSignal : IDisposable
     private void WatchStandardInput()
     {
         Span<byte> nothing = stackalloc byte[16];
-        using Stream leash = Console.OpenStandardInput();
-        while (leash.Read(nothing) > 0)
+        using Stream input = Console.OpenStandardInput();
+        while (input.Read(nothing) > 0)
         {
-            // Nobody writes to it; if something does, that is no reason to stop.
+            // Nothing is written to it; if something is, that is no reason to stop.
         }
 
         _stop.Cancel();

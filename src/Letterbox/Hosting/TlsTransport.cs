@@ -2,7 +2,7 @@
 //
 // A read of SslStream that was cancelled may have taken bytes with it, and sessions cancel reads as a matter
 // of course: a pause means something to them. So a read that was begun is never cancelled. It goes into a
-// buffer of its own, and whoever asks next waits for the same one.
+// buffer of its own, and the next caller waits for the same read.
 
 using System.Net.Security;
 using System.Net.Sockets;
@@ -71,7 +71,7 @@ internal sealed class TlsTransport(Socket socket, SslStream tls) : Transport(soc
         tls.Dispose();
     }
 
-    // Streams wrap what the socket said, and TLS has words of its own for a record that was cut or forged.
+    // Streams wrap the socket's exceptions, and TLS has its own for a truncated or forged record.
     private static async Task<int> AsOnASocketAsync(Task<int> operation)
     {
         try

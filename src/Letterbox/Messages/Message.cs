@@ -15,10 +15,10 @@ namespace Letterbox.Messages;
 /// </summary>
 public sealed class Message
 {
-    /// <summary>Longest user name, in letters (see <see cref="CountCharacters"/>).</summary>
+    /// <summary>Longest user name, in characters (see <see cref="CountCharacters"/>).</summary>
     public const int UsernameMax = 64;
 
-    /// <summary>Longest message, in letters (see <see cref="CountCharacters"/>).</summary>
+    /// <summary>Longest message, in characters (see <see cref="CountCharacters"/>).</summary>
     public const int TextMax = 4_000;
 
     /// <summary>
@@ -48,14 +48,14 @@ public sealed class Message
     public MessageKey Id { get; }
 
     /// <summary>
-    /// The key was made here, as the sender gave none: nobody knows it yet, so another will do as well.
+    /// The sender gave no key, so this process made one that is not known elsewhere and can be replaced.
     /// </summary>
     public bool HasServerKey { get; }
 
-    /// <summary>Who left it: 1 to <see cref="UsernameMax"/> letters, in UTF-8.</summary>
+    /// <summary>Who left it: 1 to <see cref="UsernameMax"/> characters, in UTF-8.</summary>
     public ReadOnlySpan<byte> UsernameUtf8 => _utf8.AsSpan(0, _usernameLength);
 
-    /// <summary>What was left: 1 to <see cref="TextMax"/> letters, in UTF-8.</summary>
+    /// <summary>What was left: 1 to <see cref="TextMax"/> characters, in UTF-8.</summary>
     public ReadOnlySpan<byte> TextUtf8 => _utf8.AsSpan(_usernameLength);
 
     /// <summary>About how many bytes it takes in the journal.</summary>
@@ -68,7 +68,7 @@ public sealed class Message
     public string Text => Encoding.UTF8.GetString(TextUtf8);
 
     /// <summary>
-    /// Makes a message of strings (<c>null</c>: the field was missing), or says what is wrong.
+    /// Makes a message of strings (<c>null</c>: the field was missing), or returns what is wrong.
     /// </summary>
     public static bool TryCreate(
         MessageKey id, string? username, string? text,
@@ -81,7 +81,7 @@ public sealed class Message
         return error is null && TryCreate(id, fields, out message, out error);
     }
 
-    /// <summary>Makes a message of fields as they arrived, or says what is wrong.</summary>
+    /// <summary>Makes a message of fields as they arrived, or returns what is wrong.</summary>
     public static bool TryCreate(
         MessageKey id, MessageFields fields,
         [NotNullWhen(true)] out Message? message, [NotNullWhen(false)] out FieldError? error,
@@ -124,7 +124,7 @@ public sealed class Message
         if (!Utf8.IsValid(value)) return new FieldError(field, $"{field} is not valid UTF-8");
         int characters = value.Length <= max ? value.Length : CountCharacters(value);
         if (characters <= max) return null;
-        return new FieldError(field, $"{field} has {characters} letters, {max} is the most");
+        return new FieldError(field, $"{field} has {characters} characters, {max} is the maximum");
     }
 
     // Half a surrogate pair is no text: UTF-8 cannot carry it, so it would not come out as it went in.

@@ -7,8 +7,8 @@
 //    {"id": "<24 hex>", "username": "krabaton", "message": "First message"}
 //
 // Other names are skipped, so that a form may have a button and another program its own
-// extras. A name given twice is refused: two readers could disagree on which one counts. Decoding is pure: no
-// I/O, no state. What had to be decoded stands in scratch memory of the caller, so that nothing is allocated
+// extras. A duplicate name is rejected: two readers could disagree on which one counts. Decoding is pure: no
+// I/O, no state. Decoded values are in scratch memory of the caller, so that nothing is allocated
 // before it is known to be a message.
 
 using System.Text.Json;

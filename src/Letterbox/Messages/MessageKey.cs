@@ -7,8 +7,8 @@
 //    +--------+-------------------------------+
 //
 // The seconds keep keys in order of time, as MongoDB's ObjectIds are. The rest comes from the system's random
-// generator, so that nobody can tell the next key from those that he was shown: a key that is taken before
-// its message comes would stand in that message's way. Sending a message again under the same key is
+// generator, so that keys already seen do not reveal the next one: a key that is taken before
+// its message arrives would block that message. Sending a message again under the same key is
 // harmless.
 
 using System.Buffers;
@@ -43,7 +43,7 @@ public readonly record struct MessageKey : IComparable<MessageKey>
 
     private MessageKey(uint seconds, ulong rest) => (_seconds, _rest) = (seconds, rest);
 
-    /// <summary>A fresh key, which nobody can predict and no other call gives.</summary>
+    /// <summary>A new, unpredictable and unique key.</summary>
     public static MessageKey New(TimeProvider time) =>
         new((uint)time.GetUtcNow().ToUnixTimeSeconds(), NextRandom());
 

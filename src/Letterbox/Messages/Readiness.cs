@@ -1,4 +1,4 @@
-// What there is to say about whether messages can be taken now.
+// Whether messages can be accepted now, and why not.
 
 namespace Letterbox.Messages;
 

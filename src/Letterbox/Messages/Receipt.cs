@@ -1,4 +1,5 @@
-// The answer to a message, and what each answer promises. Said here once; every layer hands it on unchanged.
+// The answer to a message, and what each answer promises. Defined here only; every layer passes it on
+// unchanged.
 
 namespace Letterbox.Messages;
 
@@ -6,13 +7,13 @@ namespace Letterbox.Messages;
 public enum ReceiptKind
 {
     /// <summary>
-    /// On stable storage: the journal's commit that holds the message was synced before this was said. It
+    /// On stable storage: the journal's commit that holds the message was synced before this was sent. It
     /// will reach MongoDB, where one is configured, exactly once. On the wire: <c>OK id</c>.
     /// </summary>
     Stored,
 
     /// <summary>
-    /// Not stored and never will be: the message itself is at fault. On the wire: <c>NO reason</c>.
+    /// Not stored and never will be: the message itself is wrong. On the wire: <c>NO reason</c>.
     /// </summary>
     Rejected,
 
@@ -36,17 +37,17 @@ public enum ReceiptKind
 /// </param>
 public readonly record struct Receipt(ReceiptKind Kind, MessageKey Id, string Reason)
 {
-    // Both ends of the link go by these words: a store of another version says them too.
+    // Both ends of the link depend on this text, also across versions.
     private const string TakenReason = " is already taken by a different message";
 
-    /// <summary>Refused for nothing but its key, which a different message has.</summary>
+    /// <summary>Rejected only because a different message has its key.</summary>
     public bool IsTaken =>
         Kind == ReceiptKind.Rejected && Reason.EndsWith(TakenReason, StringComparison.Ordinal);
 
     /// <summary>On stable storage, under this key.</summary>
     public static Receipt Stored(MessageKey id) => new(ReceiptKind.Stored, id, "");
 
-    /// <summary>Never will be: mend the message.</summary>
+    /// <summary>Never will be: the message must be corrected.</summary>
     public static Receipt Rejected(string reason) => new(ReceiptKind.Rejected, default, reason);
 
     /// <summary>Never under this key.</summary>

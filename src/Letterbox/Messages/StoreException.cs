@@ -2,10 +2,10 @@
 
 namespace Letterbox.Messages;
 
-/// <summary>What stands in the way of the journal, as far as that may pass: see JournalOpener.cs.</summary>
+/// <summary>What prevents opening the journal, if it may be temporary: see JournalOpener.cs.</summary>
 public enum StoreObstacle
 {
-    /// <summary>Nothing that would pass: the journal itself is at fault.</summary>
+    /// <summary>Nothing temporary: the journal itself is unusable.</summary>
     None,
 
     /// <summary>No rights, a read-only disk, a folder that is away; or the setting is mistyped.</summary>
@@ -16,18 +16,18 @@ public enum StoreObstacle
 }
 
 /// <summary>
-/// The journal or MongoDB cannot be used; the text names it and says what to do, fit for a person and for a
+/// The journal or MongoDB cannot be used; the text names it and what to do, fit for a person and for a
 /// log: never with a password. What can be tried again is no exception but a <see cref="Receipt"/> or the
 /// outcome of a batch.
 /// </summary>
 /// <param name="message">What is wrong, and what to do.</param>
-/// <param name="reason">The same in a few words that tell a stranger nothing of this machine.</param>
+/// <param name="reason">The same in a few words that reveal nothing about this machine.</param>
 public sealed class StoreException(string message, string? reason = null) : Exception(message)
 {
-    /// <summary>Why, in a few words that tell a stranger nothing of this machine.</summary>
+    /// <summary>Why, in a few words that reveal nothing about this machine.</summary>
     public string Reason { get; } = reason ?? "the store cannot be used";
 
-    /// <summary>What may pass by itself, or by somebody's doing outside of this process.</summary>
+    /// <summary>What may end without a change to the journal.</summary>
     public StoreObstacle Obstacle { get; init; }
 
     /// <summary>The same for a file or folder that .NET could not open, make or sync.</summary>

@@ -1,4 +1,4 @@
-// A message as it is stored, and whoever can list stored messages.
+// A stored message, and the interface of what can list stored messages.
 
 using System.Globalization;
 

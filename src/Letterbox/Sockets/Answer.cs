@@ -1,7 +1,7 @@
 // The answer to one message, as one line:
 //
 //    OK <id>LF         OK 635d8f3a1c2b3a4d5e6f7081     on stable storage, under this key (24 hex digits)
-//    NO <reason>LF     NO username is missing          never will be: mend the message
+//    NO <reason>LF     NO username is missing          never will be: correct the message
 //    WAIT <reason>LF   WAIT the queue is full          not now, or not known: send the same key again
 //
 // and to the question `?`, which is no message, with notes for a person instead of a key:
@@ -10,7 +10,7 @@
 //    WAIT <reason>LF   WAIT the disk is nearly full    not now
 //
 // A reason is printable ASCII, at most 200 bytes: no client's bytes reach another program's terminal or log
-// through it. What the three promise stands in Receipt.cs.
+// through it. Receipt.cs defines what the three promise.
 
 using System.Text;
 using Letterbox.Messages;
@@ -82,7 +82,7 @@ internal static class Answer
     public static Receipt NotReady(string reason) => Receipt.Status($"WAIT {reason}");
 
     /// <summary>
-    /// Reads the answer to a question, given without its LF; <c>false</c>: that is none.
+    /// Reads the answer to a question, given without its LF; <c>false</c>: it is not one.
     /// </summary>
     /// <param name="line">The line.</param>
     /// <param name="wait">Why messages are not taken now; <c>null</c>: they are.</param>

@@ -1,10 +1,11 @@
 // The UDP half of the socket server: one datagram, one message of any dialect, the same answer line sent back
-// to where it came from. A datagram may be lost, doubled or overtaken: whoever hears nothing sends the same
+// to where it came from. A datagram may be lost, doubled or reordered: a client without an answer sends the
+// same
 // id again.
 //
 // A datagram has at most 65,527 bytes, fewer than an encoded message may have: none is ever cut or too long.
 //
-// Where a datagram says that it comes from is not proved, so the server must be of no use against that
+// The source address of a datagram can be forged, so the server must not amplify traffic to that
 // address: what is shorter than the shortest message gets no answer, and only OK may be longer than what
 // came. And a flood costs the other clients little: after a turn of datagrams the loop rests, and it reads no
 // more than the journal takes; what is too much is dropped where it waits, in the socket's buffer.
@@ -91,7 +92,7 @@ internal sealed class DatagramServer : IDisposable
 
     private async Task ReceiveAsync(CancellationToken stop)
     {
-        // A flood must not keep whoever starts this from going on.
+        // A flood must not block the caller.
         await Task.Yield();
         byte[] datagram = GC.AllocateUninitializedArray<byte>(DatagramMax, pinned: true);
         var sender = new SocketAddress(_socket.AddressFamily);
@@ -120,15 +121,15 @@ internal sealed class DatagramServer : IDisposable
             }
             catch (SocketException e)
             {
-                // What an earlier answer met (port unreachable), or a want of memory: neither is this
-                // server's end, and the second is not mended by haste.
+                // The error of an earlier answer (port unreachable), or a lack of memory: neither ends this
+                // server, and the second needs a pause.
                 _log.LogDebug("receiving a datagram failed: {Error}", e.SocketErrorCode);
                 await Task.Delay(s_pause, _time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
             catch (Exception e)
             {
                 // A bug of ours: it costs this datagram, never the server.
-                _log.LogError(e, "a datagram met a fault");
+                _log.LogError(e, "a datagram failed unexpectedly");
             }
         }
     }
@@ -166,8 +167,8 @@ internal sealed class DatagramServer : IDisposable
         }
         catch (Exception e)
         {
-            // A bug in whoever accepts: it costs this datagram its answer.
-            _log.LogError(e, "a datagram met a fault");
+            // A bug in the accepting code: it costs this datagram its answer.
+            _log.LogError(e, "a datagram failed unexpectedly");
         }
         finally
         {

@@ -3,7 +3,7 @@
 //
 //    id=635d8f3a1c2b3a4d5e6f7081&username=krabaton&message=First+message LF
 //
-// A-Z a-z 0-9 * - . _ stand for themselves, a space is +, every other byte of the UTF-8 form is % and two
+// A-Z a-z 0-9 * - . _ are themselves, a space is +, every other byte of the UTF-8 form is % and two
 // upper-case hex digits. So no line break of a message is ever a line break on the wire.
 
 using Letterbox.Messages;

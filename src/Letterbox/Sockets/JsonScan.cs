@@ -5,7 +5,7 @@ using System.Text.Json;
 namespace Letterbox.Sockets;
 
 /// <summary>
-/// Where a search for the end of one JSON object stands. Start with the default value. Not thread-safe.
+/// The state of a search for the end of one JSON object. Start with the default value. Not thread-safe.
 /// </summary>
 internal struct JsonScan
 {
@@ -18,7 +18,7 @@ internal struct JsonScan
     private bool _unchecked;
     private JsonReaderState _checkedState;
 
-    /// <summary>Where the byte just taken stands.</summary>
+    /// <summary>The position of the byte just read.</summary>
     public enum Place
     {
         /// <summary>Inside the object.</summary>

@@ -6,14 +6,14 @@ using Letterbox.Hosting;
 
 namespace Letterbox.Sockets;
 
-/// <summary>A connection that stands, for one writing and one reading loop.</summary>
+/// <summary>An open connection, for one writing and one reading loop.</summary>
 internal sealed class LinkConnection : IDisposable
 {
     private readonly Transport _transport;
 
     private LinkConnection(Transport transport) => _transport = transport;
 
-    /// <summary>Connects, or says why not.</summary>
+    /// <summary>Connects, or returns why not.</summary>
     /// <param name="store">Whereto.</param>
     /// <param name="tls">Certificates on both sides; <c>null</c>: no TLS.</param>
     /// <param name="deadline">Ends the attempt.</param>
@@ -47,7 +47,7 @@ internal sealed class LinkConnection : IDisposable
             : $"the store at {store} closed the connection");
     }
 
-    /// <summary>Sends everything; <c>false</c>: the connection is gone.</summary>
+    /// <summary>Sends everything; <c>false</c>: the connection is closed.</summary>
     public async ValueTask<bool> SendAsync(ReadOnlyMemory<byte> bytes)
     {
         try
@@ -61,7 +61,7 @@ internal sealed class LinkConnection : IDisposable
         }
     }
 
-    /// <summary>Receives some bytes; 0: the connection is gone.</summary>
+    /// <summary>Receives some bytes; 0: the connection is closed.</summary>
     public async ValueTask<int> ReceiveAsync(Memory<byte> buffer)
     {
         try
@@ -99,7 +99,7 @@ internal sealed class LinkConnection : IDisposable
         return await SendAsync("?\n"u8.ToArray()) && (await ReceiveLineAsync()).Length > 0;
     }
 
-    /// <summary>Ends it: a loop that waits for it is told that it is gone. From any thread.</summary>
+    /// <summary>Closes it, which ends both loops. From any thread.</summary>
     public void Close() => _transport.Close();
 
     /// <summary>Gives everything back; the loops have ended.</summary>

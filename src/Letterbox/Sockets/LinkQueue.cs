@@ -2,10 +2,11 @@
 //
 //    Add ──▶ _waiting ──▶ Take ──▶ _sent ──▶ Answer ──▶ taken out
 //               ▲                    │
-//               └─────── Break ◀─────┘         nobody knows what the store took in: all of it is sent again
+//               └─────── Break ◀─────┘         unknown what the store received: all of it is sent again
 //
 // A message is in one of the two queues until it is taken out under the lock, by its answer, its deadline or
-// the end; whoever took it out completes it, outside the lock. Messages keep their order, so the oldest is at
+// the end; the code that took it out completes it, outside the lock. Messages keep their order, so the
+// oldest is at
 // the head of _sent, or else of _waiting.
 
 using Letterbox.Messages;
@@ -39,7 +40,7 @@ internal enum AfterAdding
     WakeWriter = 1,
 
     /// <summary>
-    /// Nobody watches the deadlines: see to it that <see cref="LinkQueue.Expire"/> is called in time.
+    /// No timer is set: make sure that <see cref="LinkQueue.Expire"/> is called in time.
     /// </summary>
     WatchDeadlines = 2,
 }
@@ -105,7 +106,7 @@ internal sealed class LinkQueue(LinkLimits limits, int stores, TimeProvider time
         }
     }
 
-    /// <summary>A fresh connection stands.</summary>
+    /// <summary>A new connection is open.</summary>
     public void Connect()
     {
         lock (_gate) (_connected, _connectedAt) = (true, time.GetTimestamp());
@@ -165,8 +166,8 @@ internal sealed class LinkQueue(LinkLimits limits, int stores, TimeProvider time
             {
                 bool isAnswer = Sockets.Answer.TryRead(bytes.Slice(consumed, length), out Receipt receipt);
                 consumed += length + 1;
-                if (!isAnswer) return "the store gave an answer that is none";
-                if (_sent.Count == 0) return $"the store said, unasked: {receipt.Reason}";
+                if (!isAnswer) return "the store sent an invalid answer";
+                if (_sent.Count == 0) return $"the store sent an answer without a message: {receipt.Reason}";
                 if (receipt.Kind == ReceiptKind.Stored && receipt.Id != _sent.Peek().Message.Id)
                     return "the store answered for another message";
                 if (receipt.Kind == ReceiptKind.Later && ShouldTryNextStore())
@@ -181,11 +182,11 @@ internal sealed class LinkQueue(LinkLimits limits, int stores, TimeProvider time
     /// <summary>
     /// Takes out the messages whose time is up. <c>true</c>: the store hangs. Some of them had been sent to
     /// it, or one has waited long enough that another store may be quicker. The queue
-    /// counts the connection as broken from now on, lest an answer still to come be taken for that of another
+    /// counts the connection as broken from now on, so that a late answer is not taken for that of another
     /// message.
     /// </summary>
     /// <param name="late">Filled with what was taken out.</param>
-    /// <param name="again">When to call again; <c>null</c>: when <see cref="Add"/> says so.</param>
+    /// <param name="again">When to call again; <c>null</c>: when <see cref="Add"/> asks for it.</param>
     public bool Expire(List<Delivery> late, out TimeSpan? again)
     {
         lock (_gate)

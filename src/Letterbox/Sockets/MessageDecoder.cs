@@ -1,4 +1,4 @@
-// Finds the messages in what a client has sent, whatever the dialect. The first byte tells the dialect:
+// Finds the messages in what a client has sent, whatever the dialect. The first byte selects the dialect:
 //
 //    {"username":"krabaton","message":"First message"}          JSON object, RFC 8259
 //    ^ 0x7B                                          ^ ends here
@@ -14,11 +14,11 @@
 //
 // Spaces, tabs, CR and LF before a message are skipped, so JSON and a line feed is one message.
 //
-// JSON ends where its braces balance. A line feed inside an open object is white space if what stands before
+// JSON ends where its braces balance. A line feed inside an open object is white space if the text before
 // it is JSON so far (a sender that prints prettily), else the message ends there and is at error, and the
 // next line is the next message.
 //
-// A message that is nothing but `?` is none: its sender asks how the store is.
+// A message that is only `?` is a question about the state of the store.
 //
 // A form that no LF ends is ended by the end of the stream, or by its sender's waiting (Ending.Quiet). So a
 // form cut off by a crash looks like a whole one. A stream whose very first byte is LF promises that each of
@@ -90,7 +90,7 @@ internal sealed class MessageDecoder(TimeProvider time)
     private bool _started;
     private bool _lineFeedPromised;
 
-    // Of the message being gathered: how far it has been searched for its end, and where the search stands in
+    // Of the message being gathered: how far it has been searched for its end, and the state of the search in
     // JSON.
     private int _searched;
     private JsonScan _json;
@@ -165,7 +165,7 @@ internal sealed class MessageDecoder(TimeProvider time)
 
         if (_searched == Message.EncodedBytesMax) return OutOfSync(TooLong, bytes.Length);
         if (ending == Ending.Ended) return Rejected(CutOff, bytes.Length);
-        // Whoever has ended a line and now waits has sent all there is.
+        // A client that has ended a line and now waits has sent everything.
         return ending == Ending.Quiet && bytes[^1] == LineFeed ? Rejected(NotJson, bytes.Length) : default;
     }
 

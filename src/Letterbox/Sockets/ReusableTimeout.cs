@@ -15,7 +15,7 @@ internal sealed class ReusableTimeout : IDisposable
     private CancellationTokenSource _source;
 
     /// <summary>
-    /// Time by <paramref name="time"/>; <paramref name="stop"/> ends the wait of the moment and every later
+    /// Time by <paramref name="time"/>; <paramref name="stop"/> ends the current wait and every later
     /// one.
     /// </summary>
     public ReusableTimeout(TimeProvider time, CancellationToken stop)

@@ -4,7 +4,7 @@ using Letterbox.Messages;
 
 namespace Letterbox.Sockets;
 
-/// <summary>The bounds of the socket server. Bounds on one message stand in <see cref="Message"/>.</summary>
+/// <summary>The bounds of the socket server. Bounds on one message are in <see cref="Message"/>.</summary>
 public sealed record SocketLimits
 {
     /// <summary>
@@ -80,7 +80,7 @@ public sealed record LinkLimits
 {
     /// <summary>
     /// How long a message may wait for its answer, sent again as often as it takes; then the sender hears
-    /// <c>Later</c>. A restart of the store process fits in, and a person's patience is not used up.
+    /// <c>Later</c>. Long enough for a restart of the store process, short enough for a person to wait.
     /// </summary>
     public TimeSpan MessageTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
@@ -101,7 +101,7 @@ public sealed record LinkLimits
     /// <summary>
     /// With another store to go to: how long the oldest message may be without an answer until the link goes
     /// there. Much longer than any disk takes for a commit; two stores in a row can hang before a message has
-    /// used up its patience.
+    /// reached its timeout.
     /// </summary>
     public TimeSpan FailoverTimeout { get; init; } = TimeSpan.FromSeconds(3);
 
@@ -110,7 +110,7 @@ public sealed record LinkLimits
 
     /// <summary>
     /// With another store to go to: a store that tells messages to wait is left for the next, once round all
-    /// of them in this time. When all say so, senders hear it at once rather than be sent in circles.
+    /// of them in this time. When all of them do, senders are answered at once.
     /// </summary>
     public TimeSpan RoundEvery { get; init; } = TimeSpan.FromSeconds(5);
 
@@ -119,7 +119,7 @@ public sealed record LinkLimits
     /// </summary>
     public TimeSpan ProbeEvery { get; init; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>How long a store may take to say how it is, the connecting included.</summary>
+    /// <summary>How long a store may take to answer a probe, connecting included.</summary>
     public TimeSpan ProbeTimeout { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>How long the end of the link waits for the answers that are still due.</summary>

@@ -39,10 +39,10 @@ internal sealed class SocketServer : IDisposable
     /// <param name="accept">Takes each message; called from many threads at once, must not block.</param>
     /// <param name="limits">The bounds.</param>
     /// <param name="time">The clock of keys and deadlines.</param>
-    /// <param name="log">Faults go here.</param>
+    /// <param name="log">Failures are logged here.</param>
     /// <param name="tls">Certificates on both sides; <c>null</c>: no TLS.</param>
     /// <param name="state">
-    /// What a client that asks is told, unless messages had to wait; called on any thread, must be quick.
+    /// The answer to a probe, unless messages had to wait; called on any thread, must be quick.
     /// </param>
     /// <param name="limiter">Bounds what one address sends; null: nothing does.</param>
     /// <exception cref="SocketException">The address cannot be bound.</exception>
@@ -144,7 +144,7 @@ internal sealed class SocketServer : IDisposable
     }
 
     // The buffer of a fresh connection has room for one line, so that this send never waits. Where TLS is
-    // spoken nothing can be said in so short a time.
+    // spoken nothing can be sent in so short a time.
     private void Reject(Socket socket)
     {
         try
@@ -157,7 +157,7 @@ internal sealed class SocketServer : IDisposable
         }
         catch (SocketException)
         {
-            // Gone already.
+            // Closed already.
         }
 
         socket.Dispose();

@@ -10,7 +10,7 @@
 //    idle, or the stop        all that was read is answered, then closed
 //    a reset, a failed send   closed; what was handed on is handed on
 //
-// A message known to be cut off is never handed on; which ones can be known is told in MessageDecoder.
+// A message known to be cut off is never passed on; MessageDecoder explains which ones can be known.
 
 using System.Buffers;
 using System.Net.Sockets;
@@ -74,7 +74,7 @@ internal sealed class SocketSession : IEvictable, IDisposable
         Bytes,
         End,
         Nothing,
-        Gone,
+        Closed,
     }
 
     /// <summary>
@@ -125,7 +125,7 @@ internal sealed class SocketSession : IEvictable, IDisposable
             {
                 ReceiveStatus received = await ReceiveAsync();
                 bool stopped = received == ReceiveStatus.Nothing && stop.IsCancellationRequested;
-                if (received == ReceiveStatus.Gone || stopped) return;
+                if (received == ReceiveStatus.Closed || stopped) return;
                 Ending ending = received switch
                 {
                     ReceiveStatus.End => Ending.Ended,
@@ -197,7 +197,7 @@ internal sealed class SocketSession : IEvictable, IDisposable
         }
         catch (Exception e) when (IsExpectedEnd(e))
         {
-            return ReceiveStatus.Gone;
+            return ReceiveStatus.Closed;
         }
     }
 
@@ -266,7 +266,7 @@ internal sealed class SocketSession : IEvictable, IDisposable
         }
         catch (Exception e)
         {
-            // A bug in whoever accepts: the reading loop must end with this one.
+            // A bug in the accepting code: the reading loop must end with this one.
             _due.Writer.TryComplete(e);
             _transport.Close();
             throw;
@@ -283,7 +283,7 @@ internal sealed class SocketSession : IEvictable, IDisposable
         _answers = [];
     }
 
-    // If the client is gone, or does not read, the socket is closed, which ends the reading loop. The
+    // If the client has closed, or does not read, the socket is closed, which ends the reading loop. The
     // receipts that are still due are taken all the same, and sent into the void.
     private async ValueTask SendAsync(ReadOnlyMemory<byte> bytes)
     {
@@ -321,7 +321,7 @@ internal sealed class SocketSession : IEvictable, IDisposable
         }
         catch (Exception e) when (IsExpectedEnd(e) || e is OperationCanceledException)
         {
-            // Gone already, or not willing to go: it is closed either way.
+            // Closed already, or still open: it is closed either way.
         }
     }
 

@@ -4,7 +4,8 @@
 //    DeliverAsync ──▶ LinkQueue ──▶ WriteAsync: all that waits, in one send ──▶ socket
 //                     LinkQueue ◀── ReadAsync: answers, in order ◀───────────── socket
 //
-// When a link breaks nobody knows what the store took in. Everything unanswered is sent again under the same
+// When a link breaks it is unknown what the store received. Everything unanswered is sent again under the
+// same
 // key, and the store swallows what it has; or MongoDB does, if it is another store. A store that takes bytes
 // and gives no answers is found out by the deadline: then the link is broken on purpose, so that later
 // messages get a fresh one.
@@ -27,7 +28,7 @@ public sealed class StoreLink : IAsyncDisposable
     private readonly IReadOnlyList<Address> _stores;
     private readonly MutualTls? _tls;
 
-    // What came of the last attempt at each store, so that it is said once.
+    // The result of the last attempt at each store, so that it is logged once.
     private readonly string?[] _lastFailures;
     private readonly LinkLimits _limits;
     private readonly TimeProvider _time;
@@ -68,7 +69,7 @@ public sealed class StoreLink : IAsyncDisposable
     /// <summary>Begins to connect, and stays connected until it is disposed. Called once.</summary>
     public void Start() => _running = Background.Run("the link to the store", RunAsync);
 
-    /// <summary>A connection stands. A store that hangs is found out only when a message is late.</summary>
+    /// <summary>A connection is open. A store that hangs is noticed only when a message is late.</summary>
     internal bool Connected => _connection is not null;
 
     /// <summary>Why there is no connection, in words; <c>null</c> while there is one.</summary>
@@ -89,7 +90,7 @@ public sealed class StoreLink : IAsyncDisposable
     }
 
     /// <summary>
-    /// Delivers one message, as <see cref="Deliver"/> has it. Returns what the store said, or
+    /// Delivers one message, as <see cref="Deliver"/> defines. Returns the store's answer, or
     /// <see cref="ReceiptKind.Later"/>: after <see cref="LinkLimits.MessageTimeout"/>, or at once when too
     /// many messages wait already.
     /// </summary>
@@ -149,15 +150,15 @@ public sealed class StoreLink : IAsyncDisposable
         catch (Exception e)
         {
             // A bug of ours: it costs this attempt.
-            _log.LogError(e, "the link to the store met a fault");
-            failure = "the link met a fault";
+            _log.LogError(e, "the link to the store failed unexpectedly");
+            failure = "the link failed unexpectedly";
         }
 
         bool news = !string.Equals(_lastFailures[at], failure, StringComparison.Ordinal);
         (_connection, _failure, _lastFailures[at]) = (connection, failure, failure);
         if (connection is not null) _log.LogInformation("connected to the store at {Store}", store);
         else if (news && !_stopping.IsCancellationRequested)
-            _log.LogWarning("{Fault}, trying again", failure);
+            _log.LogWarning("{Failure}, retrying", failure);
         return connection;
     }
 
@@ -175,7 +176,7 @@ public sealed class StoreLink : IAsyncDisposable
         catch (Exception e)
         {
             // A bug of ours: it costs this connection, and what was on its way goes over the next.
-            _log.LogError(e, "the link to the store met a fault");
+            _log.LogError(e, "the link to the store failed unexpectedly");
         }
         finally
         {
@@ -253,7 +254,7 @@ public sealed class StoreLink : IAsyncDisposable
         // The store closes a link that was idle for long: no reason to alarm anyone.
         LogLevel level = unanswered > 0 ? LogLevel.Warning : LogLevel.Information;
         _log.Log(
-            level, "{Fault}, connecting again; {Unanswered} messages had no answer", failure, unanswered);
+            level, "{Failure}, connecting again; {Unanswered} messages had no answer", failure, unanswered);
     }
 
     // Runs when the oldest message may be late.

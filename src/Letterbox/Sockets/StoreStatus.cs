@@ -1,7 +1,8 @@
 // What the line `?` is answered: can messages be taken now, and is there something that a person should see
 // to? The receipts tell the first: if the last message had to wait, so will the next.
 //
-// But whoever is sent no messages while he says that he takes none would never learn that he can: so a wait
+// A store that gets no messages because it reported WAIT would never notice that it can store again: so a
+// wait
 // counts until a message need not, or for a while.
 
 using Letterbox.Messages;
@@ -16,10 +17,10 @@ internal sealed class StoreStatus(Func<Readiness> state, TimeSpan memory, TimePr
 {
     private volatile LastWait? _lastWait;
 
-    /// <summary>Takes note of what a message was told.</summary>
+    /// <summary>Records the answer to a message.</summary>
     public void Record(in Receipt receipt)
     {
-        // What one client is told because of its own rate says nothing about the store.
+        // The rate of one client is not the state of the store.
         if (receipt == Receipt.TooMuch) return;
         if (receipt.Kind == ReceiptKind.Later) _lastWait = new LastWait(receipt.Reason, time.GetTimestamp());
         else if (_lastWait is not null && receipt.Kind == ReceiptKind.Stored) _lastWait = null;

@@ -1,7 +1,7 @@
-// One run of a role as an operating-system process, held on a leash.
+// One run of a role as an operating-system process.
 //
 //   its standard input   a pipe of ours, never written to; closed, it tells the child to stop: StopSignal
-//   its standard output  the line "ROLE ready on HOST:PORT" once, then whatever it has to say: handed on
+//   its standard output  the line "ROLE ready on HOST:PORT" once, then any other output: passed on
 //   its standard error   ours
 //   its settings         in its environment, where other users cannot read them as they can a command line
 
@@ -16,10 +16,11 @@ namespace Letterbox.Supervision;
 /// <summary>A running child. Safe on any thread; dispose it when it has ended.</summary>
 internal sealed partial class ChildProcess : IDisposable
 {
-    // Whoever waits goes on by itself, not on the thread that reads.
+    // Continuations do not run on the thread that reads.
     private const TaskCreationOptions Later = TaskCreationOptions.RunContinuationsAsynchronously;
 
-    // A child's last words come before its end is told; a stranger that holds the pipe too must not hold that
+    // A child's last output is read before its end is reported; another process that holds the pipe must not
+    // delay that
     // up.
     private static readonly TimeSpan s_outputTimeout = TimeSpan.FromSeconds(1);
 
@@ -39,7 +40,7 @@ internal sealed partial class ChildProcess : IDisposable
     /// <summary>Its process id.</summary>
     public int Id => _process.Id;
 
-    /// <summary>Where it serves, once it said so. Never completes when the child ends before.</summary>
+    /// <summary>Where it serves, once it is ready. Never completes if the child ends before.</summary>
     public Task<Address> Ready => _ready.Task;
 
     /// <summary>Its exit status, once it has ended; 128 + n for signal n.</summary>
@@ -78,13 +79,13 @@ internal sealed partial class ChildProcess : IDisposable
         }
     }
 
-    /// <summary>Lets the leash go: the child drains and stops.</summary>
+    /// <summary>Closes its standard input: the child drains and stops.</summary>
     public void Release() => _process.StandardInput.Close();
 
     /// <summary>Ends it at once, if it has not ended yet.</summary>
     public void Kill() => _process.Kill();
 
-    /// <summary>What the kernel says of it now.</summary>
+    /// <summary>Its state according to the kernel.</summary>
     public ChildState State()
     {
         try

@@ -1,15 +1,15 @@
-// Keeps one role running: starts it, starts it again when it dies, stops it when told.
+// Keeps one role running: starts it, restarts it when it ends, stops it on request.
 //
 //   state      what happens                          next
-//   Starting   it says that it is ready              Running
+//   Starting   it reports that it is ready           Running
 //              it ends                               Waiting, or given up (RestartPolicy)
 //              30 s pass                             killed: it ends
 //   Running    it ends                               Waiting
 //              it hangs (LivenessMonitor)            killed: it ends
 //   Waiting    the delay is over                     Starting, at the address it had
-//   any        stop                                  Stopping: the leash is let go
+//   any        stop                                  Stopping: its standard input is closed
 //   Stopping   it ends                               stopped
-//              10 s pass, or somebody is impatient   killed: it ends
+//              10 s pass, or an immediate stop       killed: it ends
 
 using System.Diagnostics;
 using Letterbox.Configuration;
@@ -173,6 +173,6 @@ internal sealed class ChildSupervisor(
             "{Role} (process {Id}) is ready on {Address}", role.Name, id, address);
     }
 
-    // As a shell says that it could not run a command.
+    // The status by which a shell reports that it could not run a command.
     private const int CouldNotBeStarted = 126;
 }

@@ -1,4 +1,4 @@
-// Notices that a running child does not serve any more: it is asked, and any answer will do, a refusal too.
+// Detects that a running child no longer serves: it is probed, and any answer counts, a rejection too.
 //
 //   the child           when asked                          what happens
 //   answers             every 5 s                           nothing
@@ -22,7 +22,7 @@ namespace Letterbox.Supervision;
 /// </summary>
 internal delegate Task<bool?> Probe(Address at, CancellationToken deadline);
 
-/// <summary>What the kernel says of a child.</summary>
+/// <summary>The state of a child according to the kernel.</summary>
 internal enum ChildState
 {
     Running,
@@ -54,7 +54,7 @@ internal sealed class LivenessMonitor(string role, Probe probe, TimeProvider tim
     /// <summary>Returns true once the child hangs; false at <paramref name="ended"/>.</summary>
     /// <param name="at">Where it serves.</param>
     /// <param name="id">Its process id, for the log.</param>
-    /// <param name="state">What the kernel says of it now.</param>
+    /// <param name="state">Its state according to the kernel.</param>
     /// <param name="resume">Continues it after it was stopped.</param>
     /// <param name="ended">It need not be watched any more.</param>
     public async Task<bool> IsHungAsync(
@@ -104,7 +104,7 @@ internal sealed class LivenessMonitor(string role, Probe probe, TimeProvider tim
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, ended);
         long since = time.GetTimestamp();
         bool? answered = await probe(at, either.Token);
-        // What is refused at once is asked again, but not at once.
+        // A rejected probe is repeated, but not immediately.
         TimeSpan rest = AnswerMax - time.GetElapsedTime(since);
         if (answered != true && rest > TimeSpan.Zero)
             await Task.Delay(rest, time, ended).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

@@ -17,13 +17,13 @@ using Letterbox.Hosting;
 namespace Letterbox.Supervision;
 
 /// <summary>How one run of a child ended.</summary>
-/// <param name="WasReady">It had said that it is ready.</param>
+/// <param name="WasReady">It had reported that it is ready.</param>
 /// <param name="Ran">From its start to its end.</param>
 /// <param name="Status">Exit status; 128 + n for signal n.</param>
 public readonly record struct ChildEnd(bool WasReady, TimeSpan Ran, int Status)
 {
     /// <summary>
-    /// A signal ended it, its own fault (abort, segmentation fault) or somebody's kill: it did not choose to.
+    /// A signal ended it: its own (abort, segmentation fault) or one from outside; it did not exit by itself.
     /// </summary>
     public bool BySignal => Status > 128;
 
@@ -49,7 +49,7 @@ public sealed class RestartPolicy
     /// <summary>The longest delay, and the shortest run that counts as a good one.</summary>
     public static readonly TimeSpan DelayMax = TimeSpan.FromSeconds(5);
 
-    /// <summary>The delay after too many failed starts: each says why in the log.</summary>
+    /// <summary>The delay after too many failed starts: each logs its reason.</summary>
     public static readonly TimeSpan DelayOfFailing = TimeSpan.FromSeconds(30);
 
     private TimeSpan _delay = DelayMin;

@@ -1,8 +1,8 @@
 // The supervisor: two roles in two processes, started in order, kept running, stopped in order.
 //
-//   start   store, then web: whoever can leave a message finds somebody who keeps it
-//   stop    web, then store: whatever web has taken in is still handed over
-//   either one given up: the other is stopped, and the exit status says that it did not work
+//   start   store, then web: whenever a message can be left there is a store for it
+//   stop    web, then store: what web has accepted is still delivered
+//   either one given up: the other is stopped, and the exit status is a failure
 
 using Letterbox.Configuration;
 using Letterbox.Hosting;

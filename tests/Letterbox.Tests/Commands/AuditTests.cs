@@ -170,7 +170,7 @@ public sealed class AuditTests : IAsyncLifetime
         (bool well, string output) = Run(compare: false);
         Assert.False(well);
         Assert.Contains("username is empty\n", output);
-        Assert.Contains("the date is none\n", output);
+        Assert.Contains("the date is invalid\n", output);
         Assert.Contains("2 illegal", output);
     }
 

@@ -35,7 +35,10 @@ public sealed class ImportFormatTests
         { Ours.Replace($"\"{Date}\"", """{"$date":"2022-10-29T20:20:58Z"}"""), "1: date is not a string" },
         { Ours.Replace(",\"username\":\"ann\"", ""), "1: username is missing" },
         { Ours.Replace("hello", ""), "1: message is empty" },
-        { Ours.Replace("hello", new string('x', 4001)), "1: message has 4001 letters, 4000 is the most" },
+        {
+            Ours.Replace("hello", new string('x', 4001)),
+            "1: message has 4001 characters, 4000 is the maximum"
+        },
         { Ours.Replace("hello", """\ud800"""), "1: not valid Unicode" },
         { Theirs.Replace("$oid", "$uuid"), "1: _id is not an ObjectId" },
         { Theirs.Replace($"{{\"$oid\":\"{Id}\"}}", $"\"{Id}\""), "1: _id is not an ObjectId" },

@@ -16,7 +16,7 @@ public sealed class BackgroundTests
             await Task.Yield();
             throw failure;
         }, (what, why) => ends.Add((what, why)));
-        Assert.Equal([("accepting: ended by a fault of the program", failure)], ends);
+        Assert.Equal([("accepting: failed unexpectedly", failure)], ends);
     }
 
     [Fact]

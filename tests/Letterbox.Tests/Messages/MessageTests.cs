@@ -27,8 +27,8 @@ public sealed class MessageTests
     public void Every_letter_has_the_same_room(string letter)
     {
         Assert.Null(Failure(Repeat(letter, 64), Repeat(letter, 4000)));
-        Assert.Equal("username has 65 letters, 64 is the most", Failure(Repeat(letter, 65), "b"));
-        Assert.Equal("message has 4001 letters, 4000 is the most", Failure("a", Repeat(letter, 4001)));
+        Assert.Equal("username has 65 characters, 64 is the maximum", Failure(Repeat(letter, 65), "b"));
+        Assert.Equal("message has 4001 characters, 4000 is the maximum", Failure("a", Repeat(letter, 4001)));
     }
 
     [Theory]

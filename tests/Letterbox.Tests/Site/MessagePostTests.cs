@@ -93,7 +93,7 @@ public sealed class MessagePostTests : IAsyncDisposable
         using var response = await _site.PostAsync($"id={Id}&username={name}&message=%3Cscript%3E%22");
         string page = await response.Content.ReadAsStringAsync();
         Assert.Equal(HttpStatusCode.UnprocessableEntity, response.StatusCode);
-        Assert.Matches("id=\"username-problem\">Username has 65 letters, 64 is the most\\.<", page);
+        Assert.Matches("id=\"username-problem\">Username has 65 characters, 64 is the maximum\\.<", page);
         Assert.Matches("id=\"message-problem\"></p>", page);
         Assert.Contains($"value=\"{name}\"", page, StringComparison.Ordinal);
         Assert.Contains("&lt;script&gt;&quot;</textarea>", page, StringComparison.Ordinal);

@@ -59,7 +59,7 @@ public sealed class LinkQueueTests
     }
 
     [Theory]
-    [InlineData("HTTP/1.1 200 OK", "the store gave an answer that is none")]
+    [InlineData("HTTP/1.1 200 OK", "the store sent an invalid answer")]
     [InlineData("OK 635d8f3a1c2b3a4d5e6f7081", "the store answered for another message")]
     public void A_line_that_answers_nothing_is_a_fault_and_takes_nothing_out(string line, string failure)
     {
@@ -75,7 +75,7 @@ public sealed class LinkQueueTests
     {
         _queue.Connect();
         string? failure = _queue.Answer(Cuts.Bytes("WAIT too many connections\n"), [], out _);
-        Assert.Equal("the store said, unasked: too many connections", failure);
+        Assert.Equal("the store sent an answer without a message: too many connections", failure);
     }
 
     [Fact]

@@ -124,7 +124,7 @@ public sealed class MessageDecoderTests
         byte[] longest = Cuts.Bytes(head + fill + tail + end);
         byte[] longer = Cuts.Bytes(head + fill + "x" + tail + end);
         foreach (byte[][] cut in Cuts.Of(longest, 997))
-            Assert.Equal([$"NO message has {fill.Length} letters, 4000 is the most"], Play(cut, false));
+            Assert.Equal([$"NO message has {fill.Length} characters, 4000 is the maximum"], Play(cut, false));
         foreach (byte[][] cut in Cuts.Of(longer, 997))
             Assert.Equal(["NO! the message is too long"], Play(cut, ended: false));
     }
