@@ -9,8 +9,8 @@
 //                                                 <<< 100: here the client waits for this interim response
 //   ```
 //
-//   - answer: 400 BareLineFeed, close             statuses in order (with the reason of a rejection), then keep
-//                                                 or close; `none`: the server waits for more
+//   - answer: 400 BareLineFeed, close             statuses in order (with the reason of a rejection), then
+//                                                 keep or close; `none`: the server waits for more
 //   - field: Allow: GET                           the last answer has this field line, or any of this name
 //   - no field: Server                            it has none of this name
 //   - content: abc                                this is its content; `none`: it has none

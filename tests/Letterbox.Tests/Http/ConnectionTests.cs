@@ -165,8 +165,8 @@ public sealed class ConnectionTests
             seen.SetResult(content);
             return s_ok;
         });
-        // As many responses as are gathered before a send: more than the kernel takes, so sending waits when the
-        // handler begins.
+        // As many responses as are gathered before a send: more than the kernel takes, so sending waits when
+        // the handler begins.
         string requests = NarrowConnection.Requests(8)
             + "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello";
         using NarrowConnection narrow = await NarrowConnection.OpenAsync(host.Server, requests);

@@ -79,8 +79,8 @@ public sealed class StopTests
         Assert.True(await peer.EndsAsync());
     }
 
-    // The kernel has the response, the client has not read it yet and sends its next request. Closing now would
-    // cause a reset when that arrives, and the rest of the response would be lost.
+    // The kernel has the response, the client has not read it yet and sends its next request. Closing now
+    // would cause a reset when that arrives, and the rest of the response would be lost.
     [Theory]
     [InlineData(false)]
     [InlineData(true)]

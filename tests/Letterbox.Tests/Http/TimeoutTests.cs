@@ -1,6 +1,6 @@
-// Every timeout, just before and just after its deadline, on a manual clock. Deadlines are checked by the sweep,
-// once a second of that clock; each test first waits until the connection waits, so that the clock starts when
-// the timeout does.
+// Every timeout, just before and just after its deadline, on a manual clock. Deadlines are checked by the
+// sweep, once a second of that clock; each test first waits until the connection waits, so that the clock
+// starts when the timeout does.
 
 using Letterbox.Http;
 using Letterbox.Tests.Support;

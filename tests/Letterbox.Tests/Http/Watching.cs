@@ -16,7 +16,8 @@ internal static class Watching
             connection.Inspect is { Waiting: true } now && now.State == state
                 && (held ?? now.Held) == now.Held);
 
-    public static async Task<HttpConnection> UntilAsync(this HttpServer server, Func<HttpConnection, bool> condition)
+    public static async Task<HttpConnection> UntilAsync(
+        this HttpServer server, Func<HttpConnection, bool> condition)
     {
         using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(30));
         while (true)
