@@ -36,7 +36,8 @@ public static class StoreProcess
         ILogger log = logs.CreateLogger("store");
         foreach (string setting in settings.Describe()) log.LogInformation("{Setting}", setting);
         TimeProvider time = TimeProvider.System;
-        using MongoStore? mongo = MongoStore.Open(settings);
+        using MongoStore? mongo =
+            MongoStore.Open(settings.MongoUri, settings.MongoDatabase, settings.MongoCollection);
         var predecessor = new Predecessor(
             time, log, stop, static e => e is StoreException { InUse: true });
         await using var opener = new JournalOpener(OpenJournal, StopSignal.IsRestart, time, log);

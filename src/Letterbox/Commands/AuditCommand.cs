@@ -31,7 +31,8 @@ public static class AuditCommand
     private static async Task<int> RunAsync(Settings settings, bool extra)
     {
         using JournalReader journal = JournalReader.Open(settings.JournalPath);
-        using MongoStore? mongo = MongoStore.Open(settings);
+        using MongoStore? mongo =
+            MongoStore.Open(settings.MongoUri, settings.MongoDatabase, settings.MongoCollection);
         bool well = await new Audit(journal, Console.Out).RunAsync(mongo, extra);
         return well ? ExitStatus.Ok : ExitStatus.Failed;
     }

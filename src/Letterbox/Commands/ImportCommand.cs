@@ -35,7 +35,8 @@ public static class ImportCommand
     private static async Task<int> RunAsync(Settings settings, string file)
     {
         await using Stream input = file == "-" ? Console.OpenStandardInput() : File.OpenRead(file);
-        using MongoStore? mongo = MongoStore.Open(settings);
+        using MongoStore? mongo =
+            MongoStore.Open(settings.MongoUri, settings.MongoDatabase, settings.MongoCollection);
         if (mongo is not null) return await RunAsync(ImportTarget.Mongo(mongo, TimeProvider.System), input);
         await using MessageJournal journal = Open(settings);
         return await RunAsync(ImportTarget.Journal(journal), input);

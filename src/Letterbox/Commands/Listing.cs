@@ -39,8 +39,9 @@ public static class Listing
 
         try
         {
-            using IStoredMessages stored =
-                MongoStore.Open(settings) is { } mongo ? mongo : JournalReader.Open(settings.JournalPath);
+            using IStoredMessages stored = settings.MongoUri is { } uri
+                ? MongoStore.Open(uri, settings.MongoDatabase, settings.MongoCollection)
+                : JournalReader.Open(settings.JournalPath);
             return await RunAsync(stored, lines, follow, output, TimeProvider.System, stop);
         }
         catch (StoreException e)

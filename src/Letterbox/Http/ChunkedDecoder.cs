@@ -14,13 +14,7 @@ namespace Letterbox.Http;
 /// <summary>Decodes one chunked content at a time. Not thread-safe.</summary>
 internal sealed class ChunkedDecoder(HttpLimits limits)
 {
-    private enum Phase
-    {
-        SizeLine,
-        Data,
-        DataEnd,
-        Trailers,
-    }
+    private enum Phase { SizeLine, Data, DataEnd, Trailers }
 
     private Phase _phase;
     private int _contentStart;
@@ -30,7 +24,6 @@ internal sealed class ChunkedDecoder(HttpLimits limits)
     private int _extras; // bytes of extensions and trailers so far
 
     public Rejection Rejection { get; private set; }
-
     public int DecodedEnd { get; private set; }
 
     // Where the next request begins.

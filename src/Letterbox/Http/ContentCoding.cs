@@ -15,10 +15,8 @@ internal enum ContentCoding
 
 internal static class AcceptEncoding
 {
-    /// <summary>
-    /// The coding that the client prefers; the smaller variant if it accepts several equally. Identity if it
-    /// accepts none that exists: a response in another coding is more useful to it than a 406.
-    /// </summary>
+    // The coding that the client prefers; the smaller variant if it accepts several equally. Identity if it
+    // accepts none that exists: a response in another coding is more useful to it than a 406.
     public static ContentCoding Choose(Request request, bool hasGzip, bool hasBrotli)
     {
         Span<int> weights = [-1, -1, -1];

@@ -14,7 +14,7 @@ namespace Letterbox.Http;
 
 internal static class ForwardedClient
 {
-    // What the fields of one name say. Neither value set: every hop is a trusted proxy.
+    // What the fields of one name contain. Neither value set: every hop is a trusted proxy.
     private record struct Origin(IPAddress? Client, bool Unknown);
 
     /// <summary>The client of a request that came from <paramref name="peer"/>.</summary>

@@ -22,15 +22,7 @@ namespace Letterbox.Http;
 /// <summary>One loop owns it; any thread may expire its waits.</summary>
 internal sealed class HttpConnection : IEvictable
 {
-    internal enum State
-    {
-        Idle,
-        ReadingHead,
-        ReadingContent,
-        Responding,
-        Lingering,
-        Closed,
-    }
+    internal enum State { Idle, ReadingHead, ReadingContent, Responding, Lingering, Closed }
 
     // A connection whose input never runs dry yields the thread to others after this many responses.
     private const int ResponsesPerYield = 256;

@@ -9,11 +9,9 @@ using Letterbox.Hosting;
 
 namespace Letterbox.Http;
 
-/// <summary>
-/// Answers one request. Called once the request is complete, content included; on many threads at once, but
-/// for one connection never concurrently. It must not block: other connections wait for its thread. The
-/// request is valid until it returns its task: it copies what it needs after its first wait.
-/// </summary>
+// Answers one request. Called once the request is complete, content included; on many threads at once, but
+// for one connection never concurrently. It must not block: other connections wait for its thread. The
+// request is valid until it returns its task: it copies what it needs after its first wait.
 internal delegate ValueTask<Response> Handler(Request request);
 
 /// <summary>Answers what the engine rejects; the request holds what was read of its head.</summary>
@@ -30,11 +28,7 @@ internal sealed class HttpServer : IDisposable
     private volatile byte[] _dateLine;
     private volatile bool _stopping;
 
-    /// <param name="limits">Every bound.</param>
-    /// <param name="time">The clock of timeouts and of Date.</param>
-    /// <param name="handler">Answers requests.</param>
-    /// <param name="rejection">Answers what is rejected.</param>
-    /// <param name="failure">Logs an exception of the handler; answers with a 500.</param>
+    // `failure` logs an exception of the handler and answers with a 500.
     public HttpServer(
         HttpLimits limits, TimeProvider time, Handler handler, RejectionHandler rejection,
         Func<Exception, Response> failure)
@@ -51,17 +45,11 @@ internal sealed class HttpServer : IDisposable
 
     /// <summary>Requests that are answered even when connections are short.</summary>
     public Predicate<Request> IsHealthCheck { get; init; } = static _ => false;
-
     public HttpLimits Limits { get; }
-
     public MemoryBudget Memory { get; }
-
     public TimeProvider Time { get; }
-
     public Handler Handler { get; }
-
     public ReadOnlySpan<byte> DateLine => _dateLine;
-
     public bool Stopping => _stopping;
 
     /// <summary>Serves one connection to its end, and closes it.</summary>

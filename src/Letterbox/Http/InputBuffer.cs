@@ -18,7 +18,6 @@ internal sealed class InputBuffer(Socket socket)
 
     // Bytes not consumed yet.
     public int Length => _end - _start;
-
     public int Capacity => _bytes.Length;
 
     public ReadStatus Read(RequestReader reader) => reader.Read(_bytes, _start, ref _end);

@@ -22,7 +22,6 @@ internal sealed class OutputBuffer
     private int _length;
 
     public ReadOnlyMemory<byte> Written => _bytes.AsMemory(0, _length);
-
     public int Capacity => _bytes.Length;
 
     /// <summary>No further part (<see cref="WritePart"/>) fits without growing.</summary>

@@ -12,11 +12,9 @@ internal static class PathDecoder
     // In bytes; no file that is served has a longer one.
     public const int PathMax = 1024;
 
-    /// <summary>
-    /// Decodes into <paramref name="text"/>, which holds <see cref="PathMax"/> characters. <c>false</c>: the
-    /// path is too long, its percent-encoding or its UTF-8 is invalid (overlong forms included), or it
-    /// contains a control character, a backslash or an encoded slash.
-    /// </summary>
+    // Decodes into text, which holds PathMax characters. false: the path is too long, its percent-encoding
+    // or its UTF-8 is invalid (overlong forms included), or it contains a control character, a backslash or
+    // an encoded slash.
     public static bool TryDecode(ReadOnlySpan<byte> path, Span<char> text, out int length)
     {
         length = 0;

@@ -5,25 +5,9 @@ namespace Letterbox.Http;
 
 internal enum Rejection
 {
-    None,
-    BareLineFeed,
-    RequestLine,
-    Version,
-    Target,
-    RequestLineTooLong,
-    FieldName,
-    FieldValue,
-    ObsoleteFold,
-    FieldsTooLarge,
-    Host,
-    ContentLength,
-    TransferEncoding,
-    TransferCoding,
-    ContentTooLarge,
-    Chunk,
-    Expectation,
-    Timeout,
-    Overload,
+    None, BareLineFeed, RequestLine, Version, Target, RequestLineTooLong, FieldName, FieldValue,
+    ObsoleteFold, FieldsTooLarge, Host, ContentLength, TransferEncoding, TransferCoding,
+    ContentTooLarge, Chunk, Expectation, Timeout, Overload,
 }
 
 internal static class Rejections

@@ -8,21 +8,11 @@ namespace Letterbox.Http;
 internal enum Method
 {
     Unknown, // 501
-    Get,
-    Head,
-    Post,
-    Put,
-    Delete,
-    Connect,
-    Options,
-    Trace,
-    Patch,
+    Get, Head, Post, Put, Delete, Connect, Options, Trace, Patch,
 }
 
-/// <summary>
-/// One request. Its connection reuses it for the next one: everything it returns is valid until the handler
-/// has returned its task, and not after. Not thread-safe.
-/// </summary>
+// One request. Its connection reuses it for the next one: everything it returns is valid until the handler
+// has returned its task, and not after. Not thread-safe.
 internal sealed class Request
 {
     // Offsets from the first byte of the request: the buffer may move while the request arrives.
@@ -45,7 +35,6 @@ internal sealed class Request
 
     // The connection may persist after this request (RFC 9112 9.3).
     public bool KeepAlive { get; set; }
-
     public ReadOnlySpan<byte> Target => View(_targetStart, _targetLength);
 
     // Still percent-encoded: "/" where absolute-form has none (RFC 9110 4.2.3), "*" in asterisk-form, empty
@@ -68,7 +57,6 @@ internal sealed class Request
 
     // The client for bounds per client; evaluated at each call.
     public Client Client => ForwardedClient.Of(this, _peer, _isTrustedProxy);
-
     public int FieldCount => _count;
 
     // The first field line of this name, in any case.

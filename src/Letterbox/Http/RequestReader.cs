@@ -18,14 +18,7 @@ internal enum ReadStatus
 /// <summary>Reads one request, and the next one after <see cref="Reset"/>. Not thread-safe.</summary>
 internal sealed class RequestReader(HttpLimits limits)
 {
-    private enum Phase
-    {
-        StartLine,
-        FieldLines,
-        Content,
-        Chunks,
-        Complete,
-    }
+    private enum Phase { StartLine, FieldLines, Content, Chunks, Complete }
 
     private readonly Framing _framing = new();
     private readonly ChunkedDecoder _chunks = new(limits);
@@ -37,14 +30,11 @@ internal sealed class RequestReader(HttpLimits limits)
 
     // As far as it has been read.
     public Request Request { get; } = new();
-
     public Rejection Rejection { get; private set; }
 
     // After Complete: bytes of the buffer that the request took.
     public int Consumed { get; private set; }
-
     public bool HeadComplete => _phase >= Phase.Content;
-
     public int HeadLength => _headEnd;
 
     // The head is complete and asks for a 100 before the content (RFC 9110 10.1.1).
@@ -61,11 +51,9 @@ internal sealed class RequestReader(HttpLimits limits)
         _framing.Clear();
     }
 
-    /// <summary>
-    /// Reads <c>buffer[start..end]</c>, which begins with the first byte of the request and ends with the
-    /// last byte that has arrived. Chunks are decoded in place: the bytes move down over the framing, and
-    /// <paramref name="end"/> with them.
-    /// </summary>
+    // Reads buffer[start..end], which begins with the first byte of the request and ends with the last byte
+    // that has arrived. Chunks are decoded in place: the bytes move down over the framing, and end with
+    // them.
     public ReadStatus Read(byte[] buffer, int start, ref int end)
     {
         Request.Bind(buffer, start);

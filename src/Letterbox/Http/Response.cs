@@ -7,10 +7,8 @@ using System.Text.Unicode;
 
 namespace Letterbox.Http;
 
-/// <summary>
-/// Writes the next part of a content into the buffer and returns its length, 0 at the end: for content that
-/// takes less memory before it is written than after.
-/// </summary>
+// Writes the next part of a content into the buffer and returns its length, 0 at the end: for content that
+// takes less memory before it is written than after.
 internal delegate int ContentWriter(Span<byte> buffer);
 
 /// <summary>Immutable; without a <see cref="Writer"/> it may be sent on many connections at once.</summary>

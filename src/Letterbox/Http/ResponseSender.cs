@@ -8,14 +8,11 @@ namespace Letterbox.Http;
 /// <summary>What the sending of a response depends on besides the response.</summary>
 /// <param name="HeadOnly">It answers HEAD: no content is sent.</param>
 /// <param name="Close">It is the last response on the connection.</param>
-/// <param name="AnnounceKeepAlive">HTTP/1.0 needs it in writing (RFC 9112 C.2.2).</param>
+/// <param name="AnnounceKeepAlive">Without the line HTTP/1.0 would close (RFC 9112 C.2.2).</param>
 internal readonly record struct SendOptions(bool HeadOnly, bool Close, bool AnnounceKeepAlive);
 
-/// <summary>Not thread-safe, but for <see cref="IsWaiting"/>.</summary>
-/// <param name="server">Limits, clock and Date line.</param>
-/// <param name="socket">A non-blocking socket.</param>
-/// <param name="timeout">The wait of the connection.</param>
-/// <param name="countMemory">Called when a wait begins: what the client makes the server hold counts.</param>
+// Not thread-safe, except IsWaiting. The socket is non-blocking. countMemory is called when a wait begins:
+// from then on what the client makes the server hold counts.
 internal sealed class ResponseSender(
     HttpServer server, Socket socket, ConnectionTimeout timeout, Action countMemory)
 {
@@ -31,7 +28,6 @@ internal sealed class ResponseSender(
 
     // The client does not take what is sent. Still true when the wait has expired.
     public bool IsWaiting => _waiting;
-
     public int BytesHeld => _output.Capacity + _contentHeld;
 
     public void Release() => _output.Release();

@@ -28,7 +28,7 @@ internal sealed class Asset
     {
         _lastModified = DateTimeOffset.FromUnixTimeSeconds(lastModified.ToUnixTimeSeconds());
         bool page = mediaType.StartsWith("text/html", StringComparison.Ordinal);
-        // A strong validator names bytes, so each coding has its own (RFC 9110 8.8.3.3).
+        // A strong validator names bytes, so each coding has another one (RFC 9110 8.8.3.3).
         string hash = Fingerprint(content).ToString("x16", CultureInfo.InvariantCulture);
         (string, string)[] common =
         [

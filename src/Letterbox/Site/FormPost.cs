@@ -35,8 +35,7 @@ internal static class FormPost
         try
         {
             if (!TryRead(request, scratch, out MessageFields fields, out FieldError? error))
-                return new(
-                    pages.Error(415, "A message must be sent as a form or as JSON.", json, s_acceptPost));
+                return new(pages.Error(415, "Messages are accepted as forms or JSON.", json, s_acceptPost));
             Message? message = null;
             error ??= fields.ToMessage(time, out message);
             if (error is not null) return new(pages.Unprocessable(fields, error, json));

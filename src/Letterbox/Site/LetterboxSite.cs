@@ -38,12 +38,7 @@ internal sealed class LetterboxSite : IDisposable
     private volatile Pages _pages;
     private volatile Task _compression;
 
-    /// <summary>Loads the pages.</summary>
-    /// <param name="folder">A folder of custom files that override the built-in ones, or <c>null</c>.</param>
-    /// <param name="time">The clock.</param>
-    /// <param name="deliver">Stores a message.</param>
-    /// <param name="ready">Whether messages can be stored now; called concurrently.</param>
-    /// <param name="log">Failures are logged here.</param>
+    /// <summary>Loads the pages; <paramref name="ready"/> is called concurrently.</summary>
     /// <exception cref="IOException">A page cannot be read, or the folder is too large.</exception>
     /// <exception cref="UnauthorizedAccessException">A page may not be read.</exception>
     public LetterboxSite(
@@ -107,9 +102,7 @@ internal sealed class LetterboxSite : IDisposable
 
     public void Dispose() => _watch?.Dispose();
 
-    /// <summary>
-    /// Whether the client accepts JSON by name and not HTML (RFC 9110 12.5.1).
-    /// </summary>
+    // Whether the client accepts JSON by name and not HTML (RFC 9110 12.5.1).
     internal static bool WantsJson(Request request)
     {
         bool json = false;

@@ -43,10 +43,8 @@ internal sealed class Pages
     // The key of a message is made with the page on which it is written, so that a resend has the same key.
     public Response Form() => Form(200, MessageKey.New(_time), "", "", "", null);
 
-    /// <summary>
-    /// 422: the form as it was sent, with the reason at its field. Under a fresh key, unless it was returned
-    /// before: then its first text may be stored under the old key.
-    /// </summary>
+    // 422: the form as it was sent, with the reason at its field. Under a fresh key, unless it was returned
+    // before: then its first text may be stored under the old key.
     public Response Unprocessable(MessageFields fields, FieldError error, bool json)
     {
         if (json)
@@ -88,9 +86,8 @@ internal sealed class Pages
     /// <summary>429: the form as it was sent, under the same key; it is not stored.</summary>
     public Response RateLimited(Message message, TimeSpan wait, bool json)
     {
-        const string reason =
-            "Your network has sent more than this site accepts at once. Your message is not "
-            + "stored yet. Its text is below: press Send again in a moment.";
+        const string reason = "Your network has sent more than this site accepts at once. Your message is "
+            + "not stored yet. Its text is below: press Send again in a moment.";
         int seconds = (int)Math.Ceiling(wait.TotalSeconds);
         (string, string) retryAfter = ("Retry-After", seconds.ToString(CultureInfo.InvariantCulture));
         return json

@@ -10,12 +10,8 @@ internal readonly record struct SiteFile(string UrlPath, FileInfo File);
 
 internal static class SiteFolder
 {
-    /// <summary>
-    /// Every public file. Dangling links are omitted, and links to folders are not followed: they may form a
-    /// cycle.
-    /// </summary>
-    /// <exception cref="IOException">The folder cannot be read.</exception>
-    /// <exception cref="UnauthorizedAccessException">The folder may not be read.</exception>
+    // Every public file. Dangling links are omitted, and links to folders are not followed: they may form a
+    // cycle. Throws IOException or UnauthorizedAccessException.
     public static IEnumerable<SiteFile> List(string folder) =>
         from file in Files(folder)
         let path = '/' + Path.GetRelativePath(folder, file.FullName).Replace(Path.DirectorySeparatorChar, '/')
@@ -24,9 +20,7 @@ internal static class SiteFolder
         where target is { Exists: true }
         select new SiteFile(path, target);
 
-    /// <summary>Changes when a file of the folder is added, removed or changed.</summary>
-    /// <exception cref="IOException">The folder cannot be read.</exception>
-    /// <exception cref="UnauthorizedAccessException">The folder may not be read.</exception>
+    // Changes when a file of the folder is added, removed or changed. Throws as List does.
     public static int Fingerprint(string folder)
     {
         var hash = default(HashCode);

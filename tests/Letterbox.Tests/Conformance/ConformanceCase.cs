@@ -1,20 +1,20 @@
-// Reads the cases out of the Markdown files beside this one, which are written for people first.
+// Reads the cases from the Markdown files in this folder.
 //
 //   ### LINE-01 A line that ends in LF alone      an id, and what the case is about
-//   RFC 9112 2.2, MAY be taken: not here          the section, how much it binds, what we make of it
+//   RFC 9112 2.2, MAY be taken: not here          the section, its level, what this server does
 //
-//   ```                                           the bytes: a line ends in CRLF, unless in a backslash;
+//   ```                                           the bytes: a line ends in CRLF, unless with a backslash;
 //   GET / HTTP/1.1\n\                             \r \n \t \0 \\ \xHH stand for bytes, \{3*ab} for ababab,
-//   Host: a                                       \{tag br} for what the server calls so
-//                                                 <<< 100: here the client waits for this interim answer
+//   Host: a                                       \{tag br} for a value of the server
+//                                                 <<< 100: here the client waits for this interim response
 //   ```
 //
-//   - answer: 400 BareLineFeed, close             statuses in order (with the reason of a refusal), then keep
-//                                                 or close; `none`: the server waits for more
+//   - answer: 400 BareLineFeed, close             statuses in order (with the reason of a rejection), then
+//                                                 keep or close; `none`: the server waits for more
 //   - field: Allow: GET                           the last answer has this field line, or any of this name
 //   - no field: Server                            it has none of this name
 //   - content: abc                                this is its content; `none`: it has none
-//   - content holds: abc                          this is somewhere in its content
+//   - content holds: abc                          its content contains this
 
 using System.Globalization;
 using System.Text;
@@ -24,8 +24,8 @@ namespace Letterbox.Tests.Conformance;
 
 /// <summary>One case.</summary>
 /// <param name="Id">Its name in reports and in docs/HTTP.md.</param>
-/// <param name="Place">File and line, for whoever must look it up.</param>
-/// <param name="Rule">The RFC section and how much it binds.</param>
+/// <param name="Place">File and line.</param>
+/// <param name="Rule">The RFC section and its level.</param>
 /// <param name="Parts">The bytes as text, a byte a character; between two parts the client waits for a
 /// 100.</param>
 /// <param name="Expected">The lines of the list, as (word, value).</param>
@@ -48,18 +48,18 @@ public sealed record ConformanceCase(
         .SelectMany(static file => Read(Path.GetFileName(file), File.ReadAllLines(file)))
         .ToDictionary(static c => c.Id, StringComparer.Ordinal);
 
-    /// <summary>The case is played against the site, not against the echo.</summary>
+    /// <summary>Runs against the site, not against the echo.</summary>
     public bool OnSite { get; private init; }
 
     /// <summary>
-    /// The final answers that are expected, in order: status, and the reason if the engine refuses.
+    /// The final answers that are expected, in order: status, and the reason if the engine rejects.
     /// </summary>
     public IReadOnlyList<(int Status, string Reason)> Answers { get; private init; } = [];
 
     /// <summary>The connection is closed after the last answer.</summary>
     public bool Closes { get; private init; }
 
-    /// <summary>The bytes as they are sent, names in braces looked up.</summary>
+    /// <summary>The bytes as they are sent, names in braces replaced.</summary>
     public byte[] Bytes(Func<string, string> named) =>
         Encoding.Latin1.GetBytes(string.Concat(Parts.Select(p => Unescape(p, named))));
 

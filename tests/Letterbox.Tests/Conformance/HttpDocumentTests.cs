@@ -1,4 +1,4 @@
-// docs/HTTP.md is true: its cases exist, no case is missing in it, and its limits are the engine's.
+// docs/HTTP.md is correct: its cases exist, no case is missing, and its limits are the engine's.
 
 using System.Globalization;
 using System.Reflection;

@@ -1,5 +1,4 @@
-// Every case through the request reader alone: what it makes of the bytes must not depend on how they were
-// cut.
+// Every case through the request reader alone: the result must not depend on how the bytes are split.
 
 using System.Text;
 using Letterbox.Http;
@@ -15,7 +14,7 @@ public sealed class ReaderTests
     public static TheoryData<string> Ids { get; } = [.. ConformanceCase.All.Keys];
 
     [Theory, MemberData(nameof(Ids))]
-    public void Reads_the_same_however_it_is_cut(string id)
+    public void Reads_the_same_however_it_is_split(string id)
     {
         ConformanceCase c = ConformanceCase.All[id];
         byte[] bytes = c.Bytes(static name => $"\"{name}\"");
@@ -42,13 +41,13 @@ public sealed class ReaderTests
             replay.EndsWithin == (c.Answers.Count == 0 || c.Answers[^1].Status == 0), $"{c.Place}: {log}");
         string rejection = replay.Rejection == Rejection.None ? "" : replay.Rejection.ToString();
         Assert.True(rejection == reason, $"{c.Place}: {log}");
-        // What follows a request that closes the connection is read here, but never by a connection.
+        // What follows a request that closes the connection is read here, but not by a connection.
         Assert.True(c.Closes ? replay.Methods.Count >= c.Answers.Count
             : replay.Methods.Count == c.Answers.Count, $"{c.Place}: {log}");
     }
 
     [Fact]
-    public void Every_reason_to_refuse_has_a_case()
+    public void Every_rejection_has_a_case()
     {
         var shown = ConformanceCase.All.Values.SelectMany(
             static c => c.Answers).Select(static a => a.Reason).ToHashSet();
@@ -67,7 +66,7 @@ public sealed class ReaderTests
         }
     }
 
-    // In the midst of many equal bytes a cut is like the cut beside it.
+    // Within a run of equal bytes a split is equivalent to the neighbouring one.
     private static bool IsWithinRun(byte[] bytes, int cut) =>
         cut >= RunMin && bytes.AsSpan(cut - RunMin) is { Length: >= 2 * RunMin } around
         && around[..(2 * RunMin)].IndexOfAnyExcept(around[0]) < 0;

@@ -1,6 +1,5 @@
-// Every case through a real server on a real socket: whole and byte by byte, behind a good request and before
-// one. Where the connection is to be kept, the good request behind is answered; where it is to be closed, it
-// never is.
+// Every case through a real server on a real socket: whole, byte by byte, and after a valid request. A valid
+// request follows each: it must be answered if the connection persists, and not if it closes.
 
 using System.Text;
 using Letterbox.Http;
@@ -79,8 +78,7 @@ public sealed class TransportTests(WireHosts hosts) : IClassFixture<WireHosts>
                 continue;
             }
 
-            // What follows comes with the last byte: to a connection that was closed at its client's wish it
-            // would be a reset if it came later.
+            // Sent together with the last byte: later it would cause a reset if the server has closed.
             await peer.SendAsync(bytes.AsMemory(..^1), piece);
             await peer.SendAsync((byte[])[bytes[^1], .. s_good]);
         }
@@ -107,7 +105,7 @@ public sealed class TransportTests(WireHosts hosts) : IClassFixture<WireHosts>
                 "content" when value == "none" => answer.Content.Length == 0,
                 "content" => answer.Text == value,
                 "content holds" => answer.Text.Contains(value, StringComparison.Ordinal),
-                _ => throw new FormatException($"{c.Place}: what is '{word}'?"),
+                _ => throw new FormatException($"{c.Place}: unknown word '{word}'"),
             };
             string got = $"{string.Join('\n', answer.Fields)}\n\n{answer.Text}";
             Assert.True(holds, $"{where}: {word}: {value}, but:\n{got}");

@@ -1,11 +1,11 @@
-// The two servers that the cases are played against: the echo, and the site over a folder of known files.
+// The two servers for the cases: the echo, and the site with a folder of known files.
 
 using System.Text;
 using Letterbox.Tests.Support;
 
 namespace Letterbox.Tests.Conformance;
 
-/// <summary>Both servers; what the site says of its files can be looked up by name.</summary>
+/// <summary>Both servers; values of the site's files can be looked up by name.</summary>
 public sealed class WireHosts : IAsyncLifetime
 {
     private readonly TempFolder _folder = new();
@@ -26,7 +26,7 @@ public sealed class WireHosts : IAsyncLifetime
         Write("digits.bin", "0123456789");
         Write("empty.bin", "");
         Write("привет.txt", "привет\n");
-        Write(".secret", "nobody's business\n");
+        Write(".secret", "private\n");
         File.WriteAllText(
             Path.Combine(_folder.Path, "..", Path.GetFileName(_folder.Path) + ".outside"), "outside\n");
         _site = new SiteHost(_folder.Path);

@@ -1,5 +1,4 @@
-// What a connection does beyond parsing: order, faults of handlers, clients that leave, bounds, and the end
-// of the server.
+// What a connection does besides parsing: order, failing handlers, clients that disconnect, bounds, overload.
 
 using System.Net;
 using System.Net.Sockets;
@@ -16,7 +15,7 @@ public sealed class ConnectionTests
     private static readonly Response s_ok = Response.Create(200, []);
 
     [Fact]
-    public async Task The_states_are_walked_as_the_table_says()
+    public async Task The_states_change_as_in_the_table()
     {
         var release = new TaskCompletionSource();
         await using var host = new EchoHost(handler: async request =>
@@ -47,7 +46,7 @@ public sealed class ConnectionTests
     [InlineData("BAD\r\n")]
     [InlineData("GET / HTTP/1.1\r\n|BAD\r\n")]
     [InlineData("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n|no size\r\n")]
-    public async Task Whatever_is_being_read_a_refusal_leads_to_lingering(string text)
+    public async Task A_rejection_in_any_state_leads_to_lingering(string text)
     {
         await using var host = new EchoHost();
         using HttpPeer peer = await HttpPeer.ConnectAsync(host.Port);
@@ -75,7 +74,7 @@ public sealed class ConnectionTests
         using HttpPeer peer = await HttpPeer.ConnectAsync(host.Port);
         foreach (string path in (string[])["/0", "/1", "/2", "/3"])
             await peer.SendAsync($"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
-        // What is answered is sent, although more is to come.
+        // A finished response is sent although others are pending.
         Assert.Equal("/0", (await peer.ReadAsync())!.Text);
         second.SetResult();
         first.SetResult();
@@ -84,7 +83,7 @@ public sealed class ConnectionTests
     }
 
     [Theory, InlineData(false), InlineData(true)]
-    public async Task A_handler_that_throws_costs_its_request_only(bool later)
+    public async Task A_handler_that_throws_fails_only_its_request(bool later)
     {
         await using var host = new EchoHost(handler: request =>
         {
@@ -92,7 +91,7 @@ public sealed class ConnectionTests
             return later ? ThrowLaterAsync() : throw new InvalidOperationException("at once");
         });
         using HttpPeer peer = await HttpPeer.ConnectAsync(host.Port);
-        await peer.SendAsync("GET /fault HTTP/1.1\r\nHost: a\r\n\r\n");
+        await peer.SendAsync("GET /failure HTTP/1.1\r\nHost: a\r\n\r\n");
         HttpAnswer answer = (await peer.ReadAsync())!;
         Assert.Equal((500, later ? "later" : "at once"), (answer.Status, answer.Text));
         await peer.GetAsync();
@@ -119,7 +118,7 @@ public sealed class ConnectionTests
             peer.Reset();
         }
 
-        // Others come and go meanwhile, on whatever buffers and readers there are.
+        // Other connections reuse the pooled buffers and readers meanwhile.
         for (int i = 0; i < 20; i++)
         {
             using HttpPeer other = await HttpPeer.ConnectAsync(host.Port);
@@ -166,8 +165,8 @@ public sealed class ConnectionTests
             seen.SetResult(content);
             return s_ok;
         });
-        // As many answers as are gathered before a send: more than fits, so they are stuck when the handler
-        // begins.
+        // As many responses as are gathered before a send: more than the kernel takes, so sending waits when
+        // the handler begins.
         string requests = NarrowConnection.Requests(8)
             + "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello";
         using NarrowConnection narrow = await NarrowConnection.OpenAsync(host.Server, requests);
@@ -207,7 +206,7 @@ public sealed class ConnectionTests
     }
 
     [Fact]
-    public async Task A_client_that_sends_all_and_closes_its_side_is_answered_still()
+    public async Task A_client_that_ends_its_side_after_the_request_still_gets_the_response()
     {
         var release = new TaskCompletionSource();
         await using var host = new EchoHost(handler: async _ =>
@@ -224,7 +223,7 @@ public sealed class ConnectionTests
     }
 
     [Fact]
-    public async Task A_refused_client_that_goes_on_sending_reads_the_answer_still()
+    public async Task A_rejected_client_that_continues_to_send_still_reads_the_response()
     {
         await using var host = new EchoHost();
         using HttpPeer peer = await HttpPeer.ConnectAsync(host.Port);
@@ -235,7 +234,7 @@ public sealed class ConnectionTests
     }
 
     [Fact]
-    public async Task A_hundred_is_said_once_however_the_content_comes()
+    public async Task A_100_is_sent_once_however_the_content_arrives()
     {
         await using var host = new EchoHost();
         using HttpPeer peer = await HttpPeer.ConnectAsync(host.Port);
@@ -255,7 +254,7 @@ public sealed class ConnectionTests
     }
 
     [Fact]
-    public async Task A_flood_of_requests_that_nobody_reads_the_answers_of_holds_up_nobody_else()
+    public async Task A_client_that_floods_and_does_not_read_delays_no_other_client()
     {
         await using var host = new EchoHost(handler: static _ => new(LargeContent.Medium));
         using HttpPeer flood = await HttpPeer.ConnectAsync(host.Port, receiveBuffer: 4096);
@@ -287,7 +286,7 @@ public sealed class ConnectionTests
         const string head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
         for (int i = 0; i < 3; i++) await peer.SendAsync(head + body);
         for (int i = 0; i < 3; i++) Assert.Equal(chunk * chunks, (await peer.ReadAsync())!.Content.Length);
-        // The pool deals in powers of two.
+        // The pool rents powers of two.
         Assert.InRange(capacity, 1, 128 * 1024);
         Assert.True(new HttpLimits().RequestBytesMax <= 128 * 1024);
     }

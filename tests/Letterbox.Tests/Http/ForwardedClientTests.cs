@@ -1,4 +1,4 @@
-// Whom a request counts for: the peer, or whom trusted proxies name, and nobody whom a client names itself.
+// The client of a request: the peer, or the client that trusted proxies name, never one that a client claims.
 
 using System.Net;
 using System.Text;
@@ -18,13 +18,13 @@ public sealed class ForwardedClientTests
     [InlineData("10.0.0.0/8", "198.51.100.1", "Forwarded: for=192.0.2.1", "198.51.100.1", false)]
     [InlineData("", "::ffff:198.51.100.1", "", "198.51.100.1", false)]
     [InlineData("", "2001:db8:1:2:3:4:5:6", "", "2001:db8:1:2::/64", false)]
-    // This machine is exempt while it speaks for itself.
+    // Loopback is exempt unless it forwards.
     [InlineData("", "127.0.0.1", "", "127.0.0.1", true)]
     [InlineData("", "::1", "", "::/64", true)]
     [InlineData("", "127.0.0.1", "X-Forwarded-For: 192.0.2.1", "127.0.0.1", false)]
     [InlineData("", "127.0.0.1", "Forwarded: for=192.0.2.1", "127.0.0.1", false)]
     [InlineData("127.0.0.1", "127.0.0.1", "X-Forwarded-For: 192.0.2.1", "192.0.2.1", false)]
-    // A trusted proxy: the right-most address that is none.
+    // A trusted proxy: the right-most address that is not one.
     [InlineData("10.0.0.0/8", "10.0.0.1", "", "10.0.0.1", true)]
     [InlineData("10.0.0.0/8", "::ffff:10.0.0.1", "X-Forwarded-For: 192.0.2.1", "192.0.2.1", false)]
     [InlineData("10.0.0.0/8", "10.0.0.1", "X-Forwarded-For: 10.0.0.2", "10.0.0.1", true)]
@@ -40,7 +40,7 @@ public sealed class ForwardedClientTests
         "10.0.0.1", "10.0.0.1", "Forwarded: proto=http;For=\"[2001:db8:a:b::1]:4711\"", "2001:db8:a:b::/64",
         false)]
     [InlineData("10.0.0.1", "10.0.0.1", "Forwarded: for=1.1.1.1;by=\"a,b\", for=10.0.0.1", "1.1.1.1", false)]
-    // A client whom the proxy does not name counts for the proxy, and has its bounds.
+    // A client that the proxy does not name counts as the proxy, but is not exempt.
     [InlineData("10.0.0.1", "10.0.0.1", "X-Forwarded-For: 192.0.2.1, unknown", "10.0.0.1", false)]
     [InlineData("10.0.0.1", "10.0.0.1", "Forwarded: for=_hidden", "10.0.0.1", false)]
     [InlineData("10.0.0.1", "10.0.0.1", "Forwarded: proto=http", "10.0.0.1", false)]

@@ -1,4 +1,4 @@
-// Content too large for any buffer between server and client, and recognisable.
+// Content larger than all buffers between server and client, and recognisable.
 
 using Letterbox.Http;
 
@@ -6,13 +6,13 @@ namespace Letterbox.Tests.Http;
 
 internal static class LargeContent
 {
-    /// <summary>Five megabytes that repeat nowhere near.</summary>
+    /// <summary>Five pseudo-random megabytes.</summary>
     public static byte[] Bytes { get; } = Make(5_000_000);
 
-    /// <summary>An answer that is sent from where it stands.</summary>
+    /// <summary>Sent without being copied.</summary>
     public static Response Response { get; } = Response.Create(200, [], Bytes);
 
-    /// <summary>An answer that is copied together with others.</summary>
+    /// <summary>Copied and sent together with others.</summary>
     public static Response Medium { get; } = Response.Create(200, [], Make(8000));
 
     private static byte[] Make(int length)

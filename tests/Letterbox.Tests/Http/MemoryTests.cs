@@ -1,5 +1,4 @@
-// What clients that are waited for make the engine hold, all together, is bounded: beyond, who is waited for
-// longest ends.
+// The memory held for all waiting clients is bounded: beyond, the client that has waited longest is closed.
 
 using System.Text;
 using Letterbox.Http;
@@ -21,7 +20,7 @@ public sealed class MemoryTests : IAsyncDisposable
     public ValueTask DisposeAsync() => _host.DisposeAsync();
 
     [Fact]
-    public async Task Of_many_parts_of_requests_the_oldest_is_told_so_and_the_others_go_on()
+    public async Task Of_many_partial_requests_the_oldest_gets_503_and_the_rest_continue()
     {
         var peers = new List<HttpPeer>();
         for (int i = 1; i <= 13; i++)

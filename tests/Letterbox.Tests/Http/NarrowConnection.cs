@@ -1,4 +1,4 @@
-// A connection between whose ends hardly anything fits, so that answers get stuck soon.
+// A connection with small socket buffers, so that sending soon has to wait.
 
 using System.Net;
 using System.Net.Sockets;
@@ -9,10 +9,9 @@ using Letterbox.Tests.Support;
 
 namespace Letterbox.Tests.Http;
 
-/// <summary>Both ends: the client that does not read, and the server's task.</summary>
 internal sealed record NarrowConnection(HttpPeer Peer, Task Served) : IDisposable
 {
-    /// <summary>Connects, sends this before the server looks, and has it served.</summary>
+    /// <summary>Connects, sends the bytes before the server reads, and serves the connection.</summary>
     public static async Task<NarrowConnection> OpenAsync(HttpServer server, string bytes)
     {
         using var listener = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
@@ -27,10 +26,8 @@ internal sealed record NarrowConnection(HttpPeer Peer, Task Served) : IDisposabl
         return new NarrowConnection(peer, server.ServeAsync(connection));
     }
 
-    /// <summary>So many requests for /medium.</summary>
     public static string Requests(int count) =>
         string.Concat(Enumerable.Repeat("GET /medium HTTP/1.1\r\nHost: a\r\n\r\n", count));
 
-    /// <inheritdoc/>
     public void Dispose() => Peer.Dispose();
 }

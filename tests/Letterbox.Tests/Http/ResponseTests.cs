@@ -1,4 +1,4 @@
-// What no answer and no set of limits can be.
+// Responses and limits that cannot be constructed.
 
 using Letterbox.Http;
 
@@ -37,7 +37,7 @@ public sealed class ResponseTests
     }
 
     [Fact]
-    public void Limits_that_contradict_each_other_are_refused()
+    public void Limits_that_contradict_each_other_are_rejected()
     {
         var limits = new HttpLimits();
         Assert.Same(limits, limits.Checked());

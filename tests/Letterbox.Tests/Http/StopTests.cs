@@ -1,4 +1,4 @@
-// The end of the server: whoever has no request in hand is let go at once, whoever has one is answered.
+// Stopping the server: idle connections close at once, requests in progress are answered.
 
 using Letterbox.Http;
 using Letterbox.Tests.Support;
@@ -47,7 +47,7 @@ public sealed class StopTests
     }
 
     [Fact]
-    public async Task A_request_that_is_half_here_may_still_come()
+    public async Task A_partial_request_may_still_be_completed()
     {
         await using var host = new EchoHost();
         using HttpPeer peer = await HttpPeer.ConnectAsync(host.Port);
@@ -79,12 +79,12 @@ public sealed class StopTests
         Assert.True(await peer.EndsAsync());
     }
 
-    // The answer is with the kernel, the client has not taken it yet and sends its next request. To close now
-    // would be a reset as soon as that arrives, and the rest of the answer would be gone.
+    // The kernel has the response, the client has not read it yet and sends its next request. Closing now
+    // would cause a reset when that arrives, and the rest of the response would be lost.
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task A_client_that_is_parted_from_while_it_sends_its_next_request_gets_answer_and_end(
+    public async Task A_client_that_sends_its_next_request_during_the_stop_gets_the_whole_response(
         bool beforeTheAnswer)
     {
         const string request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -112,9 +112,9 @@ public sealed class StopTests
         Assert.Equal(0, await host.DrainAsync());
     }
 
-    // Its input was given back while the handler waited: to listen, there must be room again.
+    // The input buffer was released while the handler waited: lingering has to rent one.
     [Fact]
-    public async Task A_client_that_sends_on_behind_an_answer_that_took_its_time_is_listened_to()
+    public async Task Input_after_a_slow_response_is_read_and_discarded()
     {
         TaskCompletionSource begun = new(), release = new();
         await using var host = new EchoHost(handler: async _ =>
@@ -137,9 +137,9 @@ public sealed class StopTests
     }
 
     [Fact]
-    public async Task A_connection_that_is_just_about_to_wait_is_not_missed()
+    public async Task A_connection_that_is_about_to_wait_is_closed_too()
     {
-        // It asks for the time before it waits: that is the moment.
+        // It reads the clock just before it waits: the stop happens there.
         var time = new InterruptedTime();
         await using var host = new EchoHost(time: time);
         time.Interrupt = host.Server.Stop;

@@ -1,6 +1,6 @@
-// Every deadline, just before it and just past it, on a clock that is moved by hand. Deadlines strike with
-// the sweep, once a second of that clock; each test waits until the connection waits, so that the clock
-// starts where the deadline does.
+// Every timeout, just before and just after its deadline, on a manual clock. Deadlines are checked by the
+// sweep, once a second of that clock; each test first waits until the connection waits, so that the clock
+// starts when the timeout does.
 
 using Letterbox.Http;
 using Letterbox.Tests.Support;
@@ -44,7 +44,7 @@ public sealed class TimeoutTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_connection_that_says_nothing_at_all_has_the_time_of_a_head_only()
+    public async Task A_connection_without_any_byte_has_only_the_time_of_a_head()
     {
         using HttpPeer peer = await HttpPeer.ConnectAsync(_host.Port);
         await Server.UntilAsync(Idle);
@@ -54,7 +54,7 @@ public sealed class TimeoutTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task An_idle_connection_is_closed_without_a_word()
+    public async Task An_idle_connection_is_closed_silently()
     {
         using HttpPeer peer = await HttpPeer.ConnectAsync(_host.Port);
         await peer.GetAsync();
@@ -86,7 +86,7 @@ public sealed class TimeoutTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_byte_now_and_then_does_not_prolong_a_head()
+    public async Task Single_bytes_do_not_prolong_a_head()
     {
         using HttpPeer peer = await HttpPeer.ConnectAsync(_host.Port);
         for (int i = 0; i < s_limits.HeadTimeout.TotalSeconds; i++)
@@ -105,7 +105,7 @@ public sealed class TimeoutTests : IAsyncDisposable
         using HttpPeer peer = await HttpPeer.ConnectAsync(_host.Port);
         (int held, double timeout) = await BeginContentAsync(peer);
         _time.Advance(TimeSpan.FromSeconds(Math.Ceiling(timeout) - 1));
-        // What comes gains time: as much as its bytes are worth.
+        // Received bytes extend the time according to the minimum rate.
         await peer.SendAsync(new string('x', 480));
         await Server.UntilAsync(ReadingContent, held + 480);
         _time.Advance(TimeSpan.FromSeconds(2));
@@ -123,7 +123,7 @@ public sealed class TimeoutTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Content_in_chunks_has_the_same_deadline_whatever_its_framing_weighs()
+    public async Task The_framing_of_chunks_does_not_extend_the_timeout()
     {
         using HttpPeer peer = await HttpPeer.ConnectAsync(_host.Port);
         const string head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -158,7 +158,7 @@ public sealed class TimeoutTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Answers_that_are_stuck_are_closed_as_such_though_half_a_head_has_come_behind_them()
+    public async Task A_send_timeout_during_a_partial_head_sends_no_408()
     {
         // So many answers that the last of them does not fit between server and client; how many depends on
         // the kernel.
@@ -186,7 +186,7 @@ public sealed class TimeoutTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_refused_client_is_listened_to_for_a_while()
+    public async Task Input_of_a_rejected_client_is_read_for_a_while()
     {
         using HttpPeer peer = await HttpPeer.ConnectAsync(_host.Port);
         await peer.SendAsync("BAD\r\n\r\n");
@@ -202,7 +202,7 @@ public sealed class TimeoutTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_refused_client_that_sends_on_and_on_is_not_listened_to_for_ever()
+    public async Task Input_of_a_rejected_client_is_read_up_to_a_bound()
     {
         using HttpPeer peer = await HttpPeer.ConnectAsync(_host.Port);
         await peer.SendAsync("BAD\r\n\r\n");
@@ -214,7 +214,7 @@ public sealed class TimeoutTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Slow_heads_cost_the_others_nothing_and_end_together()
+    public async Task Slow_heads_do_not_delay_others_and_time_out_together()
     {
         HttpPeer[] slow =
             await Task.WhenAll(Enumerable.Range(0, 200).Select(_ => HttpPeer.ConnectAsync(_host.Port)));
@@ -234,7 +234,7 @@ public sealed class TimeoutTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Whoever_wins_when_bytes_and_a_deadline_meet_nobody_is_harmed()
+    public async Task A_timeout_racing_with_the_last_bytes_gives_a_response_or_a_408()
     {
         for (int i = 0; i < 200; i++)
         {
@@ -275,7 +275,7 @@ public sealed class TimeoutTests : IAsyncDisposable
     }
 
     // 1,000 bytes of 2,000; how many the server holds then, and how many seconds it waits for more.
-    private async Task<(int Held, double MessageTimeout)> BeginContentAsync(HttpPeer peer)
+    private async Task<(int Held, double Timeout)> BeginContentAsync(HttpPeer peer)
     {
         const string head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2000\r\n\r\n";
         await peer.SendAsync(head + new string('x', 1000));
@@ -285,8 +285,7 @@ public sealed class TimeoutTests : IAsyncDisposable
             + ((double)held / s_limits.ContentBytesPerSecondMin));
     }
 
-    // The kernel may still take a slice while the clock moves, so the end can only be said to come no
-    // earlier.
+    // The kernel may still take a slice while the clock moves, so only a lower bound can be asserted.
     private async Task AdvanceUntilEmptyAsync(TimeSpan noEarlier)
     {
         _time.Advance(noEarlier - s_second);

@@ -1,4 +1,4 @@
-// How a test learns that a connection has come to where it must be, without a sleep: it looks until it is so.
+// How a test waits for the state of a connection without a sleep: by polling.
 
 using Letterbox.Http;
 using Letterbox.Tests.Support;
@@ -8,33 +8,31 @@ namespace Letterbox.Tests.Http;
 internal static class Watching
 {
     /// <summary>
-    /// Waits until one connection waits for its client in this state, and holds so many bytes if that
-    /// matters.
+    /// Waits until one connection waits for its client in this state and, if given, holds this many bytes.
     /// </summary>
     public static Task<HttpConnection> UntilAsync(
         this HttpServer server, HttpConnection.State state, int? held = null) =>
         server.UntilAsync(connection =>
-            connection.Inspect is { Waiting: true } look && look.State == state
-                && (held ?? look.Held) == look.Held);
+            connection.Inspect is { Waiting: true } now && now.State == state
+                && (held ?? now.Held) == now.Held);
 
-    /// <summary>Waits until one connection is so.</summary>
-    public static async Task<HttpConnection> UntilAsync(this HttpServer server, Func<HttpConnection, bool> so)
+    public static async Task<HttpConnection> UntilAsync(
+        this HttpServer server, Func<HttpConnection, bool> condition)
     {
         using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(30));
         while (true)
         {
-            HttpConnection? found = server.Snapshot().FirstOrDefault(so);
+            HttpConnection? found = server.Snapshot().FirstOrDefault(condition);
             if (found is not null) return found;
             deadline.Token.ThrowIfCancellationRequested();
             await Task.Yield();
         }
     }
 
-    /// <summary>Waits until this is so.</summary>
-    public static async Task UntilAsync(Func<bool> so)
+    public static async Task UntilAsync(Func<bool> condition)
     {
         using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-        while (!so())
+        while (!condition())
         {
             deadline.Token.ThrowIfCancellationRequested();
             await Task.Yield();
@@ -45,7 +43,7 @@ internal static class Watching
     public static Task UntilEmptyAsync(this HttpServer server) =>
         UntilAsync(() => server.Snapshot().Length == 0);
 
-    /// <summary>Asks for something and expects 200.</summary>
+    /// <summary>Expects 200.</summary>
     public static async Task<HttpAnswer> GetAsync(this HttpPeer peer, string path = "/")
     {
         await peer.SendAsync($"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");

@@ -11,7 +11,7 @@ public sealed class AssetTests
     [Theory]
     [InlineData(100)]
     [InlineData(100_000)]
-    public void A_file_that_is_not_compressed_yet_is_sent_as_it_is(int lines)
+    public void A_file_that_is_not_compressed_yet_is_sent_uncompressed(int lines)
     {
         byte[] content = Encoding.ASCII.GetBytes(string.Concat(Enumerable.Repeat("brown fox\n", lines)));
         var asset = new Asset(content, "text/plain", DateTimeOffset.UnixEpoch, ("a", "b"));

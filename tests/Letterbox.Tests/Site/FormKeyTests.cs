@@ -1,5 +1,4 @@
-// Under which key a form goes: sent again as it came back, changed, and when somebody else has its key. No
-// script is needed for any of it.
+// The key under which a form is stored: sent again unchanged, changed, and when another message has its key.
 
 using System.Net;
 using Letterbox.Messages;
@@ -25,7 +24,7 @@ public sealed class FormKeyTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_form_that_came_back_goes_under_its_key_as_it_is_and_under_another_when_it_is_changed()
+    public async Task A_returned_form_keeps_its_key_unchanged_and_gets_another_when_changed()
     {
         Dictionary<string, string> form = await OpenAsync("line\r\ntwo & \"three\"");
         string key = form["id"];
@@ -43,7 +42,7 @@ public sealed class FormKeyTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_changed_form_that_comes_back_once_more_keeps_its_new_key()
+    public async Task A_changed_form_that_is_returned_again_keeps_its_new_key()
     {
         Dictionary<string, string> form =
             await ComesBackAsync(await OpenAsync("first"), HttpStatusCode.ServiceUnavailable);
@@ -56,13 +55,13 @@ public sealed class FormKeyTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_form_that_comes_back_by_its_own_fault_goes_under_a_new_key()
+    public async Task An_invalid_form_is_returned_with_a_new_key()
     {
         Dictionary<string, string> form = await OpenAsync("hello");
         form["username"] = new string('n', 65);
         Dictionary<string, string> rejected = await ComesBackAsync(form, HttpStatusCode.UnprocessableEntity);
         Assert.NotEqual(form["id"], rejected["id"]);
-        // Whoever sees that page cannot know under which key it will be sent.
+        // An attacker who sees that page cannot know under which key it will be sent.
         Take(form["id"]);
         Take(rejected["id"]);
         rejected["username"] = "ann";
@@ -72,7 +71,7 @@ public sealed class FormKeyTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_first_text_that_may_be_stored_keeps_its_key_through_a_text_that_is_refused()
+    public async Task A_first_text_that_may_be_stored_keeps_its_key_through_a_text_that_is_rejected()
     {
         Dictionary<string, string> form =
             await ComesBackAsync(await OpenAsync("first"), HttpStatusCode.ServiceUnavailable);
@@ -83,7 +82,7 @@ public sealed class FormKeyTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Back_and_another_text_is_said_to_be_a_new_message_and_one_more_press_sends_it()
+    public async Task Going_back_and_changing_the_text_asks_for_confirmation_and_then_stores_both()
     {
         Dictionary<string, string> form = await OpenAsync("first");
         string first = await ThankedAsync(form);
@@ -96,14 +95,14 @@ public sealed class FormKeyTests : IAsyncDisposable
         Assert.Equal("second", again["message"]);
         string second = await ThankedAsync(again);
         Assert.NotEqual(first, second);
-        // The whole of it once more is still the same message.
+        // Repeating both steps is still the same message.
         Assert.Equal(again["id"], (await ComesBackAsync(form, HttpStatusCode.UnprocessableEntity))["id"]);
         Assert.Equal(second, await ThankedAsync(again));
         Assert.Equal(2, _stored.Count);
     }
 
     [Fact]
-    public async Task A_stranger_who_knows_every_key_that_is_shown_costs_a_visitor_one_more_press()
+    public async Task An_attacker_who_knows_every_shown_key_costs_a_user_one_more_submission()
     {
         Dictionary<string, string> form = await OpenAsync("hello");
         Take(form["id"]);
@@ -115,7 +114,7 @@ public sealed class FormKeyTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_message_without_a_key_is_stored_whoever_has_the_one_that_was_made_for_it()
+    public async Task A_message_without_a_key_is_stored_even_if_its_generated_key_is_taken()
     {
         _site.Store = message => _site.Delivered.Count < 3 ? Receipt.Taken(message.Id) : Store(message);
         using HttpResponseMessage response = await _site.PostAsync("username=a&message=b");
@@ -124,7 +123,7 @@ public sealed class FormKeyTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_store_that_says_taken_to_everything_is_believed_in_the_end()
+    public async Task Keys_are_not_tried_without_end()
     {
         _site.Store = static message => Receipt.Taken(message.Id);
         using HttpResponseMessage response = await _site.PostAsync("username=a&message=b");
@@ -133,7 +132,7 @@ public sealed class FormKeyTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_programs_own_key_that_is_taken_is_its_own_affair()
+    public async Task A_key_chosen_by_a_program_that_is_taken_is_rejected()
     {
         string id = (await OpenAsync("x"))["id"];
         Take(id);
@@ -153,7 +152,7 @@ public sealed class FormKeyTests : IAsyncDisposable
         return same ? Receipt.Stored(message.Id) : Receipt.Taken(message.Id);
     }
 
-    private void Take(string key) => _stored.Add(Parse(key), Texts.Message("stranger", "x", Parse(key)));
+    private void Take(string key) => _stored.Add(Parse(key), Texts.Message("attacker", "x", Parse(key)));
 
     private async Task<Dictionary<string, string>> OpenAsync(string text)
     {

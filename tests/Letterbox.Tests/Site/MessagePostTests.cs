@@ -1,4 +1,4 @@
-// POST /message: every encoding, every receipt, every way to get it wrong.
+// POST /message: every encoding, every receipt, every error.
 
 using System.Net;
 using System.Text.Json;
@@ -75,7 +75,7 @@ public sealed class MessagePostTests : IAsyncDisposable
     [InlineData("username=a&message=%FF", "message is not valid UTF-8")]
     [InlineData("username=a&message=b&id=xyz", "id is not 24 hex digits")]
     [InlineData("", "username is missing")]
-    public async Task What_is_wrong_with_a_form_is_said(string form, string reason)
+    public async Task The_response_names_what_is_wrong_with_a_form(string form, string reason)
     {
         using var page = await _site.PostAsync(form);
         Assert.Equal(HttpStatusCode.UnprocessableEntity, page.StatusCode);
@@ -97,12 +97,12 @@ public sealed class MessagePostTests : IAsyncDisposable
         Assert.Matches("id=\"message-problem\"></p>", page);
         Assert.Contains($"value=\"{name}\"", page, StringComparison.Ordinal);
         Assert.Contains("&lt;script&gt;&quot;</textarea>", page, StringComparison.Ordinal);
-        // The refused key is not used again: nothing stands in the way of the next try.
+        // The rejected key is not used again: the next submission cannot collide with it.
         Assert.DoesNotContain(Id, page, StringComparison.Ordinal);
     }
 
     [Fact]
-    public async Task A_refusal_of_the_store_is_a_422_under_a_fresh_key()
+    public async Task A_rejection_by_the_store_is_a_422_under_a_fresh_key()
     {
         _site.Store = static _ => Receipt.Rejected("the message cannot be stored");
         using var response = await _site.PostAsync($"id={Id}&username=a&message=b");
@@ -157,7 +157,7 @@ public sealed class MessagePostTests : IAsyncDisposable
         "multipart/form-data; boundary=x",
         "--x\r\nContent-Disposition: form-data; name=\"message\"; filename=\"a\"\r\n\r\nb\r\n--x--",
         HttpStatusCode.UnprocessableEntity)]
-    public async Task Broken_content_is_refused_and_nothing_is_stored(
+    public async Task Invalid_content_is_rejected_and_not_stored(
         string mediaType, string content, HttpStatusCode status)
     {
         using var response = await _site.PostAsync(content, mediaType);
@@ -171,7 +171,7 @@ public sealed class MessagePostTests : IAsyncDisposable
     [InlineData("photo", "; filename=\"\"", "b")]
     [InlineData("message", "; filename*=UTF-8''a", "b")]
     [InlineData("photo", "; FileName*=UTF-8''a", "")]
-    public async Task A_file_is_refused_whatever_it_is_called(string name, string parameter, string content)
+    public async Task A_file_is_rejected_whatever_its_name(string name, string parameter, string content)
     {
         string part = Part(name, content).Replace($"\"{name}\"", $"\"{name}\"{parameter}");
         using var response = await PostPartsAsync(Part("username", "krabaton"), part, Part("message", "b"));
@@ -184,7 +184,7 @@ public sealed class MessagePostTests : IAsyncDisposable
     [Theory]
     [InlineData("message")]
     [InlineData("photo")]
-    public async Task A_file_that_was_not_chosen_is_no_field(string name)
+    public async Task A_file_that_was_not_chosen_is_ignored(string name)
     {
         string part = Part(name, "").Replace($"\"{name}\"", $"\"{name}\"; filename=\"\"");
         using var response = await PostPartsAsync(
@@ -198,7 +198,7 @@ public sealed class MessagePostTests : IAsyncDisposable
     [InlineData(";; name=")]
     [InlineData("; filename; name=")]
     [InlineData("; file=\"a;name=b\"; name=")]
-    public async Task What_stands_before_the_name_does_not_hide_it(string before)
+    public async Task Other_parameters_before_the_name_do_not_hide_it(string before)
     {
         string[] parts = [Part("id", Id), Part("username", "krabaton"), Part("message", "b")];
         using var response = await PostPartsAsync(
@@ -207,7 +207,7 @@ public sealed class MessagePostTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task The_form_has_a_fresh_key_each_time_and_is_asked_for_at_each_visit()
+    public async Task The_form_has_a_fresh_key_each_time_and_is_revalidated()
     {
         using var first = await _site.Client.GetAsync("/message");
         using var second = await _site.Client.GetAsync("/message.html");

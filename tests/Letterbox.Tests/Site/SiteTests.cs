@@ -1,4 +1,4 @@
-// The pages and files: routing, errors, and a folder of one's own.
+// The pages and files: routing, errors, and a folder of custom files.
 
 using System.Net;
 using Letterbox.Tests.Support;
@@ -79,7 +79,7 @@ public sealed class SiteTests
     }
 
     [Fact]
-    public async Task Readiness_says_why_not()
+    public async Task Readiness_gives_its_reasons()
     {
         await using var site = new SiteHost();
         site.Readiness = new(["the socket server cannot be reached", "the moon is full"], ["a note"]);
@@ -90,7 +90,7 @@ public sealed class SiteTests
     }
 
     [Fact]
-    public async Task Readiness_has_notes_for_a_person()
+    public async Task Readiness_has_notes()
     {
         await using var site = new SiteHost();
         Assert.Equal((HttpStatusCode.OK, "ready\n"), await site.GetAsync("/readyz"));
@@ -101,7 +101,7 @@ public sealed class SiteTests
     }
 
     [Fact]
-    public async Task A_folder_of_ones_own_lies_over_the_built_in_pages_and_is_read_again_when_it_changes()
+    public async Task A_custom_folder_overrides_the_built_in_pages_and_is_read_again_when_it_changes()
     {
         using var folder = new TempFolder();
         folder.Write("index.html", "my own index");
@@ -128,7 +128,7 @@ public sealed class SiteTests
     }
 
     [Fact]
-    public async Task A_link_stands_for_the_file_it_leads_to_and_one_that_leads_nowhere_for_none()
+    public async Task A_link_serves_its_target_and_a_dangling_one_nothing()
     {
         using var folder = new TempFolder();
         using var elsewhere = new TempFolder();

@@ -1,4 +1,4 @@
-// A page with its places filled in, in pieces of any size.
+// A filled page, written in parts of any size.
 
 using System.Text;
 using Letterbox.Site;
@@ -17,7 +17,7 @@ public sealed class TemplateTests
     [InlineData(7)]
     [InlineData(11)]
     [InlineData(4096)]
-    public void Values_are_escaped_wherever_the_page_is_cut(int size)
+    public void Values_are_escaped_wherever_the_page_is_split(int size)
     {
         FilledTemplate page = s_template.Fill(("it", "\"'&<>Привіт \""), ("unknown", "x"));
         var written = new List<byte>();
@@ -28,7 +28,7 @@ public sealed class TemplateTests
     }
 
     [Fact]
-    public void What_it_holds_is_the_values_as_they_came()
+    public void It_holds_its_values_unescaped()
     {
         FilledTemplate page = s_template.Fill(("it", new string('"', 1000)));
         Assert.Equal(2 * 1000, page.BytesHeld);

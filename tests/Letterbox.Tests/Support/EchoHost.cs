@@ -1,5 +1,5 @@
-// The engine under a handler that returns what it received, so that a test, or a public conformance
-// suite, can check how the engine read its bytes.
+// The engine under a handler that returns what it received, so that a test, or a public conformance suite,
+// can check how the engine read its bytes.
 //
 //   GET, HEAD, POST, OPTIONS  /         the content of the request
 //                             /echo     its head: request line, then one field line a line, as they were read

@@ -1,7 +1,5 @@
 // What became of one batch on its way from the journal into MongoDB.
 
-using Letterbox.Store.Mongo;
-
 namespace Letterbox.Store.Delivery;
 
 /// <summary>The outcome of a batch.</summary>
@@ -20,9 +18,14 @@ public sealed record BatchOutcome(bool Stored, string? Failure, IReadOnlyList<Re
     public bool NeedsOperator { get; init; }
 
     /// <summary>Nothing is certain, for this reason.</summary>
-    internal static BatchOutcome Of(MongoFailure failure) =>
+    internal static BatchOutcome Of(DeliveryFailure failure) =>
         new(Stored: false, failure.Reason, []) { NeedsOperator = failure.NeedsOperator };
 }
+
+/// <summary>Why nothing is certain of a batch.</summary>
+/// <param name="Reason">Fit for a log: one line, never with a password.</param>
+/// <param name="NeedsOperator">Whether a person has to fix something before it can work.</param>
+internal sealed record DeliveryFailure(string Reason, bool NeedsOperator = false);
 
 /// <summary>An entry that MongoDB did not take.</summary>
 /// <param name="Index">Its place in the batch, from 0.</param>

@@ -19,7 +19,6 @@
 
 using Letterbox.Messages;
 using Letterbox.Store.Journal;
-using Letterbox.Store.Mongo;
 using Microsoft.Extensions.Logging;
 
 namespace Letterbox.Store.Delivery;
@@ -43,7 +42,7 @@ public sealed class Relay : IAsyncDisposable
     // which is random. What MongoDB calls a conflict even then goes to quarantine.
     private const int RekeysMax = 4;
 
-    private static readonly MongoFailure s_stopped = new("the relay stops");
+    private static readonly DeliveryFailure s_stopped = new("the relay stops");
 
     private static readonly TimeSpan s_purgeEvery = TimeSpan.FromHours(1);
 
@@ -148,7 +147,7 @@ public sealed class Relay : IAsyncDisposable
         _ended.SetResult();
     }
 
-    private MongoFailure? TryRunOnce()
+    private DeliveryFailure? TryRunOnce()
     {
         try
         {
@@ -158,18 +157,18 @@ public sealed class Relay : IAsyncDisposable
         {
             _reader?.Dispose();
             _reader = null;
-            return new MongoFailure(e.Message);
+            return new DeliveryFailure(e.Message);
         }
         catch (Exception e)
         {
             // A bug of ours: messages wait, the relay goes on.
             _log.LogError(e, "the relay failed by a fault of the program");
-            return new MongoFailure("the relay failed by a fault of the program");
+            return new DeliveryFailure("the relay failed by a fault of the program");
         }
     }
 
     // Brings what waits to MongoDB, page by page, then waits for news. Returns why it could not go on.
-    private MongoFailure? RunOnce()
+    private DeliveryFailure? RunOnce()
     {
         // What was still in flight when a turn failed goes again. What of it MongoDB has, it passes over.
         while (_inFlightBatches.TryDequeue(out InFlightBatch? left)) AwaitOutcome(left);
@@ -250,7 +249,7 @@ public sealed class Relay : IAsyncDisposable
 
     // Marks a batch delivered, or returns why it has to go again. When the mark fails it goes again too: that
     // is rare, and costs less than to remember.
-    private MongoFailure? Complete(InFlightBatch batch, BatchOutcome outcome)
+    private DeliveryFailure? Complete(InFlightBatch batch, BatchOutcome outcome)
     {
         var rejected = new List<(JournalEntry Entry, string Reason)>();
         if (Sort(batch.Entries, outcome, rejected) is { } failure) return failure;
@@ -264,7 +263,7 @@ public sealed class Relay : IAsyncDisposable
     }
 
     // Gathers what is refused for good; what only its key stands in the way of is sent under other ones.
-    private MongoFailure? Sort(
+    private DeliveryFailure? Sort(
         IReadOnlyList<JournalEntry> batch, BatchOutcome outcome, List<(JournalEntry, string)> rejected)
     {
         for (int rekeys = 0; ; rekeys++)

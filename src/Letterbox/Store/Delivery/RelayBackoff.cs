@@ -6,7 +6,6 @@
 //
 // Each pause is between half of it and all of it, so that many stores do not come back in step.
 
-using Letterbox.Store.Mongo;
 using Microsoft.Extensions.Logging;
 
 namespace Letterbox.Store.Delivery;
@@ -26,7 +25,7 @@ internal sealed class RelayBackoff(ILogger log)
     public string? Failure => _failure;
 
     /// <summary>Notes a failure. Returns for how long to wait before the next try.</summary>
-    public TimeSpan Failed(MongoFailure failure)
+    public TimeSpan Failed(DeliveryFailure failure)
     {
         _failure = failure.Reason;
         _failures++;

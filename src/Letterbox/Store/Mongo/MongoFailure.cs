@@ -14,6 +14,7 @@
 // 8000 is what Atlas says of a wrong password.
 
 using System.Net;
+using Letterbox.Store.Delivery;
 using MongoDB.Bson;
 using MongoDB.Driver;
 using MongoDB.Driver.Core.Clusters;
@@ -40,15 +41,13 @@ internal enum WriteErrorKind
     Unknown,
 }
 
-/// <summary>Why nothing is certain of what was asked of MongoDB.</summary>
-/// <param name="Reason">Fit for a log: one line, never with a password.</param>
-/// <param name="NeedsOperator">Whether a person has to fix something before it can work.</param>
-internal sealed record MongoFailure(string Reason, bool NeedsOperator = false)
+/// <summary>What the driver throws and the server answers, as a reason.</summary>
+internal static class MongoFailure
 {
     private const int ReasonMax = 500;
 
     /// <summary>What the driver threw; <paramref name="cluster"/> is what it knows of the servers.</summary>
-    public static MongoFailure Of(Exception e, ClusterDescription? cluster)
+    public static DeliveryFailure Of(Exception e, ClusterDescription? cluster)
     {
         for (Exception? inner = e; inner is not null; inner = inner.InnerException)
         {
@@ -78,7 +77,7 @@ internal sealed record MongoFailure(string Reason, bool NeedsOperator = false)
         text[..Math.Min(text.Length, ReasonMax)].ReplaceLineEndings(" ");
 
     // The answer to a command: it failed, or was done but is not durable yet.
-    private static MongoFailure Of(BsonDocument answer)
+    private static DeliveryFailure Of(BsonDocument answer)
     {
         if (answer.GetValue("writeConcernError", 0) is BsonDocument notDurable)
             return new(ServerError.Read(notDurable).ToString());

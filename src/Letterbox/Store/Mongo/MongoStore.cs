@@ -20,7 +20,6 @@
 // durable too.
 
 using System.Diagnostics.CodeAnalysis;
-using Letterbox.Configuration;
 using Letterbox.Messages;
 using Letterbox.Store.Delivery;
 using MongoDB.Bson;
@@ -70,17 +69,13 @@ public sealed class MongoStore : IStoredMessages
     /// <summary>
     /// Reads the connection string. MongoDB itself may be away; connections are made when needed.
     /// </summary>
-    /// <param name="uri">A connection string; what it does not say of timeouts is set.</param>
+    /// <param name="uri">A connection string; <c>null</c>: there is no MongoDB.</param>
     /// <param name="database">Name of the database; without, the one of the URI, or letterbox.</param>
     /// <param name="collection">Name of the collection.</param>
     /// <exception cref="StoreException">The connection string cannot be used.</exception>
-    public static MongoStore Open(string uri, string? database, string collection) =>
-        new(new MongoUri(uri, database), collection);
-
-    /// <summary>The one that is configured; <c>null</c>: none is.</summary>
-    /// <exception cref="StoreException">As the other <c>Open</c>.</exception>
-    public static MongoStore? Open(Settings settings) =>
-        settings.MongoUri is { } uri ? Open(uri, settings.MongoDatabase, settings.MongoCollection) : null;
+    [return: NotNullIfNotNull(nameof(uri))]
+    public static MongoStore? Open(string? uri, string? database, string collection) =>
+        uri is null ? null : new(new MongoUri(uri, database), collection);
 
     /// <summary>
     /// Stores a batch with write concern majority, journaled; it can be sent again any number of times.
@@ -95,7 +90,7 @@ public sealed class MongoStore : IStoredMessages
             {
                 BsonArray documents = Documents(batch, from);
                 BsonDocument reply = await Database().RunCommandAsync(Insert(documents), null, cancel);
-                MongoFailure? failure =
+                DeliveryFailure? failure =
                     await JudgeAsync(InsertReply.Read(reply), batch, from, documents.Count, rejected, cancel);
                 if (failure is not null) return BatchOutcome.Of(failure);
                 from += documents.Count;
@@ -209,7 +204,7 @@ public sealed class MongoStore : IStoredMessages
     }
 
     // Returns why nothing is certain, or null.
-    private async Task<MongoFailure?> JudgeAsync(
+    private async Task<DeliveryFailure?> JudgeAsync(
         InsertReply reply, IReadOnlyList<JournalEntry> batch, int from, int count,
         List<RejectedEntry> rejected, CancellationToken cancel)
     {
@@ -305,5 +300,5 @@ public sealed class MongoStore : IStoredMessages
 
     private StoreException Unreadable(Exception e) => new($"cannot read from MongoDB: {FailureOf(e).Reason}");
 
-    private MongoFailure FailureOf(Exception e) => MongoFailure.Of(e, _cluster?.Description);
+    private DeliveryFailure FailureOf(Exception e) => MongoFailure.Of(e, _cluster?.Description);
 }

@@ -210,9 +210,9 @@ public sealed class MongoFaultTests : IAsyncDisposable
     public void Two_stores_of_one_server_do_not_close_each_other()
     {
         ScriptedMongo server = Server();
-        using MongoStore store = Open(server);
+        using var store = MongoStore.Open(server.Uri, Database, Collection);
         Assert.Empty(store.ReadAll());
-        using (MongoStore other = Open(server)) Assert.Empty(other.ReadAll());
+        using (var other = MongoStore.Open(server.Uri, Database, Collection)) Assert.Empty(other.ReadAll());
         Assert.True(store.Insert(MongoMessages.Batch(1)).Stored);
     }
 
