@@ -14,6 +14,8 @@ native=artifacts/native
 passed=0 failed=0 skipped=0
 # Whatever builds and tests leave among the temporary files goes with this folder.
 export TMPDIR; TMPDIR=$(mktemp -d)
+# One test runs as another user.
+chmod 711 "$TMPDIR"
 results=$TMPDIR/results.xml
 trap 'rm -rf "$TMPDIR"; echo "$passed passed, $failed failed, $skipped skipped"' EXIT
 # The runtime's diagnostic pipes are the exception: a process that is killed leaves them.
