@@ -72,7 +72,8 @@ public static class StoreProcess
         return ExitStatus.Ok;
 
         MessageJournal OpenJournal() => MessageJournal.Open(
-            settings.Data, time, log, JournalBounds.Of(settings), mustExist: StopSignal.IsRestart);
+            settings.Data, time, log, new JournalBounds(settings.JournalMax, settings.DiskReserve),
+            mustExist: StopSignal.IsRestart);
 
         Readiness State()
         {

@@ -53,7 +53,8 @@ public static class ImportCommand
         {
             // The import reports what it would log.
             return MessageJournal.Open(
-                settings.Data, TimeProvider.System, NullLogger.Instance, JournalBounds.Of(settings));
+                settings.Data, TimeProvider.System, NullLogger.Instance,
+                new JournalBounds(settings.JournalMax, settings.DiskReserve));
         }
         catch (StoreException e) when (e.InUse)
         {

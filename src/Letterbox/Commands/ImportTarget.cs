@@ -64,8 +64,8 @@ internal static class ImportTarget
                 there ??= await mongo.FindAsync([.. batch.Select(static entry => entry.Message.Id)]);
                 BatchOutcome outcome = await mongo.InsertAsync(batch, CancellationToken.None);
                 if (outcome.Stored) return Count(batch, there, outcome.Rejected);
-                failure = outcome.Failure ?? "no reason was given";
-                place = outcome.NeedsOperator;
+                failure = outcome.Failure!.Reason;
+                place = outcome.Failure.NeedsOperator;
             }
             catch (StoreException e)
             {

@@ -240,21 +240,21 @@ internal sealed class RelaySimulation(int seed, RelaySabotage sabotage = RelaySa
         switch (_calm ? int.MaxValue : _random.Next(8))
         {
             case 0:
-                return new BatchOutcome(false, "not reached", []);
+                return BatchOutcome.Failed("not reached");
             case 1:
                 Insert(batch);
-                return new BatchOutcome(false, "the answer was lost", []);
+                return BatchOutcome.Failed("the answer was lost");
             case 2:
                 Insert(batch.Where(_ => _random.Next(2) == 0));
-                return new BatchOutcome(false, "not durable", []);
+                return BatchOutcome.Failed("not durable");
             case 3:
                 if (_random.Next(2) == 0) Insert(batch);
                 Kill();
-                return new BatchOutcome(false, "killed", []);
+                return BatchOutcome.Failed("killed");
             case 4 when sabotage == RelaySabotage.Forget:
-                return new BatchOutcome(true, null, []);
+                return new BatchOutcome(null, []);
             default:
-                return new BatchOutcome(true, null, Insert(batch));
+                return new BatchOutcome(null, Insert(batch));
         }
     }
 

@@ -1,33 +1,26 @@
-// The relay: carries what is in the journal to MongoDB, in order, batch by batch, for ever.
+// The relay: delivers the journal to a destination, in order, batch by batch.
 //
 //    read a page ─▶ in flight, three at most ─▶ the oldest ─┬─ stored ─▶ mark delivered ─▶ next page
-//        ▲                                                    └─ failed ─▶ wait, see RelayBackoff.cs ─▶ from the
-//        └── none after the watermark: wait for news, or poll             watermark, the same again
+//        ▲                                                  └─ failed ─▶ back off ─▶ again from the watermark
+//        └── no messages after the watermark: wait for new ones, or poll
 //
-// While one batch is marked and a page is read, others are in flight: MongoDB does not wait for our disk.
-// They are marked in the order of the journal, so the watermark only moves over what MongoDB has. A crash
-// before the mark sends batches again, and their keys make that harmless.
+// While one batch is marked and a page is read, others are in flight: the destination does not wait for our
+// disk. Batches are marked in the order of the journal, so the watermark only passes messages that the
+// destination has. After a crash before the mark a batch is sent again; its keys make that harmless.
 //
-// A message whose key another document has in MongoDB was acknowledged, so it must arrive all the same: it is
-// given the next key (TextKey.cs), in the journal first, and sent at once, before its batch is marked. After
-// a crash in between it is in the journal under the one key or the other, and the relay goes on from there;
-// another store that has the message too comes to the same key.
+// A message whose key belongs to a different document in the destination was acknowledged, so it must still
+// arrive: it gets the next key (TextKey.cs), first in the journal, and is sent at once, before its batch is
+// marked. After a crash in between the journal has it under one of the two keys, and the relay continues from
+// there; another store with the same message derives the same key.
 //
-// On the way the relay looks after
-// the journal: hourly, and at once when new messages have no room, it purges what MongoDB has had for long
-// enough; every few seconds it takes back from quarantine what somebody asked it to.
+// The relay also maintains the journal: hourly, and when there is no space for new messages, it purges what
+// was delivered long enough ago; every few seconds it releases from quarantine what was requested.
 
 using Letterbox.Messages;
 using Letterbox.Store.Journal;
 using Microsoft.Extensions.Logging;
 
 namespace Letterbox.Store.Delivery;
-
-/// <summary>
-/// Brings a batch to MongoDB. Called for several batches at once. A batch may come again, whole or in part,
-/// even after it was stored.
-/// </summary>
-public delegate Task<BatchOutcome> DeliverBatch(IReadOnlyList<JournalEntry> batch, CancellationToken cancel);
 
 /// <summary>
 /// Relays a journal to MongoDB on a thread of its own. The properties may be read on any thread.
@@ -162,8 +155,8 @@ public sealed class Relay : IAsyncDisposable
         catch (Exception e)
         {
             // A bug of ours: messages wait, the relay goes on.
-            _log.LogError(e, "the relay failed by a fault of the program");
-            return new DeliveryFailure("the relay failed by a fault of the program");
+            _log.LogError(e, "internal error in the relay");
+            return new DeliveryFailure("internal error, see the log");
         }
     }
 
@@ -176,8 +169,7 @@ public sealed class Relay : IAsyncDisposable
         MaintainJournal();
         // Before the reading, so that news that comes after it ends the wait.
         lock (_gate) _news = false;
-        Volatile.Write(ref _watermark, Reader().ReadWatermark());
-        StartBatches(after: _watermark);
+        StartBatches(ReadWatermark());
         if (_inFlightBatches.Count == 0)
         {
             if (Backlog == 0) _backoff.Over(waiting: 0);
@@ -190,30 +182,39 @@ public sealed class Relay : IAsyncDisposable
             if (Complete(first, outcome) is { } failure) return failure == s_stopped ? null : failure;
             _backoff.Over(Backlog);
             MaintainJournal();
-            StartBatches(after: _inFlightBatches.LastOrDefault(first).UpTo);
+            StartBatches(first.UpTo);
         }
 
         return null;
     }
 
     // Has as many batches in flight as may be; none when the watermark was set back, until it is read again.
-    private void StartBatches(long after)
+    private void StartBatches(long watermark)
     {
-        while (_inFlightBatches.Count < InFlightMax && !IsStopping && Reader().ReadWatermark() == _watermark)
+        long after = _inFlightBatches.LastOrDefault()?.UpTo ?? watermark;
+        while (_inFlightBatches.Count < InFlightMax && !IsStopping && ReadWatermark() == watermark)
         {
             IReadOnlyList<JournalEntry> page = Reader().ReadAfter(after);
             if (page.Count == 0) break;
-            InFlightBatch batch = Start(page);
+            InFlightBatch batch = Start(after, page);
             _inFlightBatches.Enqueue(batch);
             after = batch.UpTo;
         }
     }
 
-    private InFlightBatch Start(IReadOnlyList<JournalEntry> entries)
+    private InFlightBatch Start(long after, IReadOnlyList<JournalEntry> entries)
     {
-        var batch = new InFlightBatch(entries);
+        var batch = new InFlightBatch(after, entries);
         _ = Task.Run(() => SendAsync(batch));
         return batch;
+    }
+
+    // The file holds the watermark: `letterbox redeliver` may set it back. The field is the value last read.
+    private long ReadWatermark()
+    {
+        long watermark = Reader().ReadWatermark();
+        Volatile.Write(ref _watermark, watermark);
+        return watermark;
     }
 
     private JournalReader Reader() => _reader ??= JournalReader.Open(_journal.Path);
@@ -227,8 +228,8 @@ public sealed class Relay : IAsyncDisposable
         }
         catch (Exception e)
         {
-            _log.LogError(e, "the relay failed by a fault of the program");
-            outcome = new BatchOutcome(false, "the relay failed by a fault of the program", []);
+            _log.LogError(e, "internal error in the relay");
+            outcome = BatchOutcome.Failed("internal error, see the log");
         }
 
         lock (_gate)
@@ -252,23 +253,22 @@ public sealed class Relay : IAsyncDisposable
     private DeliveryFailure? Complete(InFlightBatch batch, BatchOutcome outcome)
     {
         var rejected = new List<(JournalEntry Entry, string Reason)>();
-        if (Sort(batch.Entries, outcome, rejected) is { } failure) return failure;
+        if (Sort(batch, outcome, rejected) is { } failure) return failure;
         (long, string)[] reported = [.. rejected.Select(static held => (held.Entry.Sequence, held.Reason))];
-        if (_journal.MarkDelivered(_watermark, batch.UpTo, reported) is { } notMarked) return new(notMarked);
-
-        Volatile.Write(ref _watermark, batch.UpTo);
+        if (_journal.MarkDelivered(batch.After, batch.UpTo, reported) is { } notMarked) return new(notMarked);
         // Nothing was noted when the watermark was set back meanwhile: they are sent and judged again.
-        if (rejected.Count > 0 && Reader().ReadWatermark() == batch.UpTo) LogQuarantined(rejected);
+        if (ReadWatermark() == batch.UpTo && rejected.Count > 0) LogQuarantined(rejected);
         return null;
     }
 
     // Gathers what is refused for good; what only its key stands in the way of is sent under other ones.
     private DeliveryFailure? Sort(
-        IReadOnlyList<JournalEntry> batch, BatchOutcome outcome, List<(JournalEntry, string)> rejected)
+        InFlightBatch sent, BatchOutcome outcome, List<(JournalEntry, string)> rejected)
     {
+        IReadOnlyList<JournalEntry> batch = sent.Entries;
         for (int rekeys = 0; ; rekeys++)
         {
-            if (!outcome.Stored) return new(outcome.Failure ?? "no reason was given", outcome.NeedsOperator);
+            if (outcome.Failure is { } notStored) return notStored;
             if (_unknownErrors.Of(outcome.Rejected, batch.Count) is { } reason) return new(reason);
             var taken = new List<JournalEntry>();
             foreach (RejectedEntry entry in outcome.Rejected)
@@ -283,7 +283,7 @@ public sealed class Relay : IAsyncDisposable
             if (_journal.Rekey(taken, fresh: last, out batch) is { } failure) return new(failure);
             if (batch.Count == 0) return null;
             TellRekeyed(taken);
-            if (AwaitOutcome(Start(batch)) is not { } next) return s_stopped;
+            if (AwaitOutcome(Start(sent.After, batch)) is not { } next) return s_stopped;
             outcome = next;
         }
     }
@@ -369,8 +369,10 @@ public sealed class Relay : IAsyncDisposable
     }
 
     /// <summary>A batch on its way. The outcome is guarded by the lock.</summary>
-    private sealed class InFlightBatch(IReadOnlyList<JournalEntry> entries)
+    private sealed class InFlightBatch(long after, IReadOnlyList<JournalEntry> entries)
     {
+        public long After => after;
+
         public IReadOnlyList<JournalEntry> Entries => entries;
 
         public long UpTo => entries[^1].Sequence;

@@ -28,7 +28,7 @@ internal sealed class UnknownErrorPolicy(TimeProvider time)
     {
         foreach (RejectedEntry entry in rejected)
         {
-            if (entry.ForGood) continue;
+            if (entry.IsPermanent) continue;
             return rejected.Count == batch || IsWithinRetryTime() ? entry.Reason : null;
         }
 

@@ -1,13 +1,12 @@
-// Group commit: many messages share one sync. No timer gathers them: while one batch is being synced the next
-// one gathers, so a lone message waits for nobody and a crowd shares the cost.
+// Group commit: many messages share one sync. There is no timer: while one batch is being synced the next one
+// gathers, so a lone message never waits for more and a burst shares the cost.
 //
-//    senders ──▶ queue (bounded) ──▶ the writer's thread: take what is there ─▶ commit ─▶ next
-//                   └─ bell: wake it, if it sleeps              └─ bell: answer each message of the batch
+//    senders ──▶ queue (bounded) ──▶ the writer's thread: take what is queued ─▶ commit ─▶ next
+//                   └─ signal: wake it, if it sleeps              └─ signal: answer each message of the batch
 //
-// The thread is the only one that touches the database for writing. Other work on the journal (marks, purges)
-// is done by it too, one piece between two batches, so that no lock is needed and none of it holds up
-// messages for long. It sees nobody who waits for an answer: both ways are by a bell (LoopSignal.cs), so that all
-// messages that came in together are found together, and are answered together.
+// Only this thread writes to the database. It also does the other work on the journal (marks, purges), one
+// piece between two batches, so that no lock is needed and messages are not delayed for long. Both directions
+// use a LoopSignal, so that messages that arrive together are batched together and answered together.
 
 using System.Collections.Concurrent;
 using Letterbox.Hosting;

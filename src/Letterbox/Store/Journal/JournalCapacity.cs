@@ -14,29 +14,14 @@
 // it is written, and counted; when the sum comes near the bound, or after a second, the disk is looked at
 // again. On a small disk the log is small too.
 
-using Letterbox.Configuration;
-
 namespace Letterbox.Store.Journal;
 
 /// <summary>The bounds of a journal.</summary>
-public sealed record JournalBounds
-{
-    /// <summary>Most bytes in use in the journal's file; its log may take 16 MB more.</summary>
-    public long BytesMax { get; init; } = long.MaxValue;
-
-    /// <summary>
-    /// Fewest bytes that are to stay free on its disk; <c>null</c>: 64 MiB, but no more than a tenth of it,
-    /// so that a small disk is good for something.
-    /// </summary>
-    public long? DiskReserve { get; init; }
-
-    /// <summary>Those that the settings name.</summary>
-    public static JournalBounds Of(Settings settings) => new()
-    {
-        BytesMax = settings.JournalMax ?? long.MaxValue,
-        DiskReserve = settings.DiskReserve,
-    };
-}
+/// <param name="BytesMax">Most bytes in use in the journal's file; its log may take 16 MB more.</param>
+/// <param name="DiskReserve">
+/// Fewest bytes that stay free on its disk; null: 64 MiB, but at most a tenth of the disk.
+/// </param>
+public sealed record JournalBounds(long? BytesMax = null, long? DiskReserve = null);
 
 /// <summary>Says when the journal must not grow any more. Used by the writer's thread.</summary>
 /// <param name="path">The journal's file.</param>
@@ -138,7 +123,7 @@ internal sealed class JournalCapacity(string path, JournalBounds bounds, TimePro
         journal.Scalar("PRAGMA page_count", out long pages);
         journal.Scalar("PRAGMA freelist_count", out long freePages);
         _left = 0;
-        if ((pages - freePages) * page >= bounds.BytesMax) return "the journal is full";
+        if ((pages - freePages) * page >= (bounds.BytesMax ?? long.MaxValue)) return "the journal is full";
         try
         {
             var disk = new DriveInfo(Path.GetDirectoryName(path)!);

@@ -25,7 +25,7 @@ public sealed class JournalReader : IStoredMessages
 
     private readonly string _path;
     private readonly Sqlite _connection;
-    private readonly Statement _after;
+    private readonly Statement _from;
     private readonly Statement _oldest;
     private readonly Statement _holds;
     private readonly Statement _quarantine;
@@ -41,7 +41,7 @@ public sealed class JournalReader : IStoredMessages
     {
         const string row = "seq, id, date, username, message";
         (_path, _connection) = (path, connection);
-        _after = Prepare($"SELECT {row} FROM messages WHERE seq > ?1 ORDER BY seq LIMIT {PageMax}");
+        _from = Prepare($"SELECT {row} FROM messages WHERE seq >= ?1 ORDER BY seq LIMIT {PageMax}");
         _oldest = Prepare($"""
             SELECT {row} FROM messages WHERE seq NOT IN (SELECT seq FROM quarantine) ORDER BY seq LIMIT 1
             """);
@@ -85,55 +85,57 @@ public sealed class JournalReader : IStoredMessages
     {
         var page = new List<JournalEntry>();
         int bytes = 0;
-        _after.Bind(1, sequence);
+        long after = sequence;
+        _from.Bind(1, sequence + 1);
         try
         {
             int code = raw.SQLITE_ROW;
-            while (bytes < PageBytesMax && (code = _after.Step()) == raw.SQLITE_ROW)
+            while (bytes < PageBytesMax && (code = _from.Step()) == raw.SQLITE_ROW)
             {
-                sequence = _after.Integer(0);
-                bytes += _after.Bytes(3) + _after.Bytes(4);
-                if (TryReadEntry(_after, out JournalEntry? entry)) page.Add(entry);
+                sequence = _from.Integer(0);
+                bytes += _from.Bytes(3) + _from.Bytes(4);
+                if (TryReadEntry(_from, out JournalEntry? entry)) page.Add(entry);
                 else ReportDamage(sequence, sequence);
             }
 
             if ((code & 0xFF) != raw.SQLITE_CORRUPT) CheckStep(code);
             else if (page.Count == 0) return ReadBehindDamage(sequence);
-            return page;
+            // A whole page of damaged rows is not the end.
+            return page.Count == 0 && sequence > after ? ReadAfter(sequence) : page;
         }
         finally
         {
-            _after.Reset();
+            _from.Reset();
         }
     }
 
     // A page of the table that cannot be read hides its rows and no others: looks for the first row behind.
     private IReadOnlyList<JournalEntry> ReadBehindDamage(long sequence)
     {
-        long damaged = sequence, readable = long.MaxValue;
+        long damaged = sequence + 1, readable = long.MaxValue;
         for (long step = 1; step < 1L << 40 && readable == long.MaxValue; step *= 2)
         {
-            if (CanReadAfter(sequence + step)) readable = sequence + step;
+            if (CanReadFrom(sequence + step)) readable = sequence + step;
             else damaged = sequence + step;
         }
 
         while (readable < long.MaxValue && readable - damaged > 1)
         {
             long middle = damaged + (readable - damaged) / 2;
-            if (CanReadAfter(middle)) readable = middle;
+            if (CanReadFrom(middle)) readable = middle;
             else damaged = middle;
         }
 
-        ReportDamage(sequence + 1, readable);
-        return readable == long.MaxValue ? [] : ReadAfter(readable);
+        ReportDamage(sequence + 1, readable == long.MaxValue ? readable : damaged);
+        return readable == long.MaxValue ? [] : ReadAfter(readable - 1);
     }
 
-    private bool CanReadAfter(long sequence)
+    private bool CanReadFrom(long sequence)
     {
-        _after.Reset();
-        _after.Bind(1, sequence);
-        int code = _after.Step();
-        _after.Reset();
+        _from.Reset();
+        _from.Bind(1, sequence);
+        int code = _from.Step();
+        _from.Reset();
         if ((code & 0xFF) == raw.SQLITE_CORRUPT) return false;
         CheckStep(code);
         return true;
@@ -253,7 +255,7 @@ public sealed class JournalReader : IStoredMessages
     /// <inheritdoc/>
     public void Dispose()
     {
-        _after.Dispose();
+        _from.Dispose();
         _oldest.Dispose();
         _holds.Dispose();
         _quarantine.Dispose();

@@ -13,10 +13,9 @@ namespace Letterbox.Store.Journal;
 /// </summary>
 internal sealed class JournalWriter : IDisposable
 {
-    // The log is copied into the database every 4 MB (less on a small disk, see JournalCapacity.cs), as far as
-    // readers let it, and starts over when none is in it. When readers have kept it from that for 64 MB, the
-    // writer waits for them, at most as long as its connection has patience; after that it lets them be for
-    // another 64 MB.
+    // The log is copied into the database every 4 MB (less on a small disk, see JournalCapacity.cs), as far
+    // as readers permit, and starts over when no reader uses it. When readers have prevented that for 64 MB,
+    // the writer waits for them, at most for its connection's busy timeout, and then not for another 64 MB.
     private const int CheckpointsBetweenWaits = 16;
     private const int PartsOfLog = 4;
     private const int SmallStep = 100;

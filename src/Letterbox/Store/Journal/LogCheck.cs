@@ -156,7 +156,8 @@ internal static class LogCheck
         if (WalFile.Read(path + "-wal", pageSize) is not { } wal) return null;
         if (wal.PageSize != pageSize) throw Foreign(path, "their page sizes are different");
         // Where the log is damaged the database may be ahead of what is readable of it.
-        return !wal.IsDamaged && wal.Mismatch(Length(path)) is { } failure ? throw Foreign(path, failure) : wal;
+        if (!wal.IsDamaged && wal.Mismatch(Length(path)) is { } failure) throw Foreign(path, failure);
+        return wal;
     }
 
     private static StoreException Foreign(string path, string failure) => new(

@@ -41,7 +41,7 @@ internal enum WriteErrorKind
     Unknown,
 }
 
-/// <summary>What the driver throws and the server answers, as a reason.</summary>
+/// <summary>Translates errors of the driver and of the server.</summary>
 internal static class MongoFailure
 {
     private const int ReasonMax = 500;

@@ -69,7 +69,7 @@ public sealed class MongoStore : IStoredMessages
     /// <summary>
     /// Reads the connection string. MongoDB itself may be away; connections are made when needed.
     /// </summary>
-    /// <param name="uri">A connection string; <c>null</c>: there is no MongoDB.</param>
+    /// <param name="uri">A connection string; null: not configured, and the result is null.</param>
     /// <param name="database">Name of the database; without, the one of the URI, or letterbox.</param>
     /// <param name="collection">Name of the collection.</param>
     /// <exception cref="StoreException">The connection string cannot be used.</exception>
@@ -92,16 +92,16 @@ public sealed class MongoStore : IStoredMessages
                 BsonDocument reply = await Database().RunCommandAsync(Insert(documents), null, cancel);
                 DeliveryFailure? failure =
                     await JudgeAsync(InsertReply.Read(reply), batch, from, documents.Count, rejected, cancel);
-                if (failure is not null) return BatchOutcome.Of(failure);
+                if (failure is not null) return new BatchOutcome(failure, []);
                 from += documents.Count;
             }
 
-            return new BatchOutcome(Stored: true, Failure: null, rejected);
+            return new BatchOutcome(null, rejected);
         }
         // Of all kinds: a malformed answer throws whatever its bytes happen to break.
         catch (Exception e)
         {
-            return BatchOutcome.Of(FailureOf(e));
+            return new BatchOutcome(FailureOf(e), []);
         }
     }
 
@@ -225,7 +225,7 @@ public sealed class MongoStore : IStoredMessages
                 case WriteErrorKind.NeedsOperator: return new(reason, NeedsOperator: true);
                 case WriteErrorKind.Transient: return new(reason);
                 case WriteErrorKind.Unknown when reply.IsTransient: return new(reason);
-                default: rejected.Add(new(index, reason, ForGood: false)); break;
+                default: rejected.Add(new(index, reason, IsPermanent: false)); break;
             }
         }
 

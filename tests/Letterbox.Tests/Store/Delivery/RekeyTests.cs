@@ -76,7 +76,7 @@ public sealed class RekeyTests : IAsyncDisposable
     {
         Message[] messages = await Samples.FillAsync(_host.Journal, 3);
         _mongo[messages[1].Id] = "a stranger's";
-        var killed = new BatchOutcome(false, "killed", []);
+        var killed = BatchOutcome.Failed("killed");
         int calls = 0;
         Relay relay = _host.Start(batch =>
         {
@@ -143,7 +143,7 @@ public sealed class RekeyTests : IAsyncDisposable
         _host.Start(static batch =>
         {
             int at = batch.Index().Single(static place => place.Item.Message.Text == "message 1").Index;
-            return new BatchOutcome(true, null, [new RejectedEntry(at, RejectedEntry.Conflict)]);
+            return new BatchOutcome(null, [new RejectedEntry(at, RejectedEntry.Conflict)]);
         });
         await Eventually.IsAsync(() => _host.Watermark == 2);
         Assert.Equal(["1 conflict"], _host.Quarantined());
@@ -202,7 +202,7 @@ public sealed class RekeyTests : IAsyncDisposable
     {
         lock (_mongo)
         {
-            return new BatchOutcome(true, null,
+            return new BatchOutcome(null,
             [
                 .. from place in batch.Index()
                    let message = place.Item.Message

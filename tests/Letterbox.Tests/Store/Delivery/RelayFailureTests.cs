@@ -61,7 +61,7 @@ public sealed class RelayFailureTests : IAsyncDisposable
     public async Task A_fault_of_the_place_is_tried_again_slowly_and_told_once()
     {
         await Samples.FillAsync(_host.Journal, 2);
-        var denied = new BatchOutcome(false, "not authorized", []) { NeedsOperator = true };
+        var denied = new BatchOutcome(new DeliveryFailure("not authorized", NeedsOperator: true), []);
         Relay relay = _host.Start(Away, denied, denied, denied, denied, Stored);
         await _host.PassAsync();
         await _host.PassAsync();
@@ -88,7 +88,7 @@ public sealed class RelayFailureTests : IAsyncDisposable
     public async Task A_message_that_will_never_be_taken_goes_to_quarantine_and_holds_up_nobody()
     {
         Message[] messages = await Samples.FillAsync(_host.Journal, 3);
-        await using (_host.Start(new BatchOutcome(true, null, [new RejectedEntry(1, "too large")])))
+        await using (_host.Start(new BatchOutcome(null, [new RejectedEntry(1, "too large")])))
         {
             await _host.Time.NextTimerAsync();
         }
@@ -106,7 +106,7 @@ public sealed class RelayFailureTests : IAsyncDisposable
     public async Task Many_that_will_never_be_taken_are_told_in_one_line()
     {
         Message[] messages = await Samples.FillAsync(_host.Journal, 3);
-        _host.Start(new BatchOutcome(true, null, [new RejectedEntry(1, "a"), new RejectedEntry(2, "b")]));
+        _host.Start(new BatchOutcome(null, [new RejectedEntry(1, "a"), new RejectedEntry(2, "b")]));
         await _host.Time.NextTimerAsync();
         Assert.Equal(["2 a", "3 b"], _host.Quarantined());
         Assert.Equal(
@@ -124,7 +124,7 @@ public sealed class RelayFailureTests : IAsyncDisposable
         {
             if (batch[^1].Sequence == 1) return Stored;
             if (asked++ == 0) Assert.Equal(1, Redelivery.Request(_host.Journal.Path, default));
-            return new BatchOutcome(true, null, [new RejectedEntry(batch.Count - 1, "too large")]);
+            return new BatchOutcome(null, [new RejectedEntry(batch.Count - 1, "too large")]);
         });
         await _host.Time.NextTimerAsync();
         await _host.Journal.AppendAsync(Samples.Message("refused"));
@@ -144,9 +144,9 @@ public sealed class RelayFailureTests : IAsyncDisposable
             RejectedEntry[] strange =
             [
                 .. batch.Index().Where(static at => at.Item.Message.Text == "message 2")
-                    .Select(static at => new RejectedEntry(at.Index, "strange", ForGood: false)),
+                    .Select(static at => new RejectedEntry(at.Index, "strange", IsPermanent: false)),
             ];
-            return new BatchOutcome(true, null, strange);
+            return new BatchOutcome(null, strange);
         });
         DateTimeOffset begin = _host.Time.GetUtcNow();
         while (_host.Watermark < 3) await _host.PassAsync();
@@ -168,8 +168,8 @@ public sealed class RelayFailureTests : IAsyncDisposable
     public async Task A_refusal_that_nobody_knows_does_not_count_while_mongodb_takes_nothing()
     {
         await Samples.FillAsync(_host.Journal, 1);
-        var strange = new RejectedEntry(0, "strange", ForGood: false);
-        _host.Start(batch => new BatchOutcome(true, null, batch.Count == 1 ? [strange] : []));
+        var strange = new RejectedEntry(0, "strange", IsPermanent: false);
+        _host.Start(batch => new BatchOutcome(null, batch.Count == 1 ? [strange] : []));
         DateTimeOffset begin = _host.Time.GetUtcNow();
         while (_host.Time.GetUtcNow() - begin < TimeSpan.FromMinutes(3)) await _host.PassAsync();
         Assert.Equal(0, _host.Watermark);
@@ -185,8 +185,8 @@ public sealed class RelayFailureTests : IAsyncDisposable
     {
         await Samples.FillAsync(_host.Journal, 2);
         bool comesBack = false;
-        RejectedEntry[] both = [new(0, "strange", ForGood: false), new(1, "strange", ForGood: false)];
-        _host.Start(_ => new BatchOutcome(true, null, Volatile.Read(ref comesBack) ? both[..1] : both));
+        RejectedEntry[] both = [new(0, "strange", IsPermanent: false), new(1, "strange", IsPermanent: false)];
+        _host.Start(_ => new BatchOutcome(null, Volatile.Read(ref comesBack) ? both[..1] : both));
         DateTimeOffset begin = _host.Time.GetUtcNow();
         while (_host.Time.GetUtcNow() - begin < TimeSpan.FromMinutes(3)) await _host.PassAsync();
         Volatile.Write(ref comesBack, true);

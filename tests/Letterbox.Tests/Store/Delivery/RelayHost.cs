@@ -20,10 +20,10 @@ internal sealed class RelayHost : IAsyncDisposable
     public RelayHost() => Journal = Samples.OpenJournal(Folder, Time);
 
     /// <summary>MongoDB has the batch.</summary>
-    public static BatchOutcome Stored { get; } = new(true, null, []);
+    public static BatchOutcome Stored { get; } = new(null, []);
 
     /// <summary>MongoDB cannot be reached.</summary>
-    public static BatchOutcome Away { get; } = new(false, "no server", []);
+    public static BatchOutcome Away { get; } = BatchOutcome.Failed("no server");
 
     public TempFolder Folder { get; } = new();
 

@@ -116,7 +116,7 @@ public sealed class JournalCapacityTests : IDisposable
         }
 
         static Task<BatchOutcome> Stored(IReadOnlyList<JournalEntry> batch, CancellationToken cancel) =>
-            Task.FromResult(new BatchOutcome(true, null, []));
+            Task.FromResult(new BatchOutcome(null, []));
     }
 
     // Stores long messages, a second apart, until one gets this answer.

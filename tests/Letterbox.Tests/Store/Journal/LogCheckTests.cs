@@ -12,6 +12,7 @@ namespace Letterbox.Tests.Store.Journal;
 public sealed class LogCheckTests : IDisposable
 {
     private const int Frame = 24 + 4096;
+    private const byte LeafOfTable = 13;
 
     private readonly TempFolder _folder = new();
 
@@ -134,9 +135,17 @@ public sealed class LogCheckTests : IDisposable
         byte[] database = await File.ReadAllBytesAsync(Db, TestContext.Current.CancellationToken);
         var random = new Random(2);
         int takenBack = 0;
-        for (int n = 0; n < 30; n++)
+        int frames = (log.Length - 32) / Frame - 3;
+        // The last version of each leaf of the table, then any frames.
+        int[] leaves =
+        [
+            .. Enumerable.Range(0, frames).Where(n => log[32 + n * Frame + 24] == LeafOfTable)
+                .GroupBy(n => BinaryPrimitives.ReadUInt32BigEndian(log.AsSpan(32 + n * Frame)))
+                .Select(static versions => versions.Last()),
+        ];
+        for (int n = 0; n < leaves.Length + 30; n++)
         {
-            int frame = random.Next((log.Length - 32) / Frame - 3);
+            int frame = n < leaves.Length ? leaves[n] : random.Next(frames);
             byte[] damaged = [.. log];
             Span<byte> page = damaged.AsSpan(32 + frame * Frame + 24, 4096);
             string held = Encoding.Latin1.GetString(page);

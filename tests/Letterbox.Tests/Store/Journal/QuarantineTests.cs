@@ -54,7 +54,7 @@ public sealed class QuarantineTests : IAsyncDisposable
         Assert.Null(_host.Journal.MarkDelivered(0, 1300, [.. rejected]));
         Assert.Equal(1200, Quarantine.RetryAll(Path));
         Assert.Equal(1200, Quarantine.RetryAll(Path));
-        var rejection = new BatchOutcome(true, null, [new RejectedEntry(10, "still too large")]);
+        var rejection = new BatchOutcome(null, [new RejectedEntry(10, "still too large")]);
         Relay relay = _host.Start(batch => batch.Count == 1000 ? rejection : RelayHost.Stored);
         await _host.Time.NextTimerAsync();
         Assert.Equal(

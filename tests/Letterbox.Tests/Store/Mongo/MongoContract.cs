@@ -25,7 +25,7 @@ public abstract class MongoContract
         ];
         using MongoStore store = Open();
         BatchOutcome outcome = store.Insert(MongoMessages.Batch(messages));
-        Assert.Null(outcome.Failure);
+        Assert.Null(outcome.Failure?.Reason);
         Assert.True(outcome.Stored);
         Assert.Empty(outcome.Rejected);
         Assert.Equal(messages, store.ReadAll());
@@ -39,7 +39,7 @@ public abstract class MongoContract
         for (int i = 0; i < 3; i++)
         {
             BatchOutcome outcome = store.Insert(batch);
-            Assert.True(outcome.Stored, outcome.Failure);
+            Assert.True(outcome.Stored, outcome.Failure?.Reason);
             Assert.Empty(outcome.Rejected);
         }
 
@@ -53,7 +53,7 @@ public abstract class MongoContract
         using MongoStore store = Open();
         Assert.True(store.Insert(batch[5..9]).Stored);
         BatchOutcome outcome = store.Insert(batch);
-        Assert.True(outcome.Stored, outcome.Failure);
+        Assert.True(outcome.Stored, outcome.Failure?.Reason);
         Assert.Empty(outcome.Rejected);
         Assert.Equal(batch.Select(static e => e.Message), store.ReadAll());
     }
@@ -66,7 +66,7 @@ public abstract class MongoContract
         using MongoStore store = Open();
         Assert.True(store.Insert(MongoMessages.Batch(first)).Stored);
         BatchOutcome outcome = store.Insert(batch);
-        Assert.True(outcome.Stored, outcome.Failure);
+        Assert.True(outcome.Stored, outcome.Failure?.Reason);
         Assert.Empty(outcome.Rejected);
         Assert.Equal(3, store.ReadAll().Count());
         Assert.Contains(first, store.ReadAll());
@@ -86,7 +86,7 @@ public abstract class MongoContract
         using MongoStore store = Open();
         Assert.True(store.Insert(MongoMessages.Batch(taken)).Stored);
         BatchOutcome outcome = store.Insert(batch);
-        Assert.True(outcome.Stored, outcome.Failure);
+        Assert.True(outcome.Stored, outcome.Failure?.Reason);
         Assert.Equal(new RejectedEntry(2, RejectedEntry.Conflict), Assert.Single(outcome.Rejected));
         Assert.Equal(5, store.ReadAll().Count());
         Assert.Contains(taken, store.ReadAll());
@@ -99,7 +99,7 @@ public abstract class MongoContract
         using MongoStore store = Open();
         Assert.True(store.Insert(MongoMessages.Batch(batch[2222].Message with { Text = "taken" })).Stored);
         BatchOutcome outcome = store.Insert(batch);
-        Assert.True(outcome.Stored, outcome.Failure);
+        Assert.True(outcome.Stored, outcome.Failure?.Reason);
         Assert.Equal(new RejectedEntry(2222, RejectedEntry.Conflict), Assert.Single(outcome.Rejected));
         Assert.Equal(
             batch.Select(static e => $"{e.Message.Id}"),
@@ -112,7 +112,7 @@ public abstract class MongoContract
         JournalEntry[] batch = MongoMessages.LongestBatch(1000);
         using MongoStore store = Open();
         BatchOutcome outcome = store.Insert(batch);
-        Assert.True(outcome.Stored, outcome.Failure);
+        Assert.True(outcome.Stored, outcome.Failure?.Reason);
         Assert.Equal(batch.Select(static e => e.Message), store.ReadAll());
     }
 

@@ -53,7 +53,7 @@ public sealed class MongoFaultTests : IAsyncDisposable
         JournalEntry[] batch = MongoMessages.Batch(3);
         BatchOutcome outcome = store.Insert(batch);
         Assert.False(outcome.Stored);
-        Assert.Contains(code.ToString(), outcome.Failure, StringComparison.Ordinal);
+        Assert.Contains(code.ToString(), outcome.Failure?.Reason, StringComparison.Ordinal);
         Assert.Empty(outcome.Rejected);
         SendUntilStored(store, batch, leastFaults: 0);
         AssertStoredOnce(server, batch);
@@ -88,7 +88,7 @@ public sealed class MongoFaultTests : IAsyncDisposable
         using MongoStore store = Open(server);
         JournalEntry[] batch = MongoMessages.Batch(5);
         BatchOutcome outcome = store.Insert(batch);
-        Assert.True(outcome.Stored, outcome.Failure);
+        Assert.True(outcome.Stored, outcome.Failure?.Reason);
         Assert.Equal("1 3", string.Join(' ', outcome.Rejected.Select(static r => r.Index)));
         Assert.All(outcome.Rejected, r => Assert.Contains($"{code}", r.Reason, StringComparison.Ordinal));
         AssertStoredOnce(server, [batch[0], batch[2], batch[4]]);
@@ -102,7 +102,7 @@ public sealed class MongoFaultTests : IAsyncDisposable
         using MongoStore store = Open(server);
         JournalEntry[] batch = MongoMessages.Batch(3);
         BatchOutcome outcome = store.Insert(batch);
-        Assert.True(outcome.Stored, outcome.Failure);
+        Assert.True(outcome.Stored, outcome.Failure?.Reason);
         RejectedEntry rejected = Assert.Single(outcome.Rejected);
         Assert.Equal(1, rejected.Index);
         Assert.Contains("11000", rejected.Reason, StringComparison.Ordinal);
@@ -123,7 +123,7 @@ public sealed class MongoFaultTests : IAsyncDisposable
         JournalEntry[] batch = MongoMessages.Batch(3);
         BatchOutcome outcome = store.Insert(batch);
         Assert.False(outcome.Stored);
-        Assert.Contains($"{code}", outcome.Failure, StringComparison.Ordinal);
+        Assert.Contains($"{code}", outcome.Failure?.Reason, StringComparison.Ordinal);
         Assert.Empty(outcome.Rejected);
         SendUntilStored(store, batch, leastFaults: 0);
         AssertStoredOnce(server, batch);
@@ -237,10 +237,10 @@ public sealed class MongoFaultTests : IAsyncDisposable
         string uri = server.ImpatientUri.Replace("://", "://me:hunter2secret@", StringComparison.Ordinal);
         using var store = MongoStore.Open(uri, Database, Collection);
         JournalEntry[] batch = MongoMessages.Batch(1);
-        var texts = new List<string?> { store.Insert(batch).Failure };
+        var texts = new List<string?> { store.Insert(batch).Failure?.Reason };
         texts.Add(Assert.Throws<StoreException>(() => store.ReadAll().Count()).Message);
         server.Down();
-        texts.Add(store.Insert(batch).Failure);
+        texts.Add(store.Insert(batch).Failure?.Reason);
         Assert.All(texts, static text =>
         {
             Assert.False(string.IsNullOrWhiteSpace(text));
@@ -254,12 +254,12 @@ public sealed class MongoFaultTests : IAsyncDisposable
         BatchOutcome outcome = store.Insert(batch);
         for (; !outcome.Stored; outcome = store.Insert(batch))
         {
-            Assert.False(string.IsNullOrWhiteSpace(outcome.Failure));
+            Assert.False(string.IsNullOrWhiteSpace(outcome.Failure?.Reason));
             Assert.Empty(outcome.Rejected);
-            Assert.True(++failures < 10, outcome.Failure);
+            Assert.True(++failures < 10, outcome.Failure?.Reason);
         }
 
-        Assert.Null(outcome.Failure);
+        Assert.Null(outcome.Failure?.Reason);
         Assert.Empty(outcome.Rejected);
         Assert.True(failures >= leastFaults, "the fault was not met");
     }

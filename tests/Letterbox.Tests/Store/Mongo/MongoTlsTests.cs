@@ -26,7 +26,7 @@ public sealed class MongoTlsTests : IAsyncDisposable
         Settings pair = Serve("one", "127.0.0.1");
         using MongoStore store = Open($"&tlsCAFile={pair.TlsAuthority}");
         BatchOutcome outcome = store.Insert(MongoMessages.Batch(3));
-        Assert.True(outcome.Stored, outcome.Failure);
+        Assert.True(outcome.Stored, outcome.Failure?.Reason);
         Assert.Equal(3, store.ReadAll().Count());
     }
 
@@ -94,8 +94,8 @@ public sealed class MongoTlsTests : IAsyncDisposable
         using MongoStore store = Open($"&tlsCAFile={authority}");
         BatchOutcome outcome = store.Insert(MongoMessages.Batch(1));
         Assert.False(outcome.Stored);
-        Assert.Contains(reason, outcome.Failure, StringComparison.Ordinal);
-        Assert.InRange(outcome.Failure!.Length, 1, 300);
+        Assert.Contains(reason, outcome.Failure?.Reason, StringComparison.Ordinal);
+        Assert.InRange(outcome.Failure!.Reason.Length, 1, 300);
         Assert.Empty(_server.Seen("insert"));
     }
 

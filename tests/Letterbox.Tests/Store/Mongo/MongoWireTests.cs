@@ -21,7 +21,7 @@ public sealed class MongoWireTests : IAsyncDisposable
     {
         using MongoStore store = Open(options);
         BatchOutcome outcome = store.Insert(MongoMessages.Batch(2500));
-        Assert.True(outcome.Stored, outcome.Failure);
+        Assert.True(outcome.Stored, outcome.Failure?.Reason);
         IReadOnlyList<SeenCommand> inserts = _server.Seen("insert");
         Assert.Equal("1000 1000 500", string.Join(' ', inserts.Select(static c => c.Documents)));
         Assert.All(inserts, static insert =>
