@@ -21,7 +21,7 @@ public sealed class AuditTests : IAsyncLifetime
     public ValueTask InitializeAsync()
     {
         _journal = Samples.OpenJournal(_folder, _time);
-        _mongo = MongoStore.Open(_server.ImpatientUri, "letterbox", "messages");
+        _mongo = MongoStore.Open($"{_server.Uri}&serverSelectionTimeoutMS=4000", "letterbox", "messages");
         return ValueTask.CompletedTask;
     }
 
