@@ -58,12 +58,12 @@ internal sealed class MessageDocument : SerializerBase<StoredMessage>
         {
             switch (bson.ReadName())
             {
-                case "_id" when bson.CurrentBsonType == BsonType.ObjectId: id = ReadId(bson); break;
-                case "date" when bson.CurrentBsonType == BsonType.String: date = bson.ReadString(); break;
-                case "username" when bson.CurrentBsonType == BsonType.String:
-                    username = bson.ReadString();
+                case "_id" when bson.CurrentBsonType == BsonType.ObjectId:
+                    id = MessageKey.Read(bson.ReadObjectId().ToByteArray());
                     break;
-                case "message" when bson.CurrentBsonType == BsonType.String: text = bson.ReadString(); break;
+                case "date": date = Text(bson); break;
+                case "username": username = Text(bson); break;
+                case "message": text = Text(bson); break;
                 default: bson.SkipValue(); break;
             }
         }
@@ -72,10 +72,10 @@ internal sealed class MessageDocument : SerializerBase<StoredMessage>
         return new StoredMessage(id, date, username, text);
     }
 
-    private static MessageKey ReadId(IBsonReader bson)
+    private static string Text(IBsonReader bson)
     {
-        Span<byte> id = stackalloc byte[MessageKey.Size];
-        bson.ReadObjectId().ToByteSpan(id);
-        return MessageKey.Read(id);
+        if (bson.CurrentBsonType == BsonType.String) return bson.ReadString();
+        bson.SkipValue();
+        return "";
     }
 }

@@ -4,12 +4,12 @@
 //    ----------  ---------------------------------------  --------------------------------------------------
 //    transient   all but those below: the connection,     91, 189, 10107 and others that the server calls
 //                an election, not durable yet             retryable, or any at all under its label
-//    place       13 not authorised, 18 and 8000 not       13, 14031
+//    operator    13 not authorised, 18 and 8000 not       13, 14031
 //                authenticated, 14031 disk full
 //    duplicate                                            11000
 //    poison                                               121 failed validation, 10334 too large, 17280 index
 //                                                         key too large
-//    doubtful                                             all others
+//    unknown                                              all others
 //
 // 8000 is what Atlas says of a wrong password.
 
@@ -22,22 +22,13 @@ using MongoDB.Driver.Core.Servers;
 
 namespace Letterbox.Store.Mongo;
 
-/// <summary>What the refusal of one document means.</summary>
+/// <summary>What the rejection of one document means: see the table.</summary>
 internal enum WriteErrorKind
 {
-    /// <summary>Something has this key, or another key that must be unique.</summary>
     Duplicate,
-
-    /// <summary>The document is at fault, and always will be.</summary>
     Poison,
-
-    /// <summary>The place is at fault, until a person fixes it.</summary>
     NeedsOperator,
-
-    /// <summary>It may work in a moment.</summary>
     Transient,
-
-    /// <summary>Not known here.</summary>
     Unknown,
 }
 

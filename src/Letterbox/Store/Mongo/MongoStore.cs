@@ -70,8 +70,8 @@ public sealed class MongoStore : IStoredMessages
     /// Reads the connection string. MongoDB itself may be away; connections are made when needed.
     /// </summary>
     /// <param name="uri">A connection string; null: not configured, and the result is null.</param>
-    /// <param name="database">Name of the database; without, the one of the URI, or letterbox.</param>
-    /// <param name="collection">Name of the collection.</param>
+    /// <param name="database">Without, the one of the URI, or letterbox.</param>
+    /// <param name="collection">The collection.</param>
     /// <exception cref="StoreException">The connection string cannot be used.</exception>
     [return: NotNullIfNotNull(nameof(uri))]
     public static MongoStore? Open(string? uri, string? database, string collection) =>
@@ -106,7 +106,6 @@ public sealed class MongoStore : IStoredMessages
     }
 
     /// <inheritdoc/>
-    /// <exception cref="StoreException">MongoDB is away, or went away in the middle.</exception>
     public IEnumerable<StoredMessage> ReadAll()
     {
         _recent.Clear();
@@ -118,22 +117,12 @@ public sealed class MongoStore : IStoredMessages
     }
 
     /// <inheritdoc/>
-    /// <remarks>
-    /// Documents that are not Letterbox's are passed over here. The rule is in RecentlyListed.cs.
-    /// </remarks>
-    /// <exception cref="StoreException">MongoDB is away, or went away in the middle.</exception>
     public IEnumerable<StoredMessage> ReadNew() => Read(_recent.WindowStart).Where(_recent.Add);
 
-    /// <summary>
-    /// The messages stored since a date, as messages have it, oldest first, streamed.
-    /// </summary>
-    /// <exception cref="StoreException">MongoDB is away, or went away in the middle.</exception>
+    /// <summary>The messages stored since a date, as messages have it, oldest first.</summary>
     public IEnumerable<StoredMessage> ReadSince(string date) => Read(date);
 
-    /// <summary>
-    /// What the primary has under these keys: one command, so a thousand or so at a time.
-    /// </summary>
-    /// <exception cref="StoreException">MongoDB is away.</exception>
+    /// <summary>What the primary has under these keys: one command, so a thousand or so at a time.</summary>
     public async Task<IReadOnlyDictionary<MessageKey, StoredMessage>> FindAsync(
         IReadOnlyList<MessageKey> keys, CancellationToken cancel = default)
     {
@@ -272,12 +261,8 @@ public sealed class MongoStore : IStoredMessages
     private IEnumerable<StoredMessage> Read(string? since)
     {
         BsonDocument filter = since is null ? [] : new("date", new BsonDocument("$gte", since));
-        var options = new FindOptions<StoredMessage>
-        {
-            Sort = s_oldestFirst,
-            AllowDiskUse = true,
-            BatchSize = DocumentsMax,
-        };
+        FindOptions<StoredMessage> options =
+            new() { Sort = s_oldestFirst, AllowDiskUse = true, BatchSize = DocumentsMax };
         using IAsyncCursor<StoredMessage> cursor = Readable(
             () => Collection().FindSync((FilterDefinition<StoredMessage>)filter, options));
         while (Readable(() => cursor.MoveNext()))

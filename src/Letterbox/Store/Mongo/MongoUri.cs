@@ -19,7 +19,6 @@ namespace Letterbox.Store.Mongo;
 internal sealed partial class MongoUri
 {
     private const string CaFile = "tlsCAFile";
-    private const string DatabaseDefault = "letterbox";
     private const string ServerAuthentication = "1.3.6.1.5.5.7.3.1";
 
     private readonly MongoUrl _url;
@@ -43,7 +42,7 @@ internal sealed partial class MongoUri
         {
             string reason = Quoted().Replace(e.Message, "...");
             throw Reject(reason.EndsWith("is not valid.", StringComparison.Ordinal)
-                ? $"{reason} {char.ToUpperInvariant(Escaping[0])}{Escaping[1..]}"
+                ? $"{reason} {Escaping}"
                 : reason);
         }
 
@@ -58,7 +57,7 @@ internal sealed partial class MongoUri
     }
 
     private const string Escaping =
-        "in a user name or password : / ? # [ ] @ and % are written as % and two hex digits, @ as %40";
+        "In a user name or password : / ? # [ ] @ and % are written as % and two hex digits, @ as %40";
 
     /// <summary>Where messages go.</summary>
     public string Database { get; }
@@ -93,7 +92,7 @@ internal sealed partial class MongoUri
 
     private static string DatabaseOf(string? inUri, string? set)
     {
-        if (inUri is null) return set ?? DatabaseDefault;
+        if (inUri is null) return set ?? "letterbox";
         if (set is not null && set != inUri)
         {
             throw Reject(
