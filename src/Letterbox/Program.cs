@@ -13,7 +13,7 @@ using Microsoft.Extensions.Logging;
 namespace Letterbox;
 
 /// <summary>Runs the verb of the command line.</summary>
-public static class Program
+internal static class Program
 {
     // The settings that are options, at every verb.
     private static readonly Dictionary<string, Option<string>> s_options = Setting.All
@@ -126,9 +126,9 @@ public static class Program
         using StopSignal stop = StopSignal.Listen();
         using var tls = MutualTls.Load(settings);
         var store = new Role("store", Setting.Socket, (at, deadline) =>
-            Liveness.AskAsync(at, Liveness.StoreQuestion, tls, deadline));
+            Liveness.AskAsync(at, Liveness.StoreRequest, tls, deadline));
         var web = new Role("web", Setting.Http, static (at, deadline) =>
-            Liveness.AskAsync(at, Liveness.HttpQuestion, null, deadline));
+            Liveness.AskAsync(at, Liveness.HttpRequest, null, deadline));
         return await Supervisor.RunAsync(settings, store, web, logs, Console.Out, stop);
     }
 

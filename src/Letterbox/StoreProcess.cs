@@ -17,7 +17,7 @@ using Microsoft.Extensions.Logging;
 namespace Letterbox;
 
 /// <summary>The store process: the only one that knows the database.</summary>
-public static class StoreProcess
+internal static class StoreProcess
 {
     /// <summary>
     /// How long open connections have to end when the process stops; a little less than the supervisor waits.
@@ -42,11 +42,11 @@ public static class StoreProcess
             time, log, stop, static e => e is StoreException { InUse: true });
         await using var opener = new JournalOpener(OpenJournal, StopSignal.IsRestart, time, log);
         Relay? relay = null;
-        await predecessor.OutwaitAsync("the journal", opener.TryOpen);
+        await predecessor.AcquireAsync("the journal", opener.TryOpen);
         using var tls = MutualTls.Load(settings);
         var bounds = new SocketLimits();
         bounds = bounds with { ConnectionsMax = DescriptorLimit.Connections(bounds.ConnectionsMax, log) };
-        using SocketServer server = await predecessor.OutwaitAsync(
+        using SocketServer server = await predecessor.AcquireAsync(
             $"{settings.Socket}",
             () => new SocketServer(
                 settings.Socket, opener.AppendAsync, bounds, time, log, tls, State,

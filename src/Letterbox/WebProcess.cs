@@ -14,7 +14,7 @@ using Microsoft.Extensions.Logging;
 namespace Letterbox;
 
 /// <summary>The web process.</summary>
-public static class WebProcess
+internal static class WebProcess
 {
     /// <summary>Connections served at once, descriptors permitting. An idle one costs about 2 KB.</summary>
     private const int ConnectionsMax = 10_000;
@@ -51,7 +51,7 @@ public static class WebProcess
             IsHealthCheck = LetterboxSite.IsHealthCheck,
         };
         int connections = DescriptorLimit.Connections(ConnectionsMax, log);
-        using Listener listener = await new Predecessor(time, log, stop).OutwaitAsync(
+        using Listener listener = await new Predecessor(time, log, stop).AcquireAsync(
             $"{settings.Http}",
             () => new Listener(
                 settings.Http, connections, server.ServeAsync, server.RejectOverload, log,

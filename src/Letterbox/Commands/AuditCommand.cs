@@ -9,7 +9,7 @@ using Letterbox.Store.Mongo;
 namespace Letterbox.Commands;
 
 /// <summary>The verb <c>audit</c>.</summary>
-public static class AuditCommand
+internal static class AuditCommand
 {
     /// <summary>Its place on the command line.</summary>
     /// <param name="read">Reads the settings.</param>

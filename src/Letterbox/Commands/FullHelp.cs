@@ -10,7 +10,7 @@ namespace Letterbox.Commands;
 
 /// <summary>The help. At a verb it is the library's own.</summary>
 /// <param name="usage">The library's own.</param>
-public sealed class FullHelp(HelpAction usage) : SynchronousCommandLineAction
+internal sealed class FullHelp(HelpAction usage) : SynchronousCommandLineAction
 {
     private const string Examples =
         """

@@ -5,7 +5,7 @@ using Letterbox.Configuration;
 namespace Letterbox.Commands;
 
 /// <summary>Asks a web process whether it lives and whether it can take messages.</summary>
-public static class HealthCheck
+internal static class HealthCheck
 {
     private static readonly TimeSpan s_timeout = TimeSpan.FromSeconds(3);
 

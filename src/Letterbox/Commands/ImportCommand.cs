@@ -11,7 +11,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Letterbox.Commands;
 
 /// <summary>The verb <c>import</c>.</summary>
-public static class ImportCommand
+internal static class ImportCommand
 {
     /// <summary>Its place on the command line.</summary>
     /// <param name="read">Reads the settings.</param>

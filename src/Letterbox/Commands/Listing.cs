@@ -9,7 +9,7 @@ using Letterbox.Store.Mongo;
 namespace Letterbox.Commands;
 
 /// <summary>Writes stored messages for people and for programs.</summary>
-public static class Listing
+internal static class Listing
 {
     private static readonly TimeSpan s_poll = TimeSpan.FromMilliseconds(300);
 

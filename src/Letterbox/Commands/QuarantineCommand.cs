@@ -9,7 +9,7 @@ using Letterbox.Store.Journal;
 namespace Letterbox.Commands;
 
 /// <summary>The verb <c>quarantine</c>.</summary>
-public static class QuarantineCommand
+internal static class QuarantineCommand
 {
     /// <summary>Its place on the command line.</summary>
     /// <param name="read">Reads the settings.</param>

@@ -8,7 +8,7 @@ using Letterbox.Store.Journal;
 namespace Letterbox.Commands;
 
 /// <summary>The verb <c>redeliver</c>.</summary>
-public static class RedeliverCommand
+internal static class RedeliverCommand
 {
     /// <summary>Its place on the command line.</summary>
     /// <param name="read">Reads the settings.</param>

@@ -10,7 +10,7 @@ using Letterbox.Sockets;
 namespace Letterbox.Commands;
 
 /// <summary>The verb <c>send</c>.</summary>
-public static class SendCommand
+internal static class SendCommand
 {
     private static readonly TimeSpan s_timeout = TimeSpan.FromSeconds(10);
 

@@ -8,7 +8,7 @@ using Letterbox.Hosting;
 namespace Letterbox.Commands;
 
 /// <summary>The verb <c>tls</c>.</summary>
-public static class TlsCommand
+internal static class TlsCommand
 {
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
 

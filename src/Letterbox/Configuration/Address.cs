@@ -1,5 +1,5 @@
-// Where a server listens or is found, as settings spell it: `127.0.0.1:5000`, `[::1]:5000`, `localhost:5000`,
-// `*:3000`, `:3000`.
+// The address of a server as settings write it: `127.0.0.1:5000`, `[::1]:5000`, `localhost:5000`, `*:3000`,
+// `:3000`.
 
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
@@ -9,13 +9,11 @@ using System.Net.Sockets;
 namespace Letterbox.Configuration;
 
 /// <summary>
-/// A host and a port. <c>*</c> as host is every interface, IPv4 and IPv6; port 0 asks for a free one.
+/// A host and a port. Host <c>*</c> is every interface, IPv4 and IPv6; port 0 is any free port.
 /// </summary>
-public sealed record Address(string Host, int Port)
+internal sealed record Address(string Host, int Port)
 {
-    /// <summary>
-    /// Reads <c>host:port</c>; an IPv6 host is in brackets, an empty one is <c>*</c>.
-    /// </summary>
+    // Reads host:port; an IPv6 host is in brackets, an empty host is *.
     public static bool TryParse(string text, [NotNullWhen(true)] out Address? address)
     {
         address = null;
@@ -41,7 +39,6 @@ public sealed record Address(string Host, int Port)
         return true;
     }
 
-    /// <summary>Reads one address or several with commas between.</summary>
     public static bool TryParseList(string text, [NotNullWhen(true)] out IReadOnlyList<Address>? addresses)
     {
         addresses = null;
@@ -56,7 +53,7 @@ public sealed record Address(string Host, int Port)
         return true;
     }
 
-    /// <summary>Only this machine can reach what listens here. A name is looked up.</summary>
+    /// <summary>Only this machine can reach it. A name is resolved.</summary>
     /// <exception cref="SocketException">The name is not known.</exception>
     public bool IsLoopback() =>
         Host != "*"
@@ -66,12 +63,9 @@ public sealed record Address(string Host, int Port)
     private static bool IsIPv4(string host) =>
         IPAddress.TryParse(host, out IPAddress? ip) && ip.AddressFamily == AddressFamily.InterNetwork;
 
-    /// <summary>The same host with another port.</summary>
     public Address WithPort(int port) => this with { Port = port };
 
-    /// <summary>
-    /// The end point to bind. A name is looked up; the first address it has is taken.
-    /// </summary>
+    /// <summary>The end point to bind. A name is resolved to its first address.</summary>
     /// <exception cref="SocketException">The name is not known.</exception>
     public IPEndPoint ToListen()
     {
@@ -82,19 +76,16 @@ public sealed record Address(string Host, int Port)
             : new IPEndPoint(Dns.GetHostAddresses(Host)[0], Port);
     }
 
-    /// <summary>The end point to connect to; every interface is reached through loopback.</summary>
+    // The end point to connect to; loopback for a server on every interface.
     public EndPoint ToConnect() =>
         Host is "*" or "0.0.0.0" ? new IPEndPoint(IPAddress.Loopback, Port)
         : Host == "::" ? new IPEndPoint(IPAddress.IPv6Loopback, Port)
         : IPAddress.TryParse(Host, out IPAddress? ip) ? new IPEndPoint(ip, Port)
         : new DnsEndPoint(Host, Port);
 
-    /// <summary>
-    /// The address as a person types it into a browser; every interface is <c>localhost</c>.
-    /// </summary>
+    // The address to type into a browser.
     public string ToUrl() => $"http://{(Host == "*" ? this with { Host = "localhost" } : this)}";
 
-    /// <inheritdoc/>
     public override string ToString() =>
         Host.Contains(':', StringComparison.Ordinal) ? $"[{Host}]:{Port}" : $"{Host}:{Port}";
 }

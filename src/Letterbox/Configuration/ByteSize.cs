@@ -1,20 +1,18 @@
-// A number of bytes as people write it: a whole number and one unit, such as 512KiB, 64MiB or 10GiB.
+// A number of bytes as settings write it: a whole number and one unit, such as 512KiB, 64MiB or 10GiB.
 
 using System.Globalization;
 
 namespace Letterbox.Configuration;
 
-/// <summary>Reads and writes sizes. Pure functions.</summary>
-public static class ByteSize
+internal static class ByteSize
 {
-    /// <summary>Expected format, for error messages.</summary>
     public const string Expected = "a whole number and a unit, such as 512KiB, 64MiB or 10GiB";
 
-    // Largest first: what is written is the largest unit that gives a whole number.
+    // Largest first.
     private static readonly (string Name, long Bytes)[] s_units =
         [("TiB", 1L << 40), ("GiB", 1L << 30), ("MiB", 1L << 20), ("KiB", 1L << 10), ("B", 1)];
 
-    /// <summary>Reads one: 0 to 1,000,000 TiB.</summary>
+    // Reads 0 to 1,000,000 TiB.
     public static bool TryParse(string text, out long bytes)
     {
         bytes = 0;
@@ -32,8 +30,8 @@ public static class ByteSize
         return false;
     }
 
-    /// <summary>Writes one in the largest unit that gives a whole number: as it was typed.</summary>
-    public static string Spell(long bytes)
+    // Uses the largest unit that gives a whole number.
+    public static string Format(long bytes)
     {
         (string name, long unit) = bytes == 0
             ? s_units[^1]

@@ -1,16 +1,14 @@
-// A length of time as people write it: a number and one unit, such as 90s, 30m, 12h or 7d.
+// A duration as settings write it: a number and one unit, such as 90s, 30m, 12h or 7d.
 
 using System.Globalization;
 
 namespace Letterbox.Configuration;
 
-/// <summary>Reads and writes lengths of time. Pure functions.</summary>
-public static class Duration
+internal static class Duration
 {
-    /// <summary>Expected format, for error messages.</summary>
     public const string Expected = "a number and a unit, such as 90s, 30m, 12h or 7d";
 
-    /// <summary>Reads one: 0 to 36,500 days.</summary>
+    // Reads 0 to 36,500 days.
     public static bool TryParse(string text, out TimeSpan value)
     {
         value = default;
@@ -25,8 +23,8 @@ public static class Duration
         return true;
     }
 
-    /// <summary>Writes one in the largest unit that gives a whole number: as it was typed.</summary>
-    public static string Spell(TimeSpan duration) =>
+    // Uses the largest unit that gives a whole number.
+    public static string Format(TimeSpan duration) =>
         duration.Ticks % TimeSpan.TicksPerDay == 0 ? $"{duration.Ticks / TimeSpan.TicksPerDay}d"
         : duration.Ticks % TimeSpan.TicksPerHour == 0 ? $"{duration.Ticks / TimeSpan.TicksPerHour}h"
         : duration.Ticks % TimeSpan.TicksPerMinute == 0 ? $"{duration.Ticks / TimeSpan.TicksPerMinute}m"

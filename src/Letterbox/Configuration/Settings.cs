@@ -1,104 +1,78 @@
-// Every setting there is, read once at start, checked, and passed down unchanged. An option beats its
-// variable.
+// The settings, read and checked once at start and passed down unchanged. Options override variables.
 
 using System.Diagnostics.CodeAnalysis;
 using Microsoft.Extensions.Logging;
 
 namespace Letterbox.Configuration;
 
-/// <summary>A setting that cannot be used; the text names it and what was expected.</summary>
-public sealed class SettingsException(string message) : Exception(message);
+/// <summary>A setting is invalid; the text names it and what was expected.</summary>
+internal sealed class SettingsException(string message) : Exception(message);
 
-/// <summary>The settings of this process. Immutable.</summary>
-public sealed record Settings
+// The meaning of each is in Setting.cs.
+internal sealed record Settings
 {
     private delegate bool Parse<T>(string text, [MaybeNullWhen(false)] out T value);
 
-    /// <summary>Address of the HTTP server.</summary>
     public Address Http { get; init; } = new("*", 3000);
 
-    /// <summary>
-    /// For the web process: where the store processes are, one at least.
-    /// </summary>
+    // For the web process: the store processes, at least one.
     public IReadOnlyList<Address> Stores { get; init; } = [new("127.0.0.1", 5000)];
 
-    /// <summary>Address of the socket server: the first of <see cref="Stores"/>.</summary>
     public Address Socket
     {
         get => Stores[0];
         init => Stores = [value];
     }
 
-    /// <summary>The proxies in front of the HTTP server.</summary>
-    internal TrustedProxies TrustedProxies { get; init; } = TrustedProxies.None;
+    public TrustedProxies TrustedProxies { get; init; } = TrustedProxies.None;
 
-    /// <summary>Everyone who can reach the socket server may leave messages there.</summary>
     public bool NetworkIsPrivate { get; init; }
 
-    /// <summary>File with the certificate of this process; <c>null</c>: no TLS.</summary>
+    // Null: no TLS. Set together with TlsKey.
     public string? TlsCertificate { get; init; }
 
-    /// <summary>File with its key; set together with <see cref="TlsCertificate"/>.</summary>
     public string? TlsKey { get; init; }
 
-    /// <summary>File with the CA of the other side; <c>null</c>: it has the same certificate.</summary>
     public string? TlsAuthority { get; init; }
 
-    /// <summary>Folder of the journal.</summary>
     public string Data { get; init; } = "./data";
 
-    /// <summary>Folder with one's own pages; <c>null</c>: the pages that are built in.</summary>
+    // Null: the built-in pages.
     public string? Site { get; init; }
 
-    /// <summary>
-    /// MongoDB connection string; <c>null</c>: the journal is the store. Holds a password: never print it.
-    /// </summary>
+    // Null: the journal is the store. May hold a password: never print it.
     public string? MongoUri { get; init; }
 
-    /// <summary>File that <see cref="MongoUri"/> came from; <c>null</c>: it came from no file.</summary>
+    // Where MongoUri was read from; null: not from a file.
     public string? MongoUriFile { get; init; }
 
-    /// <summary>Database of the messages in MongoDB.</summary>
     public string? MongoDatabase { get; init; }
 
-    /// <summary>Collection of the messages in MongoDB.</summary>
     public string MongoCollection { get; init; } = "messages";
 
-    /// <summary>How long messages that MongoDB has stay in the journal too.</summary>
     public TimeSpan JournalKeep { get; init; } = TimeSpan.FromDays(7);
 
-    /// <summary>
-    /// Bytes that the journal may hold; beyond, new messages wait. <c>null</c>: only the disk is a bound.
-    /// </summary>
+    // Null: limited by the disk.
     public long? JournalMax { get; init; }
 
-    /// <summary>
-    /// Bytes that are to stay free on the journal's disk; below, new messages wait. <c>null</c>: 64 MiB, but
-    /// no more than a tenth of the disk.
-    /// </summary>
+    // Null: 64 MiB, but at most a tenth of the disk.
     public long? DiskReserve { get; init; }
 
-    /// <summary>
-    /// Bytes of messages per second that one address may leave; loopback and trusted proxies have no bound.
-    /// <c>null</c>: no bound for any client.
-    /// </summary>
+    // Bytes per second; null: no limit. Loopback and trusted proxies have none.
     public long? ClientRate { get; init; } = 1 << 20;
 
-    /// <summary>Log lines below this level are not written.</summary>
     public LogLevel Log { get; init; } = LogLevel.Information;
 
-    /// <summary>The journal itself.</summary>
     public string JournalPath => Path.Combine(Data, "letterbox.db");
 
     /// <summary>Reads the settings.</summary>
     /// <param name="lookup">
-    /// Gives the value of a variable of <see cref="Setting.All"/>, such as <c>LETTERBOX_HTTP</c>; <c>null</c>
-    /// or empty when it is not set.
+    /// Returns the value of a variable of <see cref="Setting.All"/>; <c>null</c> or empty: not set.
     /// </param>
     /// <param name="spelled">
-    /// How the person spelled that variable, for errors: an option's name; by default the variable.
+    /// The name for errors: the option, if the variable was set by an option; by default the variable.
     /// </param>
-    /// <exception cref="SettingsException">A value is wrong; the text names the setting.</exception>
+    /// <exception cref="SettingsException">A value is invalid.</exception>
     public static Settings Read(Func<string, string?> lookup, Func<string, string>? spelled = null)
     {
         var source = new Source(lookup, spelled ?? (variable => variable));
@@ -138,32 +112,26 @@ public sealed record Settings
         };
     }
 
-    /// <summary>
-    /// Checks what a store process must not get wrong: one address, and not one that unauthenticated clients
-    /// can reach.
-    /// </summary>
-    /// <exception cref="SettingsException">It is wrong; the text names what to set.</exception>
-    /// <exception cref="System.Net.Sockets.SocketException">The name of its address is not known.</exception>
+    /// <summary>A store listens on one address, which is protected from unauthorised clients.</summary>
+    /// <exception cref="SettingsException">It is not; the text says what to set.</exception>
+    /// <exception cref="System.Net.Sockets.SocketException">The host name is not known.</exception>
     public void CheckForStore()
     {
         if (Stores.Count > 1)
         {
             throw new SettingsException(
-                $"{Setting.Socket.Variable} names {Stores.Count} addresses: only web and send take several, "
-                + "a store process listens on one");
+                $"{Setting.Socket.Variable} names {Stores.Count} addresses: a store process listens on one, "
+                + "only web and send take several");
         }
 
         if (TlsCertificate is not null || NetworkIsPrivate || Socket.IsLoopback()) return;
         throw new SettingsException(
-            $"{Setting.Socket.Variable} is \"{Socket}\": not this machine alone can reach that. Set "
+            $"{Setting.Socket.Variable} is \"{Socket}\": other machines can reach that address. Set "
             + $"{Setting.TlsCertificate.Variable} for TLS with certificates, or {Setting.Network.Variable}="
-            + "private when everyone on that network may leave messages");
+            + "private if every client on that network may send messages");
     }
 
-    /// <summary>
-    /// The variables that make another process read these same settings; <c>null</c>: not to be set. Secrets
-    /// are in it.
-    /// </summary>
+    // The variables with which another process reads the same settings; null: not set. Includes secrets.
     public IReadOnlyDictionary<string, string?> ToVariables() => new Dictionary<string, string?>
     {
         [Setting.Http.Variable] = Http.ToString(),
@@ -180,14 +148,14 @@ public sealed record Settings
         [Setting.MongoUriFile.Variable] = MongoUriFile,
         [Setting.MongoDatabase.Variable] = MongoDatabase,
         [Setting.MongoCollection.Variable] = MongoCollection,
-        [Setting.JournalKeep.Variable] = Duration.Spell(JournalKeep),
-        [Setting.JournalMax.Variable] = JournalMax is { } max ? ByteSize.Spell(max) : null,
-        [Setting.DiskReserve.Variable] = DiskReserve is { } reserve ? ByteSize.Spell(reserve) : null,
-        [Setting.ClientRate.Variable] = ClientRate is { } rate ? ByteSize.Spell(rate) : "off",
+        [Setting.JournalKeep.Variable] = Duration.Format(JournalKeep),
+        [Setting.JournalMax.Variable] = JournalMax is { } max ? ByteSize.Format(max) : null,
+        [Setting.DiskReserve.Variable] = DiskReserve is { } reserve ? ByteSize.Format(reserve) : null,
+        [Setting.ClientRate.Variable] = ClientRate is { } rate ? ByteSize.Format(rate) : "off",
         [Setting.Log.Variable] = Log.ToString(),
     };
 
-    /// <summary>The settings as lines for a log: one each, secrets left out.</summary>
+    // One line for each setting, without secrets, for a log.
     public IEnumerable<string> Describe()
     {
         Settings shown = this with
@@ -202,15 +170,13 @@ public sealed record Settings
         return Setting.All.Select(one => $"{one.Variable}={values[one.Variable] ?? one.Default}");
     }
 
-    /// <summary>
-    /// A connection string fit for a log: scheme and hosts, without user, password and options.
-    /// </summary>
+    // Scheme and hosts of a connection string, without user, password and options.
     public static string WithoutSecrets(string mongoUri)
     {
         int hosts = mongoUri.IndexOf("://", StringComparison.Ordinal) + 3;
         int length = mongoUri.AsSpan(hosts).IndexOfAny('/', '?');
         int end = length < 0 ? mongoUri.Length : hosts + length;
-        // An @ further on may be a password with a slash in it, cut in two: then nothing is safe to show.
+        // A later @ may follow a password that contains a slash: then nothing is safe to show.
         if (mongoUri.IndexOf('@', end) >= 0) return $"{mongoUri[..hosts]}...";
         int user = mongoUri.LastIndexOf('@');
         return string.Concat(mongoUri.AsSpan(0, hosts), mongoUri.AsSpan((user < 0 ? hosts : user + 1)..end));
@@ -219,7 +185,7 @@ public sealed record Settings
     private static string? MongoUriOf(Source source, string? file)
     {
         const string expected = "mongodb://host or mongodb+srv://host";
-        // A connection string holds a password, however badly it is written: it is not shown.
+        // Even an invalid connection string may hold a password: it is not shown.
         string? uri = source.Get<string?>(Setting.MongoUri, null, MongoAddress, expected, show: false);
         if (file is null) return uri;
         if (uri is not null) throw source.BothSet(Setting.MongoUri, Setting.MongoUriFile);
@@ -263,7 +229,7 @@ public sealed record Settings
         && Enum.IsDefined(value)
         && char.IsAsciiLetter(text[0]); // not a number
 
-    // Where settings come from, and how a wrong one is spoken of.
+    // Looks values up and names the setting in errors.
     private sealed class Source(Func<string, string?> lookup, Func<string, string> spelled)
     {
         public string? Text(Setting setting) =>
@@ -273,16 +239,16 @@ public sealed record Settings
         {
             if (Text(setting) is not { } text) return defaults;
             if (parse(text, out T? value)) return value;
-            string shown = show ? $"\"{text}\"" : "not what it should be";
+            string shown = show ? $"\"{text}\"" : "invalid";
             throw new SettingsException($"{Name(setting)} is {shown}: expected {expected}");
         }
 
         public T Content<T>(Setting setting, string path, Parse<T> parse, string expected)
         {
-            string? failure = Letterbox.Configuration.SecretFile.Read(path, out string content);
-            if (failure is null && parse(content, out T? value)) return value;
-            failure ??= $"its content is not what it should be: expected {expected}";
-            throw new SettingsException($"{Name(setting)} is \"{path}\": {failure}");
+            bool isRead = SecretFile.TryRead(path, out string content, out string error);
+            if (isRead && parse(content, out T? value)) return value;
+            if (isRead) error = $"its content is invalid: expected {expected}";
+            throw new SettingsException($"{Name(setting)} is \"{path}\": {error}");
         }
 
         public SettingsException BothSet(Setting one, Setting other) =>

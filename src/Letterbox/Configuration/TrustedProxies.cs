@@ -1,5 +1,5 @@
-// The proxies whose word on who their client is counts, as LETTERBOX_TRUSTED_PROXIES names them: addresses
-// and networks, `192.0.2.7,10.0.0.0/8,fd00::/8`.
+// The proxies that are trusted to name the client, as LETTERBOX_TRUSTED_PROXIES lists them: addresses and
+// networks, `192.0.2.7,10.0.0.0/8,fd00::/8`.
 
 using System.Diagnostics.CodeAnalysis;
 using System.Net;
@@ -31,22 +31,14 @@ internal sealed class TrustedProxies
         return true;
     }
 
-    /// <summary>Whether this address, not mapped to IPv6, is one of theirs.</summary>
-    public bool Contains(IPAddress address)
-    {
-        foreach (IPNetwork network in _networks)
-        {
-            if (network.Contains(address)) return true;
-        }
-
-        return false;
-    }
+    // The address must not be an IPv4 address mapped to IPv6.
+    public bool Contains(IPAddress address) => Array.Exists(_networks, network => network.Contains(address));
 
     public override string ToString() => string.Join(',', _networks);
 
     private static bool TryParse(string text, out IPNetwork network)
     {
-        // IPNetwork and IPAddress take short forms such as 10/8 too, which are a slip more often than meant.
+        // IPNetwork and IPAddress take short forms such as 10/8 too, which are mistakes more often than not.
         bool address = IPAddress.TryParse(text, out IPAddress? one);
         if (address) network = new IPNetwork(one!, one!.GetAddressBytes().Length * 8);
         else if (!IPNetwork.TryParse(text, out network)) return false;

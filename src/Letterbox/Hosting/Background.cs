@@ -1,17 +1,16 @@
-// Loops and other work that is not awaited. An exception thrown by such a task would stay in it,
-// unseen, and what it did would be done no more: messages would be stored and not answered, connections not
-// accepted. So it ends the process, loudly; it is started again, and a crash loses nothing. For threads and
-// timers the runtime itself does so.
+// Runs loops and other work that is not awaited. An unhandled exception would otherwise stay unseen in the
+// task, and the work would stop silently: messages stored but not answered, connections not accepted. So it
+// ends the process with its trace; the supervisor restarts it, and a crash loses nothing. For threads and
+// timers the runtime does the same.
 
 namespace Letterbox.Hosting;
 
-/// <summary>Runs work that is not awaited.</summary>
 internal static class Background
 {
-    /// <summary>Runs <paramref name="work"/>; an exception that it lets go ends the process.</summary>
+    // An exception of the work ends the process.
     public static Task Run(string name, Func<Task> work) => Run(name, work, Environment.FailFast);
 
-    /// <summary>The same; for tests, which see how it ends.</summary>
+    // For tests, which observe how it ends.
     internal static async Task Run(string name, Func<Task> work, Action<string, Exception> end)
     {
         try

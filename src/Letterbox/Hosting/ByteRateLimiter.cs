@@ -1,25 +1,25 @@
-// Bounds the bytes of messages that one client leaves per second, so that a few clients cannot fill the disk.
+// Limits the bytes of messages that one client sends per second, so that a few clients cannot fill the disk.
 //
-// A token bucket per client, kept as the time at which it will be full again (GCRA, ITU-T I.371): one number,
-// changed by one atomic exchange. Clients are hashed into a fixed table, so memory does not grow with their
-// number; two whose hashes collide share a bucket.
+// A token bucket per client, stored as the time at which it will be full again (GCRA, ITU-T I.371): one
+// number, changed by one atomic exchange. Clients are hashed into a fixed table, so memory does not grow with
+// their number; two clients whose hashes collide share a bucket.
 
 namespace Letterbox.Hosting;
 
 /// <summary>Safe on any thread.</summary>
-/// <param name="bytesPerSecond">The rate; null: no bound.</param>
+/// <param name="bytesPerSecond">The rate; null: no limit.</param>
 /// <param name="time">The clock.</param>
 internal sealed class ByteRateLimiter(long? bytesPerSecond, TimeProvider time)
 {
     private const int Buckets = 1 << 14;
 
-    // Many people behind one address press Send in the same moment; and one message of any length must fit.
+    // Many people behind one address may send at the same time, and a message of any length must fit.
     private const int BurstSeconds = 8;
     private const long BurstMin = 64 * 1024;
 
     private readonly long[] _fullAt = new long[Buckets];
 
-    /// <summary>Zero: the bytes are counted. Otherwise nothing is, and they fit after this time.</summary>
+    // Zero: the bytes are within the rate and counted. Else nothing is counted; they fit after this time.
     public TimeSpan Acquire(Client client, int bytes)
     {
         if (bytesPerSecond is not { } rate || client.IsExempt) return TimeSpan.Zero;

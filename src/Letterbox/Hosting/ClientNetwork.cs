@@ -1,5 +1,5 @@
-// Which client is this, for bounds per client: an IPv4 address as it is, an IPv6 address by its /64, because
-// a single host may use every address of one.
+// Identifies a client for limits per client: an IPv4 address, or the /64 of an IPv6 address, because a single
+// host may use every address of its /64.
 
 using System.Buffers.Binary;
 using System.Net;
@@ -7,7 +7,6 @@ using System.Net.Sockets;
 
 namespace Letterbox.Hosting;
 
-/// <summary>An IPv4 address or an IPv6 /64; equal for what counts as one client.</summary>
 internal readonly record struct ClientNetwork
 {
     private readonly ulong _prefix;
@@ -23,10 +22,10 @@ internal readonly record struct ClientNetwork
         _prefix = BinaryPrimitives.ReadUInt64BigEndian(bytes); // of IPv4: the address, then zeros
     }
 
-    // Seeded at random, so that no client can choose whose bucket of a hash table it shares.
+    // Seeded at random, so that no client can choose with whom it shares a bucket of a hash table.
     public override int GetHashCode() => HashCode.Combine((uint)_prefix, (uint)(_prefix >> 32), _isIPv6);
 
-    // A socket for both families shows IPv4 clients as ::ffff:192.0.2.1.
+    // A dual-mode socket shows IPv4 clients as ::ffff:192.0.2.1.
     public static IPAddress Unmapped(IPAddress address) =>
         address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address;
 
@@ -39,9 +38,9 @@ internal readonly record struct ClientNetwork
     }
 }
 
-/// <summary>Whom a request or connection counts for.</summary>
-/// <param name="Network">The client.</param>
+/// <summary>The client that a request or connection counts for.</summary>
+/// <param name="Network">Its address.</param>
 /// <param name="IsExempt">
-/// No bound per client applies: this machine itself, or a trusted proxy speaking for itself.
+/// Limits per client do not apply: this machine, or a trusted proxy with a request of its own.
 /// </param>
 internal readonly record struct Client(ClientNetwork Network, bool IsExempt);

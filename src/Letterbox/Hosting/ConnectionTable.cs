@@ -1,11 +1,11 @@
-// The connections of one listener, and who has to go when there are too many:
+// The connections of one listener, and which of them is closed when there are too many:
 //
 //   a client beyond its share    its own connection that has been idle for longest
-//   too many of all clients      the one that has been idle for longest
+//   too many in all              the connection that has been idle for longest
 //   none is idle                 none: the new one gets one of a few reserve places, or is rejected
 //
-// Idle means that the client is waited for, be it for a request or for its taking the answer. So connections
-// that send nothing never keep other clients out, however many there are.
+// Idle means that the server waits for the client: for a request, or for it to read the answer. So silent
+// connections cannot keep other clients out, however many there are.
 
 namespace Letterbox.Hosting;
 
@@ -13,20 +13,17 @@ namespace Letterbox.Hosting;
 /// <param name="max">Connections at once, without the reserve.</param>
 internal sealed class ConnectionTable(int max)
 {
-    // Room for health checks and the like while all connections are at work.
+    // For health checks and the like while all connections are busy.
     public const int Reserve = 64;
 
     private readonly Lock _gate = new();
     private readonly Group _all = new();
     private readonly Dictionary<ClientNetwork, Group> _clients = [];
 
-    // The share of one client. Two hundred people behind one address have it at six connections a browser,
-    // and what they lose beyond it are idle ones.
+    // Enough for more than four hundred people behind one address, at six connections a browser.
     private readonly int _clientMax = Math.Max(1, max / 4);
 
-    /// <summary>
-    /// Adds a connection, evicting another if necessary; <c>false</c>: no place is left, even in reserve.
-    /// </summary>
+    /// <summary>Adds a connection, after evicting others; <c>false</c>: there is no space.</summary>
     public bool TryAdd(OpenConnection connection)
     {
         ClientNetwork client = connection.Client.Network;
@@ -39,7 +36,7 @@ internal sealed class ConnectionTable(int max)
                 if (share.Count >= _clientMax && !Evict(share)) return false;
             }
 
-            // More than one where the reserve is in use.
+            // More than one if reserve places are in use.
             while (_all.Count >= max && Evict(_all))
             {
             }
@@ -52,7 +49,7 @@ internal sealed class ConnectionTable(int max)
         }
     }
 
-    /// <summary>It has ended. Of no effect when it has been evicted.</summary>
+    // Has no effect on an evicted connection.
     public void Remove(OpenConnection connection)
     {
         lock (_gate)
@@ -73,14 +70,14 @@ internal sealed class ConnectionTable(int max)
 
     private sealed class Group
     {
-        // Looking through all connections is paid for by what is found, or waits so long.
+        // A scan of all connections is allowed after enough evictions, or after this time.
         private const int ConnectionsPerEviction = 16;
         private const int ScanEveryMilliseconds = 10;
 
         private readonly HashSet<OpenConnection> _open = [];
 
-        // The idle ones, the longest first, as they were at the last scan. One that was not idle then, or has
-        // been at work since, has been idle for less long than all that are left here.
+        // The idle connections of the last scan, longest idle first. A connection that was busy then, or has
+        // been since, has been idle for less time than those left here.
         private readonly Queue<(long Since, OpenConnection Connection)> _idle = [];
         private int _evicted;
         private long _scanned;
@@ -113,8 +110,8 @@ internal sealed class ConnectionTable(int max)
         private bool Scan()
         {
             long now = Environment.TickCount64;
-            bool paid = (_evicted + 1) * ConnectionsPerEviction >= _open.Count;
-            if (!paid && now - _scanned < ScanEveryMilliseconds) return false;
+            bool due = (_evicted + 1) * ConnectionsPerEviction >= _open.Count;
+            if (!due && now - _scanned < ScanEveryMilliseconds) return false;
             (_evicted, _scanned) = (0, now);
             var idle = new List<(long Since, OpenConnection Connection)>(_open.Count);
             foreach (OpenConnection one in _open)

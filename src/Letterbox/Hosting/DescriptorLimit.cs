@@ -1,6 +1,5 @@
-// How many files and sockets this process may have open, and how many connections fit into that. What runs
-// out of descriptors is not the one who took them: a page, a log, the journal's next file. So connections
-// leave a reserve.
+// How many files and sockets this process may have open, and how many connections fit. Without a reserve,
+// connections would leave no descriptor for a page, a log or the journal's next file.
 
 using System.Runtime.InteropServices;
 using Microsoft.Extensions.Logging;
@@ -14,13 +13,13 @@ internal static partial class DescriptorLimit
 
     private static readonly int s_resource = OperatingSystem.IsLinux() ? 7 : 8; // RLIMIT_NOFILE
 
-    // Takes all that the system allows, and returns how much that is.
+    // Raises the soft limit to the hard limit, and returns it.
     private static long Raise()
     {
         if (OperatingSystem.IsWindows() || GetLimit(s_resource, out Limit limit) != 0) return int.MaxValue;
         if (limit.Soft < limit.Hard)
         {
-            // What macOS calls unlimited it does not grant: then the limit stays as it is.
+            // macOS reports unlimited but does not grant it: then the limit stays as it is.
             var raised = new Limit { Soft = limit.Hard, Hard = limit.Hard };
             if (SetLimit(s_resource, in raised) == 0) limit = raised;
         }
@@ -28,18 +27,17 @@ internal static partial class DescriptorLimit
         return (long)Math.Min(limit.Soft, int.MaxValue);
     }
 
-    /// <summary>The limit in words.</summary>
     public static string Text =>
         $"no more than {Raise()} files and sockets may be open (ulimit -Hn, LimitNOFILE)";
 
-    /// <summary>How many connections fit, at most <paramref name="wanted"/>; fewer are logged.</summary>
+    // How many connections fit; logged if fewer than wanted.
     public static int Connections(int wanted, ILogger log)
     {
         int connections = Connections(wanted, Raise());
         if (connections < wanted)
         {
             log.LogWarning(
-                "{Connections} connections at once instead of {Wanted}: {Limit}", connections, wanted, Text);
+                "at most {Connections} connections instead of {Wanted}: {Limit}", connections, wanted, Text);
         }
 
         return connections;

@@ -1,16 +1,15 @@
-// The exit statuses of the process.
+// The exit statuses; README.md lists them.
 
 namespace Letterbox.Hosting;
 
-/// <summary>Exit statuses; documented in the README.</summary>
-public static class ExitStatus
+internal static class ExitStatus
 {
-    /// <summary>Done, or stopped in good order.</summary>
+    // Done, or stopped on request.
     public const int Ok = 0;
 
-    /// <summary>It failed; standard error has the reason.</summary>
+    // Standard error has the reason.
     public const int Failed = 1;
 
-    /// <summary>The command line or a setting is wrong; standard error names it.</summary>
+    // The command line or a setting is invalid; standard error names it.
     public const int Usage = 2;
 }

@@ -1,5 +1,5 @@
-// The clients of a store with TLS that are not authenticated yet: a bound on how many there are at once, and
-// on what they can write to the log.
+// Limits the clients of a store with TLS that are not authenticated yet: how many there are at once, and how
+// much they cause to be logged.
 
 using System.Net;
 using System.Net.Sockets;
@@ -7,10 +7,10 @@ using Microsoft.Extensions.Logging;
 
 namespace Letterbox.Hosting;
 
-/// <summary>The connections whose handshake is not done. Safe on any thread.</summary>
-/// <param name="max">How many there may be at once.</param>
+/// <summary>Safe on any thread.</summary>
+/// <param name="max">Most handshakes at once.</param>
 /// <param name="time">The clock.</param>
-/// <param name="log">Rejected clients go here, one line a minute at most.</param>
+/// <param name="log">For rejected clients, at most one line a minute.</param>
 internal sealed class HandshakeLimiter(int max, TimeProvider time, ILogger log)
 {
     private static readonly TimeSpan s_logEvery = TimeSpan.FromMinutes(1);
@@ -20,27 +20,25 @@ internal sealed class HandshakeLimiter(int max, TimeProvider time, ILogger log)
     private long? _logged;
     private int _notLogged;
 
-    /// <summary>
-    /// Runs a handshake. When there are too many, the one that has gone on for longest ends: an honest client
-    /// needs milliseconds.
-    /// </summary>
+    // Runs a handshake. If there are too many, the oldest one is ended: a legitimate client needs
+    // milliseconds.
     public async Task<(Transport? Transport, string? Failure)> RunAsync(
         Socket socket, Func<Task<(Transport? Transport, string? Failure)>> handshake)
     {
         var self = new LinkedListNode<Socket>(socket);
-        Socket? longest = null;
+        Socket? oldest = null;
         lock (_gate)
         {
             if (_waiting.Count == max)
             {
-                longest = _waiting.First!.Value;
+                oldest = _waiting.First!.Value;
                 _waiting.RemoveFirst();
             }
 
             _waiting.AddLast(self);
         }
 
-        longest?.Dispose();
+        oldest?.Dispose();
         try
         {
             return await handshake();
@@ -54,7 +52,6 @@ internal sealed class HandshakeLimiter(int max, TimeProvider time, ILogger log)
         }
     }
 
-    /// <summary>Logs a rejected client.</summary>
     public void LogRejected(IPAddress? client, string failure)
     {
         int others;
@@ -70,7 +67,7 @@ internal sealed class HandshakeLimiter(int max, TimeProvider time, ILogger log)
         }
 
         log.LogWarning(
-            "the client at {Client} is rejected: {Failure}; so were {Others} others since the last such line",
+            "the client at {Client} is rejected: {Failure}; {Others} others since the last such line",
             client, failure, others);
     }
 }

@@ -1,6 +1,5 @@
-// The accept loop that both processes share: backlog, bound on connections (ConnectionTable.cs), back-off
-// when the process is out of descriptors, and the drain at the end. It knows nothing of what is spoken on a
-// connection.
+// The accept loop of both processes: backlog, limit on connections (ConnectionTable.cs), back-off when the
+// process is out of descriptors, and the drain at the end. It knows nothing of the protocol.
 
 using System.Net;
 using System.Net.Sockets;
@@ -10,20 +9,19 @@ using Microsoft.Extensions.Logging;
 namespace Letterbox.Hosting;
 
 /// <summary>
-/// Listens on one address and serves each connection by a delegate. The delegate owns its socket: it closes
-/// it, and throws nothing that belongs to ordinary life on a network. What it does throw is logged, and ends
-/// that connection only.
+/// Listens on one address and serves each connection by a delegate, which closes the socket and throws
+/// nothing for expected network errors. An exception is logged and ends only that connection.
 /// </summary>
 internal sealed class Listener : IDisposable
 {
-    // Linux cuts this to net.core.somaxconn (4,096 by default); a burst waits here instead of being rejected.
+    // Linux limits this to net.core.somaxconn (4,096 by default); a burst waits here and is not rejected.
     private const int Backlog = 4096;
 
-    // After so many, those who are connected have their turn.
-    private const int AcceptsPerTurn = 64;
+    // After so many, the loop yields to the connections that are open.
+    private const int AcceptsPerYield = 64;
 
-    // The accept loop, in the count of what is open: a number above all connections, so that zero means
-    // stopped, and the last connection has ended.
+    // Added to _open while the accept loop runs: above any number of connections, so that zero means that the
+    // loop has stopped and the last connection has ended.
     private const int Accepting = 1 << 30;
 
     private readonly Socket _socket;
@@ -39,18 +37,16 @@ internal sealed class Listener : IDisposable
     private int _open = Accepting;
 
     /// <summary>Binds and listens; connections wait in the backlog until <see cref="Start"/>.</summary>
-    /// <param name="address">Where; port 0 picks a free one, see <see cref="EndPoint"/>.</param>
+    /// <param name="address">Port 0 is any free port, see <see cref="EndPoint"/>.</param>
     /// <param name="connectionsMax">
-    /// Above this many open connections the one that has been idle for longest ends; if none is idle the new
-    /// one goes to <paramref name="reject"/>.
+    /// Above it the connection that has been idle for longest is closed; if none is idle, the new one is
+    /// rejected.
     /// </param>
     /// <param name="serve">Serves one connection to its end.</param>
-    /// <param name="reject">Turns one connection away, without waiting, and closes it.</param>
-    /// <param name="log">Failures are logged here.</param>
-    /// <param name="proxies">Clients that have no share to keep to, as loopback has none.</param>
-    /// <exception cref="SocketException">
-    /// The address cannot be bound: taken, not ours, not allowed.
-    /// </exception>
+    /// <param name="reject">Rejects and closes one connection, without waiting.</param>
+    /// <param name="log">For errors.</param>
+    /// <param name="proxies">Exempt from the share of one client, as loopback is.</param>
+    /// <exception cref="SocketException">The address cannot be bound.</exception>
     public Listener(
         Address address, int connectionsMax, Func<OpenConnection, Task> serve, Action<Socket> reject,
         ILogger log, TrustedProxies? proxies = null)
@@ -72,19 +68,16 @@ internal sealed class Listener : IDisposable
         }
     }
 
-    /// <summary>Where it listens, with the port that port 0 became.</summary>
+    // With the actual port.
     public IPEndPoint EndPoint => (IPEndPoint)_socket.LocalEndPoint!;
 
-    /// <summary>Connections open now.</summary>
     public int Connections => Volatile.Read(ref _open) & (Accepting - 1);
 
-    /// <summary>Begins to accept.</summary>
-    public void Start() => _accepting = Background.Run("accepting", AcceptAsync);
+    public void Start() => _accepting = Background.Run("the accept loop", AcceptAsync);
 
     /// <summary>
-    /// Stops accepting, then waits until the connections that are open have ended, at most for <paramref
-    /// name="timeout"/>. The caller makes them end; the listener only waits. Returns
-    /// how many are left. May be called again, to wait some more.
+    /// Stops accepting and waits until the open connections have ended, at most for <paramref
+    /// name="timeout"/>; the caller tells them to end. Returns how many are left. May be called again.
     /// </summary>
     public async Task<int> DrainAsync(TimeSpan timeout)
     {
@@ -100,7 +93,6 @@ internal sealed class Listener : IDisposable
         return Connections;
     }
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         _socket.Dispose();
@@ -109,14 +101,14 @@ internal sealed class Listener : IDisposable
 
     private async Task AcceptAsync()
     {
-        // A full backlog must not block the caller.
+        // A full backlog must not block the caller of Start.
         await Task.Yield();
         TimeSpan pause = TimeSpan.FromMilliseconds(10);
         for (int accepted = 1; !_stopping.IsCancellationRequested; accepted++)
         {
             try
             {
-                // What has been evicted needs a moment to end, and has its descriptor until then.
+                // Evicted connections have their descriptors until they have ended.
                 while (Connections >= _connectionsMax + (2 * ConnectionTable.Reserve))
                     await Task.Delay(1, _stopping.Token);
                 Socket socket = await _socket.AcceptAsync(_stopping.Token);
@@ -125,7 +117,7 @@ internal sealed class Listener : IDisposable
                 var connection = new OpenConnection(socket, peer, _proxies);
                 if (!_table.TryAdd(connection)) Reject(socket);
                 else _ = Background.Run("a connection", () => ServeAsync(connection));
-                if (accepted % AcceptsPerTurn == 0) await Task.Yield();
+                if (accepted % AcceptsPerYield == 0) await Task.Yield();
             }
             catch (OperationCanceledException)
             {
@@ -138,14 +130,13 @@ internal sealed class Listener : IDisposable
             catch (SocketException e) when (
                 e.SocketErrorCode is SocketError.ConnectionAborted or SocketError.ConnectionReset)
             {
-                // The client closed before it was accepted: nothing to do.
+                // The client disconnected before it was accepted.
             }
             catch (SocketException e)
             {
-                // Out of descriptors or memory: those who are connected go on, the others wait in the
-                // backlog.
+                // Out of descriptors or memory: open connections continue, new ones wait in the backlog.
                 _log.LogWarning(
-                    "cannot accept connections now ({Error}), trying again in {Pause} ms",
+                    "cannot accept connections ({Error}), retrying in {Pause} ms",
                     e.SocketErrorCode, pause.TotalMilliseconds);
                 await Task.Delay(pause);
                 pause = TimeSpan.FromMilliseconds(Math.Min(1000, pause.TotalMilliseconds * 2));
@@ -161,7 +152,7 @@ internal sealed class Listener : IDisposable
         }
         catch (Exception e)
         {
-            // A bug of ours: it costs this connection, never the server.
+            // A bug must not end more than this connection.
             _log.LogError(e, "rejecting a connection failed unexpectedly");
             connection.Dispose();
         }
@@ -177,7 +168,7 @@ internal sealed class Listener : IDisposable
         }
         catch (Exception e)
         {
-            // A bug of ours: it costs this connection, never the server.
+            // A bug must not end more than this connection.
             _log.LogError(e, "a connection failed unexpectedly");
             connection.Socket.Dispose();
         }

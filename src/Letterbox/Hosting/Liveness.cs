@@ -1,25 +1,20 @@
-// Whether one of our processes serves at all, asked from outside: any answer shows that it does.
+// Checks from outside whether a process serves at all: any answer shows that it does.
 
 using System.Net.Sockets;
 using Letterbox.Configuration;
 
 namespace Letterbox.Hosting;
 
-/// <summary>The questions, and how they are put.</summary>
 internal static class Liveness
 {
-    /// <summary>To what speaks HTTP.</summary>
-    public static ReadOnlyMemory<byte> HttpQuestion { get; } =
+    public static ReadOnlyMemory<byte> HttpRequest { get; } =
         "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"u8.ToArray();
 
-    /// <summary>To the socket server.</summary>
-    public static ReadOnlyMemory<byte> StoreQuestion { get; } = "?\n"u8.ToArray();
+    public static ReadOnlyMemory<byte> StoreRequest { get; } = "?\n"u8.ToArray();
 
-    /// <summary>
-    /// Whether anything is answered before <paramref name="deadline"/>; null: this process could not ask.
-    /// </summary>
+    // Whether any answer comes before the deadline; null: this process could not send the request.
     public static async Task<bool?> AskAsync(
-        Address at, ReadOnlyMemory<byte> question, MutualTls? tls, CancellationToken deadline)
+        Address at, ReadOnlyMemory<byte> request, MutualTls? tls, CancellationToken deadline)
     {
         try
         {
@@ -27,13 +22,13 @@ internal static class Liveness
             await socket.ConnectAsync(at.ToConnect(), deadline);
             if (tls is not null)
             {
-                // However the handshake ends: the other side took part.
+                // Even a failed handshake shows that the other side is alive.
                 (Transport? transport, _) = await tls.ConnectAsync(socket, at.Host, deadline);
                 transport?.Dispose();
                 return !deadline.IsCancellationRequested;
             }
 
-            await socket.SendAsync(question, deadline);
+            await socket.SendAsync(request, deadline);
             return await socket.ReceiveAsync(new byte[1], deadline) > 0;
         }
         catch (OperationCanceledException)
@@ -42,10 +37,10 @@ internal static class Liveness
         }
         catch (SocketException e)
         {
-            // Out of descriptors, memory or ports: that is not about the other side.
-            bool theirs = e.SocketErrorCode is SocketError.ConnectionRefused or SocketError.ConnectionReset
+            // Other errors (out of descriptors, memory or ports) say nothing about the other side.
+            bool isTheirs = e.SocketErrorCode is SocketError.ConnectionRefused or SocketError.ConnectionReset
                 or SocketError.TimedOut;
-            return theirs ? false : null;
+            return isTheirs ? false : null;
         }
     }
 }

@@ -1,4 +1,4 @@
-// The log: one line an event, on standard error, so that standard output is for answers.
+// The log: one line per event on standard error; standard output is for results.
 //
 //   2026-08-21 10:00:00.123 warn store: cannot accept connections now (TooManyOpenSockets)
 //
@@ -19,9 +19,7 @@ internal static partial class Logs
 {
     public const int LinesMax = 4_096;
 
-    /// <summary>
-    /// Loggers for this process. Disposing it writes what is queued, for at most a second and a half.
-    /// </summary>
+    // Disposing the factory writes the queued lines, for at most 1.5 s.
     public static ILoggerFactory Create(LogLevel level)
     {
         var options = new ConsoleLoggerOptions
@@ -37,13 +35,12 @@ internal static partial class Logs
         return logs;
     }
 
-    /// <summary>Puts <see cref="StandardError"/> in the place of the console's own.</summary>
+    // Replaces the console's writer.
     public static void SetStandardError() => Console.SetError(new StandardError());
 
-    // What is written to the console's own standard error holds the lock of standard output: a full pipe
-    // there would keep the ready line from being written. A FileStream keeps an offset of its own, and would
-    // overwrite what the other processes write to the same file. So: write(2). A line that cannot be written
-    // is lost, and the next one is tried.
+    // The console's writer takes the lock of standard output: a full pipe there would block the ready line. A
+    // FileStream keeps its own offset, and would overwrite lines that other processes write to the same file.
+    // So: write(2). A line that cannot be written is lost, and the next one is tried.
     private sealed partial class StandardError : TextWriter
     {
         public override Encoding Encoding => Encoding.UTF8;
@@ -75,7 +72,7 @@ internal static partial class Logs
         public IDisposable? OnChange(Action<ConsoleLoggerOptions, string?> listener) => null;
     }
 
-    // The package's own single line lets control characters through.
+    // The package's single-line formatter does not remove control characters.
     private sealed class LineFormatter() : ConsoleFormatter(FormatterName)
     {
         public const string FormatterName = "line";
@@ -88,7 +85,7 @@ internal static partial class Logs
             textWriter.Write(DateTime.Now.ToString("yyyy-MM-dd HH:mm:ss.fff ", CultureInfo.InvariantCulture));
             textWriter.Write(Severity(logEntry.LogLevel));
             textWriter.Write($" {logEntry.Category}: ");
-            // What a client sent may be part of the text: it must not forge a line or control a terminal.
+            // The text may contain bytes of a client: they must not forge a line or control a terminal.
             foreach (char c in text) textWriter.Write(char.IsControl(c) ? ' ' : c);
             textWriter.WriteLine();
         }

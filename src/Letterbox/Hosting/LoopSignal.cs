@@ -1,39 +1,36 @@
-// Wakes one loop, from any thread. docs/decisions/0010 explains what runs where.
+// Wakes one loop, from any thread. docs/decisions/0010 says what runs where.
 
 namespace Letterbox.Hosting;
 
 /// <summary>
-/// Set from any thread, awaited by one loop. Several signals before it waits again count as one, never as
-/// none.
+/// Set from any thread, awaited by one loop. Several signals before the next wait count as one; none is lost.
 /// </summary>
 internal sealed class LoopSignal : IDisposable
 {
     private readonly SemaphoreSlim _signals = new(0);
     private int _signalled;
-    private volatile bool _down;
+    private volatile bool _disposed;
 
-    /// <summary>Wakes the loop. Does nothing after disposal.</summary>
+    // Has no effect after Dispose.
     public void Signal()
     {
         if (Interlocked.Exchange(ref _signalled, 1) == 0) _signals.Release();
     }
 
-    /// <summary>
-    /// Waits for a signal since the last wait; <c>false</c>: disposed. One caller at a time.
-    /// </summary>
+    // Waits for a signal since the last wait; false: disposed. One caller at a time.
     public async ValueTask<bool> WaitAsync()
     {
-        if (_down) return false;
+        if (_disposed) return false;
         await _signals.WaitAsync();
-        // Before the caller checks for work: what is added later signals again.
+        // Before the caller looks for work: work that is added later signals again.
         Interlocked.Exchange(ref _signalled, 0);
-        return !_down;
+        return !_disposed;
     }
 
-    /// <summary>Ends the wait. The semaphore needs no disposal, and a late signal does no harm.</summary>
+    // Ends the wait. The semaphore itself needs no disposal, so a late signal is harmless.
     public void Dispose()
     {
-        _down = true;
+        _disposed = true;
         _signals.Release();
     }
 }

@@ -1,11 +1,10 @@
-// A bound on the memory that all clients of a process together make it hold: parts of requests that are
-// still to come, answers that are not taken. It is counted only where a client is waited for, so that one
-// that keeps up is not counted at all. When the sum is too much, the client that has been waited for longest
-// ends.
+// Limits the memory that all clients of a process together make it hold: incomplete requests, and answers
+// that are not read. Memory counts only while the server waits for a client, so a client that keeps up is not
+// counted. When the sum is too large, the client that has been waited for longest is closed.
 
 namespace Letterbox.Hosting;
 
-/// <summary>The bound. Safe on any thread.</summary>
+/// <summary>Safe on any thread.</summary>
 internal sealed class MemoryBudget(long bytesMax)
 {
     private readonly Lock _gate = new();
@@ -33,13 +32,13 @@ internal sealed class MemoryBudget(long bytesMax)
             }
         }
 
-        // The collector keeps what a flood made it take, unless it is asked.
-        if (relieved) ThreadPool.UnsafeQueueUserWorkItem(static _ => GiveBack(), null);
+        // The garbage collector keeps the memory of a flood unless it is told to release it.
+        if (relieved) ThreadPool.UnsafeQueueUserWorkItem(static _ => ReleaseMemory(), null);
         if (ended is null) return;
         foreach (Hold one in ended) one.End();
     }
 
-    private static void GiveBack() =>
+    private static void ReleaseMemory() =>
         GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
 
     private void Count(Hold hold, int bytes)
@@ -50,15 +49,15 @@ internal sealed class MemoryBudget(long bytesMax)
         else if (bytes == 0 && hold.Node.List is not null) _holds.Remove(hold.Node);
     }
 
-    /// <summary>What one client makes the process hold.</summary>
+    // The memory that one client makes the process hold.
     internal sealed class Hold
     {
         private readonly MemoryBudget _budget;
 
-        /// <param name="budget">What it counts for.</param>
+        /// <param name="budget">The budget that it counts against.</param>
         /// <param name="end">
-        /// Ends the client; called on any thread. One that is not waited for just then may go on, and is
-        /// counted again when it is.
+        /// Closes the client, on any thread. A client that is no longer waited for may continue, and is
+        /// counted again later.
         /// </param>
         public Hold(MemoryBudget budget, Action end) =>
             (_budget, End, Node) = (budget, end, new LinkedListNode<Hold>(this));
@@ -69,7 +68,7 @@ internal sealed class MemoryBudget(long bytesMax)
 
         internal int Bytes { get; set; }
 
-        /// <summary>It is so much now; 0 once the client is not waited for any more.</summary>
+        // 0 once the client is no longer waited for.
         public void Set(int bytes)
         {
             if (bytes != 0 || Bytes != 0) _budget.Set(this, bytes);

@@ -1,13 +1,13 @@
-// TLS between hosts, with certificates on both sides (RFC 8446 4.3.2): who holds no accepted certificate
+// TLS between hosts, with certificates on both sides (RFC 8446 4.3.2): a peer without an accepted certificate
 // reads and sends nothing.
 //
-//   the other side shows        it is accepted if
+//   the peer's certificate      it is accepted if
 //   --------------------------  -----------------------------------------------------------------------------
-//   our own certificate         always, whatever its dates: one pair copied to all hosts is enough
+//   the same as ours            always, whatever its dates: one pair copied to all hosts is enough
 //   another one                 LETTERBOX_TLS_CA is set, its chain ends there, it is valid today, and it is
 //                               issued for the host that was connected to (a store's; a client has no name)
 //
-// That the other side also holds the private key is what the handshake itself proves.
+// The handshake itself proves that the peer also has the private key.
 
 using System.Net.Security;
 using System.Net.Sockets;
@@ -18,8 +18,8 @@ using Letterbox.Configuration;
 
 namespace Letterbox.Hosting;
 
-/// <summary>This process's certificate, and whom it accepts. Safe on any thread.</summary>
-public sealed class MutualTls : IDisposable
+/// <summary>This process's certificate, and the certificates that it accepts. Safe on any thread.</summary>
+internal sealed class MutualTls : IDisposable
 {
     private const SslProtocols Versions = SslProtocols.Tls12 | SslProtocols.Tls13;
 
@@ -30,12 +30,12 @@ public sealed class MutualTls : IDisposable
     private MutualTls(X509Certificate2 own, X509Certificate2Collection authorities)
     {
         (_own, _authorities) = (own, authorities);
-        // Offline: building the chain must not fetch anything from places that a certificate names.
+        // Offline: building the chain must not download from a URL in a certificate.
         _context = SslStreamCertificateContext.Create(own, authorities, offline: true);
     }
 
     /// <summary>Reads the files of the settings; <c>null</c>: TLS is not configured.</summary>
-    /// <exception cref="SettingsException">A file cannot be used; the text names its setting.</exception>
+    /// <exception cref="SettingsException">A file cannot be used.</exception>
     public static MutualTls? Load(Settings settings)
     {
         if (settings.TlsCertificate is not { } certificate || settings.TlsKey is not { } key) return null;
@@ -45,7 +45,7 @@ public sealed class MutualTls : IDisposable
         Use(Setting.TlsCertificate, certificate, () =>
         {
             using X509Certificate2 pair = X509Certificate2.CreateFromPemFile(certificate, key);
-            // Windows takes only a key that was loaded.
+            // Windows accepts only a loaded key.
             own = X509CertificateLoader.LoadPkcs12(pair.Export(X509ContentType.Pfx), password: null);
         });
         if (settings.TlsAuthority is { } path)
@@ -53,7 +53,7 @@ public sealed class MutualTls : IDisposable
             Use(Setting.TlsAuthority, path, () =>
             {
                 authorities.ImportFromPemFile(path);
-                if (authorities.Count == 0) throw new CryptographicException("it holds no certificate");
+                if (authorities.Count == 0) throw new CryptographicException("it contains no certificate");
             });
         }
 
@@ -74,21 +74,21 @@ public sealed class MutualTls : IDisposable
         }
     }
 
-    /// <summary>A self-signed certificate without an end, and its key, both as PEM.</summary>
+    // A self-signed certificate without expiration, and its key, both as PEM.
     public static (string Certificate, string Key) MakePair()
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var request = new CertificateRequest("CN=letterbox", key, HashAlgorithmName.SHA256);
-        // RFC 5280 4.1.2.5: the date of a certificate that has no expiration.
+        // RFC 5280 4.1.2.5: the date for no expiration.
         var never = new DateTimeOffset(9999, 12, 31, 23, 59, 59, TimeSpan.Zero);
         using X509Certificate2 made = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), never);
         return (made.ExportCertificatePem() + "\n", key.ExportPkcs8PrivateKeyPem() + "\n");
     }
 
-    /// <summary>The store's side: the connection, or why there is none; the socket is closed then.</summary>
-    internal Task<(Transport? Transport, string? Failure)> AcceptAsync(
+    // The store's side. After a failure the socket is closed.
+    public Task<(Transport? Transport, string? Failure)> AcceptAsync(
         Socket socket, CancellationToken deadline) =>
-        HandshakeAsync(socket, (tls, verdict) => tls.AuthenticateAsServerAsync(
+        HandshakeAsync(socket, (tls, validate) => tls.AuthenticateAsServerAsync(
             new SslServerAuthenticationOptions
             {
                 ServerCertificateContext = _context,
@@ -96,16 +96,15 @@ public sealed class MutualTls : IDisposable
                 ClientCertificateRequired = true,
                 AllowTlsResume = false,
                 CertificateChainPolicy = ChainPolicy(),
-                RemoteCertificateValidationCallback = verdict,
+                RemoteCertificateValidationCallback = validate,
             },
             deadline));
 
-    /// <summary>
-    /// The client's side. TLS 1.3 does not say whether the store accepts it: see LinkConnection.
-    /// </summary>
-    internal Task<(Transport? Transport, string? Failure)> ConnectAsync(
+    // The client's side. In TLS 1.3 it does not show whether the store accepts our certificate: see
+    // LinkConnection.
+    public Task<(Transport? Transport, string? Failure)> ConnectAsync(
         Socket socket, string host, CancellationToken deadline) =>
-        HandshakeAsync(socket, (tls, verdict) => tls.AuthenticateAsClientAsync(
+        HandshakeAsync(socket, (tls, validate) => tls.AuthenticateAsClientAsync(
             new SslClientAuthenticationOptions
             {
                 TargetHost = host,
@@ -113,53 +112,54 @@ public sealed class MutualTls : IDisposable
                 EnabledSslProtocols = Versions,
                 AllowTlsResume = false,
                 CertificateChainPolicy = ChainPolicy(),
-                RemoteCertificateValidationCallback = verdict,
+                RemoteCertificateValidationCallback = validate,
             },
             deadline));
 
-    /// <inheritdoc/>
     public void Dispose() => _own.Dispose();
 
     private async Task<(Transport? Transport, string? Failure)> HandshakeAsync(
         Socket socket, Func<SslStream, RemoteCertificateValidationCallback, Task> authenticate)
     {
-        string? rejected = null;
+        string rejected = "";
         var tls = new SslStream(new NetworkStream(socket));
         try
         {
-            await authenticate(tls, (_, shown, _, errors) => (rejected = WhyNot(shown, errors)) is null);
+            await authenticate(tls, (_, peer, _, errors) => IsAccepted(peer, errors, out rejected));
             return (new TlsTransport(socket, tls), null);
         }
         catch (Exception e)
         {
             socket.Dispose();
             await tls.DisposeAsync();
-            string failure = rejected ?? e switch
+            return (null, e switch
             {
-                OperationCanceledException => "its TLS handshake is not done in time",
-                SocketException or ObjectDisposedException => "its connection broke",
-                IOException or AuthenticationException => "its TLS handshake fails: does it speak TLS, "
+                _ when rejected.Length > 0 => rejected,
+                OperationCanceledException => "its TLS handshake timed out",
+                SocketException or ObjectDisposedException => "its connection was lost",
+                IOException or AuthenticationException => "its TLS handshake failed: does it use TLS, "
                     + "and does it accept our certificate?",
-                _ => $"its TLS handshake fails: {e.Message}",
-            };
-            return (null, failure);
+                _ => $"its TLS handshake failed: {e.Message}",
+            });
         }
     }
 
-    private string? WhyNot(X509Certificate? shown, SslPolicyErrors errors)
+    private bool IsAccepted(X509Certificate? peer, SslPolicyErrors errors, out string rejection)
     {
-        if (shown is null) return "it shows no certificate";
-        if (shown.GetRawCertData().AsSpan().SequenceEqual(_own.RawData)) return null;
-        if (_authorities.Count == 0)
-            return "its certificate is not the same as ours, and no CA is configured";
-        if (errors == SslPolicyErrors.None) return null;
-        return errors.HasFlag(SslPolicyErrors.RemoteCertificateNameMismatch)
-            ? "its certificate is for another host name"
-            : "its certificate is not from the CA that is configured, or not valid today";
+        rejection = "";
+        if (peer is null) rejection = "it has no certificate";
+        else if (peer.GetRawCertData().AsSpan().SequenceEqual(_own.RawData)) return true;
+        else if (_authorities.Count == 0)
+            rejection = "its certificate is not the same as ours, and no CA is configured";
+        else if (errors.HasFlag(SslPolicyErrors.RemoteCertificateNameMismatch))
+            rejection = "its certificate is for another host name";
+        else if (errors != SslPolicyErrors.None)
+            rejection = "its certificate is not from the configured CA, or not valid today";
+        return rejection.Length == 0;
     }
 
-    // A certificate may name places to fetch its issuer from. A client that is not authenticated must not
-    // choose what this process connects to, and waiting for it would hold up the thread that serves sockets.
+    // A certificate may name URLs to download its issuer from. An unauthenticated client must not choose what
+    // this process connects to, and the download would block the thread that serves sockets.
     private X509ChainPolicy ChainPolicy()
     {
         var policy = new X509ChainPolicy

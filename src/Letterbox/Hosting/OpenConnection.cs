@@ -1,4 +1,4 @@
-// A connection that a listener has accepted: what the table of connections and the one that serves it share.
+// A connection that a listener has accepted, as the connection table and its session share it.
 
 using System.Net;
 using System.Net.Sockets;
@@ -6,13 +6,13 @@ using Letterbox.Configuration;
 
 namespace Letterbox.Hosting;
 
-/// <summary>What serves a connection, and can end it when others need the room.</summary>
+/// <summary>A session whose connection can be closed to make space for others.</summary>
 internal interface IEvictable
 {
-    /// <summary>Since when the client is waited for; <see cref="long.MaxValue"/>: it is not.</summary>
+    // Since when the server waits for the client; long.MaxValue: it does not.
     long WaitingSince { get; }
 
-    /// <summary>Ends it if the client has been waited for since then. From any thread.</summary>
+    // Closes it if the client has been waited for since then. From any thread.
     bool TryEvict(long waitingSince);
 }
 
@@ -31,9 +31,9 @@ internal sealed class OpenConnection
 
     public Client Client { get; }
 
-    /// <summary>There was no room for it: one of the few that are let in for what must get through.</summary>
+    // In one of the reserve places.
     public bool IsReserve { get; set; }
 
-    /// <summary>What serves it, once that has begun.</summary>
+    // Null until it is served.
     public IEvictable? Session { get; set; }
 }

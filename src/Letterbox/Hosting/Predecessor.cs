@@ -1,45 +1,45 @@
-// A process whose supervisor was killed ends by itself (StopSignal.cs), but not at once. When the letterbox
-// is started again meanwhile it finds the address or the journal still taken, and waits.
+// A process whose supervisor was killed ends on its own (StopSignal.cs), but not at once. If Letterbox is
+// started again meanwhile, the address or the journal is still in use, and it waits.
 
 using System.Net.Sockets;
 using Microsoft.Extensions.Logging;
 
 namespace Letterbox.Hosting;
 
-/// <summary>Waits for what another process may be about to release. One for each start.</summary>
+/// <summary>Waits for resources that another process may be about to release. One per start.</summary>
 /// <param name="time">The clock.</param>
-/// <param name="log">What is waited for is logged here.</param>
-/// <param name="stop">Ends the waiting.</param>
-/// <param name="isHeld">What a taken resource other than an address throws.</param>
+/// <param name="log">For what is waited for.</param>
+/// <param name="stop">Ends the wait.</param>
+/// <param name="isHeld">Whether an exception means that a resource other than an address is in use.</param>
 internal sealed class Predecessor(
     TimeProvider time, ILogger log, CancellationToken stop, Func<Exception, bool>? isHeld = null)
 {
-    // A second longer than a process without a supervisor may take to end.
+    // One second longer than a process without a supervisor may take to end.
     private static readonly TimeSpan s_waitMax = TimeSpan.FromSeconds(16);
 
     private static readonly TimeSpan s_retryEvery = TimeSpan.FromMilliseconds(100);
 
     private readonly long _since = time.GetTimestamp();
 
-    /// <summary>Takes it when it is free; all calls together wait no longer than 16 s.</summary>
-    /// <param name="what">What it is, for the log.</param>
-    /// <param name="take">Takes it, or throws.</param>
+    /// <summary>Acquires a resource when it is free; all calls together wait at most 16 s.</summary>
+    /// <param name="name">The resource, for the log.</param>
+    /// <param name="acquire">Acquires it, or throws.</param>
     /// <exception cref="OperationCanceledException">This process is to stop.</exception>
-    public async Task<T> OutwaitAsync<T>(string what, Func<T> take)
+    public async Task<T> AcquireAsync<T>(string name, Func<T> acquire)
     {
         for (bool first = true; ; first = false)
         {
             try
             {
-                return take();
+                return acquire();
             }
             catch (Exception e) when (IsHeld(e) && time.GetElapsedTime(_since) < s_waitMax)
             {
                 if (first)
                 {
                     log.LogWarning(
-                        "{What}: {Reason}; waiting for its end, {Max} s at most",
-                        what, e.Message, s_waitMax.TotalSeconds);
+                        "{Name}: {Reason}; waiting for the other process to end, at most {Max} s",
+                        name, e.Message, s_waitMax.TotalSeconds);
                 }
             }
 

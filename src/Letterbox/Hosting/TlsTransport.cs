@@ -1,8 +1,8 @@
 // A connection through TLS, after the handshake of MutualTls.cs.
 //
-// A read of SslStream that was cancelled may have taken bytes with it, and sessions cancel reads as a matter
-// of course: a pause means something to them. So a read that was begun is never cancelled. It goes into a
-// buffer of its own, and the next caller waits for the same read.
+// A cancelled read of SslStream may lose bytes, and sessions cancel reads regularly: a pause has a meaning in
+// the protocol. So a read that has started is never cancelled. It reads into a separate buffer, and the next
+// call waits for the same read.
 
 using System.Net.Security;
 using System.Net.Sockets;
@@ -11,7 +11,7 @@ namespace Letterbox.Hosting;
 
 /// <summary>Bytes through TLS.</summary>
 /// <param name="socket">The connection.</param>
-/// <param name="tls">Over that socket, past its handshake.</param>
+/// <param name="tls">The stream over it, after the handshake.</param>
 internal sealed class TlsTransport(Socket socket, SslStream tls) : Transport(socket)
 {
     private const int BufferSize = 4096;
@@ -20,14 +20,13 @@ internal sealed class TlsTransport(Socket socket, SslStream tls) : Transport(soc
     private ReadOnlyMemory<byte> _unread;
     private Task<int>? _reading;
 
-    /// <inheritdoc/>
     public override async ValueTask<int> ReceiveAsync(
         Memory<byte> buffer, CancellationToken deadline = default)
     {
         if (_unread.IsEmpty)
         {
             _reading ??= tls.ReadAsync(_buffer, CancellationToken.None).AsTask();
-            int received = await AsOnASocketAsync(_reading.WaitAsync(deadline));
+            int received = await UnwrapErrorsAsync(_reading.WaitAsync(deadline));
             _reading = null;
             _unread = _buffer.AsMemory(0, received);
         }
@@ -38,11 +37,10 @@ internal sealed class TlsTransport(Socket socket, SslStream tls) : Transport(soc
         return count;
     }
 
-    /// <inheritdoc/>
     public override ValueTask<int> SendAsync(
         ReadOnlyMemory<byte> bytes, CancellationToken deadline = default)
     {
-        return new ValueTask<int>(AsOnASocketAsync(WriteAsync()));
+        return new ValueTask<int>(UnwrapErrorsAsync(WriteAsync()));
 
         async Task<int> WriteAsync()
         {
@@ -51,10 +49,9 @@ internal sealed class TlsTransport(Socket socket, SslStream tls) : Transport(soc
         }
     }
 
-    /// <inheritdoc/>
     public override async ValueTask EndSendingAsync(CancellationToken deadline)
     {
-        await AsOnASocketAsync(ShutDownAsync());
+        await UnwrapErrorsAsync(ShutDownAsync());
         Socket.Shutdown(SocketShutdown.Send);
 
         async Task<int> ShutDownAsync()
@@ -64,15 +61,14 @@ internal sealed class TlsTransport(Socket socket, SslStream tls) : Transport(soc
         }
     }
 
-    /// <inheritdoc/>
     public override void Dispose()
     {
         base.Dispose();
         tls.Dispose();
     }
 
-    // Streams wrap the socket's exceptions, and TLS has its own for a truncated or forged record.
-    private static async Task<int> AsOnASocketAsync(Task<int> operation)
+    // Streams wrap socket errors, and TLS has its own for a truncated or forged record.
+    private static async Task<int> UnwrapErrorsAsync(Task<int> operation)
     {
         try
         {

@@ -1,55 +1,44 @@
-// The bytes of one connection, whether they go over it as they are or through TLS: what SocketSession and
-// LinkConnection need of a socket, and no more. Plain, it is the socket and nothing else.
+// The bytes of one connection, plain or through TLS: only what SocketSession and LinkConnection need of a
+// socket.
 
 using System.Net.Sockets;
 
 namespace Letterbox.Hosting;
 
 /// <summary>
-/// One connection, for one reading and one writing loop. What goes wrong on the way is a <see
-/// cref="SocketException"/>, or an <see cref="ObjectDisposedException"/> after <see cref="Close"/>.
+/// One connection, for one reading and one writing loop. Network errors are a <see cref="SocketException"/>,
+/// or an <see cref="ObjectDisposedException"/> after <see cref="Close"/>.
 /// </summary>
 internal abstract class Transport(Socket socket) : IDisposable
 {
-    /// <summary>The socket below.</summary>
     protected Socket Socket => socket;
 
-    /// <summary>
-    /// Receives some bytes; 0: the other side has ended, or <paramref name="buffer"/> is empty and there is
-    /// something to receive. Ended by its deadline it loses nothing: the next call goes on.
-    /// </summary>
+    // Receives some bytes; 0: the peer has ended, or the buffer is empty and there is something to receive.
+    // Nothing is lost at the deadline: the next call continues.
     public abstract ValueTask<int> ReceiveAsync(Memory<byte> buffer, CancellationToken deadline = default);
 
-    /// <summary>
-    /// Sends some of the bytes, one at least; returns how many. Ended by its deadline it leaves a connection
-    /// that is of no more use.
-    /// </summary>
+    // Sends some of the bytes, at least one; returns how many. After the deadline the connection is unusable.
     public abstract ValueTask<int> SendAsync(
         ReadOnlyMemory<byte> bytes, CancellationToken deadline = default);
 
-    /// <summary>Tells the other side that nothing more will be sent.</summary>
     public abstract ValueTask EndSendingAsync(CancellationToken deadline);
 
-    /// <summary>Ends both loops, from any thread.</summary>
+    // Ends both loops, from any thread.
     public void Close() => socket.Dispose();
 
-    /// <summary>Gives everything back; the loops have ended.</summary>
+    // Called when the loops have ended.
     public virtual void Dispose() => Close();
 }
 
-/// <summary>Bytes as they are.</summary>
 internal sealed class PlainTransport(Socket socket) : Transport(socket)
 {
-    /// <inheritdoc/>
     public override ValueTask<int> ReceiveAsync(Memory<byte> buffer, CancellationToken deadline = default) =>
         Socket.ReceiveAsync(buffer, deadline);
 
-    /// <inheritdoc/>
     public override ValueTask<int> SendAsync(
         ReadOnlyMemory<byte> bytes, CancellationToken deadline = default) =>
         Socket.SendAsync(bytes, deadline);
 
-    /// <inheritdoc/>
     public override ValueTask EndSendingAsync(CancellationToken deadline)
     {
         Socket.Shutdown(SocketShutdown.Send);

@@ -1,7 +1,7 @@
-// The message: what a person leaves, under the key it was given at the first hop, and the rules it must keep.
+// A message under the key it was given at the first hop, and the rules that it must keep.
 //
-// Its text is UTF-8 on every hop from the browser to the database, so UTF-8 is what is held here. A string
-// is made of it for a page.
+// The text is UTF-8 on every hop from the browser to the database, so it is held as UTF-8 here. Strings are
+// made only for pages and listings.
 
 using System.Diagnostics.CodeAnalysis;
 using System.Text;
@@ -10,25 +10,20 @@ using System.Text.Unicode;
 namespace Letterbox.Messages;
 
 /// <summary>
-/// A legal message on its way to the store. Immutable. The text is kept as it was typed: nothing is trimmed,
-/// normalised or escaped on the way. The date is not part of it: the socket server stamps it on receipt.
+/// A valid message on its way to the store. Immutable. The text is kept as it was typed: it is never trimmed,
+/// normalised or escaped. The date is not part of it: the socket server sets it on receipt.
 /// </summary>
-public sealed class Message
+internal sealed class Message
 {
-    /// <summary>Longest user name, in characters (see <see cref="CountCharacters"/>).</summary>
+    // In characters, see CountCharacters.
     public const int UsernameMax = 64;
-
-    /// <summary>Longest message, in characters (see <see cref="CountCharacters"/>).</summary>
     public const int TextMax = 4_000;
 
-    /// <summary>
-    /// Longest encoded form of a message, in bytes, on any way in. A letter takes at most 12 bytes (a
-    /// percent-encoded letter of four UTF-8 bytes, or JSON's pair of \u escapes): 12 * (4,000 + 64), with
-    /// room for names and the key.
-    /// </summary>
+    // Longest encoded form. A character takes at most 12 bytes (a percent-encoded character of four UTF-8
+    // bytes, or JSON's pair of \u escapes): 12 * (4,000 + 64), and some space for names and the key.
     public const int EncodedBytesMax = 64 * 1024;
 
-    /// <summary>Shortest encoded form: <c>username=a&amp;message=b</c>. JSON needs 30 bytes.</summary>
+    // Shortest encoded form: `username=a&message=b`. JSON needs 30 bytes.
     public const int EncodedBytesMin = 20;
 
     private static readonly UTF8Encoding s_strict =
@@ -44,32 +39,23 @@ public sealed class Message
         (_utf8, _usernameLength) = (utf8, usernameLength);
     }
 
-    /// <summary>The idempotency key.</summary>
     public MessageKey Id { get; }
 
-    /// <summary>
-    /// The sender gave no key, so this process made one that is not known elsewhere and can be replaced.
-    /// </summary>
+    // The key was made here because the sender gave none. No client knows it yet, so it may be replaced.
     public bool HasServerKey { get; }
 
-    /// <summary>Who left it: 1 to <see cref="UsernameMax"/> characters, in UTF-8.</summary>
     public ReadOnlySpan<byte> UsernameUtf8 => _utf8.AsSpan(0, _usernameLength);
 
-    /// <summary>What was left: 1 to <see cref="TextMax"/> characters, in UTF-8.</summary>
     public ReadOnlySpan<byte> TextUtf8 => _utf8.AsSpan(_usernameLength);
 
-    /// <summary>About how many bytes it takes in the journal.</summary>
+    // Approximate size in the journal.
     public int StoredBytes => _utf8.Length + 128;
 
-    /// <summary>The user name as a string, made anew at each call.</summary>
     public string Username => Encoding.UTF8.GetString(UsernameUtf8);
 
-    /// <summary>The text as a string, made anew at each call.</summary>
     public string Text => Encoding.UTF8.GetString(TextUtf8);
 
-    /// <summary>
-    /// Makes a message of strings (<c>null</c>: the field was missing), or returns what is wrong.
-    /// </summary>
+    /// <summary>Makes a message of strings; <c>null</c> is a missing field.</summary>
     public static bool TryCreate(
         MessageKey id, string? username, string? text,
         [NotNullWhen(true)] out Message? message, [NotNullWhen(false)] out FieldError? error)
@@ -81,7 +67,6 @@ public sealed class Message
         return error is null && TryCreate(id, fields, out message, out error);
     }
 
-    /// <summary>Makes a message of fields as they arrived, or returns what is wrong.</summary>
     public static bool TryCreate(
         MessageKey id, MessageFields fields,
         [NotNullWhen(true)] out Message? message, [NotNullWhen(false)] out FieldError? error,
@@ -95,13 +80,11 @@ public sealed class Message
         return message is not null;
     }
 
-    /// <summary>The same message under another key.</summary>
     public Message WithId(MessageKey id) => new(id, _utf8, _usernameLength, HasServerKey);
 
     /// <summary>
-    /// Length as a person counts: a line break (CR LF, CR or LF) is one letter, as HTML's <c>maxlength</c>
-    /// has it, and so is a letter outside the basic plane, so that emoji get the same room as ASCII. Never
-    /// more than HTML counts.
+    /// Counts code points, with a line break (CR LF, CR or LF) as one. HTML's <c>maxlength</c> counts UTF-16
+    /// code units, so this is never more: an emoji counts no more than an ASCII character.
     /// </summary>
     public static int CountCharacters(ReadOnlySpan<byte> utf8)
     {
@@ -109,8 +92,8 @@ public sealed class Message
         byte before = 0;
         foreach (byte b in utf8)
         {
-            bool goesOn = (b & 0b1100_0000) == 0b1000_0000 || (b == '\n' && before == '\r');
-            if (!goesOn) characters++;
+            bool continues = (b & 0b1100_0000) == 0b1000_0000 || (b == '\n' && before == '\r');
+            if (!continues) characters++;
             before = b;
         }
 
@@ -127,7 +110,7 @@ public sealed class Message
         return new FieldError(field, $"{field} has {characters} characters, {max} is the maximum");
     }
 
-    // Half a surrogate pair is no text: UTF-8 cannot carry it, so it would not come out as it went in.
+    // UTF-8 cannot represent an unpaired surrogate.
     private static FieldError? Encode(MessageField field, string? value, ref MessageFields fields)
     {
         if (value is null) return null;
@@ -143,9 +126,9 @@ public sealed class Message
     }
 }
 
-/// <summary>What is wrong with one field of a message, in words for the person who sent it.</summary>
+/// <summary>What is wrong with a field of a message, in one line of plain text for its sender.</summary>
 /// <param name="Field">
-/// <c>username</c>, <c>message</c> or <c>id</c>; empty when no single field is to blame.
+/// <c>username</c>, <c>message</c> or <c>id</c>; empty when the error is not in a single field.
 /// </param>
-/// <param name="Reason">One line of plain text, no line break in it.</param>
-public sealed record FieldError(string Field, string Reason);
+/// <param name="Reason">The text.</param>
+internal sealed record FieldError(string Field, string Reason);

@@ -1,78 +1,62 @@
-// The fields of a message as they arrive, before any rule is applied: `id`, `username`, `message`, whatever
-// the encoding. And `text-digest`, which the form page adds to its key, see TextKey.cs.
+// The fields of a message as they arrive, before any rule is applied: `id`, `username`, `message`, in every
+// encoding, and `text-digest`, which the form page adds to its key (TextKey.cs).
 //
 // application/x-www-form-urlencoded (WHATWG URL Standard, 5.1):
 //    id=<24 hex>&username=krabaton&message=First+message
 // JSON (RFC 8259):
 //    {"id": "<24 hex>", "username": "krabaton", "message": "First message"}
 //
-// Other names are skipped, so that a form may have a button and another program its own
-// extras. A duplicate name is rejected: two readers could disagree on which one counts. Decoding is pure: no
-// I/O, no state. Decoded values are in scratch memory of the caller, so that nothing is allocated
-// before it is known to be a message.
+// Other names are skipped, so that a form may have a button and other programs their own fields. A name given
+// twice is rejected: two readers could disagree on which one counts. Decoding is pure: no I/O, no state.
+// Decoded bytes go to scratch memory of the caller, so that nothing is allocated for an invalid message.
 
 using System.Text.Json;
 using System.Text.Unicode;
 
 namespace Letterbox.Messages;
 
-/// <summary>Fields, as a set.</summary>
 [Flags]
-public enum MessageField
+internal enum MessageField
 {
-    /// <summary>No field.</summary>
     None = 0,
-
-    /// <summary>The key, <c>id</c>.</summary>
     Id = 1,
-
-    /// <summary>Field <c>username</c>.</summary>
     Username = 2,
-
-    /// <summary>Field <c>message</c>.</summary>
     Text = 4,
-
-    /// <summary>Field <c>text-digest</c>.</summary>
     TextDigest = 8,
 }
 
-/// <summary>
-/// The fields as bytes that should be UTF-8. They live as long as the memory they were read from.
-/// </summary>
-public ref struct MessageFields
+/// <summary>The fields as bytes that should be UTF-8, valid as long as the memory they point to.</summary>
+internal ref struct MessageFields
 {
     private static readonly FieldError s_notUtf8 = new("", "the message is not valid UTF-8");
     private static readonly FieldError s_badJson = new("", "the message is not valid JSON");
     private static readonly FieldError s_notObject = new("", "the message is not a JSON object");
 
-    // What a hex digit counts; for any other byte a number that no pair of digits comes to.
+    // The value of a hex digit; any other byte has a value that no pair of digits can reach.
     private const int NoDigit = 0x100;
     private static readonly int[] s_digits = HexDigits();
 
     private MessageField _given;
 
-    /// <summary>The key as text, if the sender made one.</summary>
     public ReadOnlySpan<byte> Id { get; private set; }
 
-    /// <summary>Field <c>username</c>.</summary>
     public ReadOnlySpan<byte> Username { get; private set; }
 
-    /// <summary>Field <c>message</c>.</summary>
     public ReadOnlySpan<byte> Text { get; private set; }
 
-    /// <summary>Of the text that the form page gave the key to; empty: to no text yet.</summary>
+    // Digest of the text for which the form page made the key; empty for a fresh page.
     public ReadOnlySpan<byte> TextDigest { get; private set; }
 
-    /// <summary>Whether the field was given, be it empty.</summary>
+    // Whether the field was given, even if empty.
     public readonly bool Has(MessageField field) => (_given & field) != MessageField.None;
 
     /// <summary>
-    /// Decodes <c>application/x-www-form-urlencoded</c>. A percent sign that no two hex digits follow stands
-    /// for itself, as the standard has it. Returns <c>null</c>, or what is wrong.
+    /// Decodes <c>application/x-www-form-urlencoded</c>; a percent sign without two hex digits is literal, as
+    /// in the standard. Returns <c>null</c> or the error.
     /// </summary>
     /// <param name="form">The form.</param>
-    /// <param name="scratch">Memory for what is decoded, as long as the form.</param>
-    /// <param name="fields">What was found; it lives as long as both.</param>
+    /// <param name="scratch">Memory for decoded bytes, as long as the form.</param>
+    /// <param name="fields">The fields; valid as long as both.</param>
     public static FieldError? ReadForm(
         ReadOnlySpan<byte> form, Span<byte> scratch, out MessageFields fields)
     {
@@ -94,10 +78,7 @@ public ref struct MessageFields
         return null;
     }
 
-    /// <summary>
-    /// Decodes one JSON object; the three fields must be strings. Returns <c>null</c>, or what is wrong.
-    /// </summary>
-    /// <inheritdoc cref="ReadForm"/>
+    // Decodes one JSON object, whose fields must be strings. Parameters and result as above.
     public static FieldError? ReadJson(
         ReadOnlySpan<byte> json, Span<byte> scratch, out MessageFields fields)
     {
@@ -124,7 +105,7 @@ public ref struct MessageFields
                 scratch = scratch[length..];
             }
 
-            // Reading on to the end is what finds text behind the closing brace.
+            // Reading to the end detects text after the closing brace.
             return reader.Read() ? s_badJson : null;
         }
         catch (JsonException)
@@ -133,14 +114,14 @@ public ref struct MessageFields
         }
         catch (InvalidOperationException)
         {
-            // An escape such as "\ud800" alone: valid JSON, no text.
+            // An unpaired surrogate such as "\ud800": valid JSON, but not Unicode text.
             return new FieldError("", "the message is not valid Unicode");
         }
     }
 
     /// <summary>
-    /// Makes the message of these fields. A missing key is made here: then this is the message's first hop.
-    /// Returns <c>null</c>, or what is wrong.
+    /// Makes the message. A missing key is made here: this is then the message's first hop. Returns
+    /// <c>null</c> or the error.
     /// </summary>
     public readonly FieldError? ToMessage(TimeProvider time, out Message? message)
     {
@@ -152,7 +133,7 @@ public ref struct MessageFields
         return Message.TryCreate(id, this, out message, out FieldError? error, hasServerKey) ? null : error;
     }
 
-    /// <summary>Takes one decoded field in. Returns <c>null</c>, or what is wrong.</summary>
+    // Sets one decoded field. Returns null or the error.
     public FieldError? Set(MessageField field, ReadOnlySpan<byte> value)
     {
         if (Has(field)) return new FieldError(Name(field), $"{Name(field)} is given twice");
@@ -164,7 +145,6 @@ public ref struct MessageFields
         return null;
     }
 
-    /// <summary>The field of this name; none, if the name means nothing here.</summary>
     public static MessageField Named(ReadOnlySpan<byte> name) =>
         name.SequenceEqual("username"u8) ? MessageField.Username
         : name.SequenceEqual("message"u8) ? MessageField.Text

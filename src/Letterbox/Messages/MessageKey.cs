@@ -6,10 +6,9 @@
 //    | seconds| random                        |     big-endian; 24 lower-case hex digits in text
 //    +--------+-------------------------------+
 //
-// The seconds keep keys in order of time, as MongoDB's ObjectIds are. The rest comes from the system's random
-// generator, so that keys already seen do not reveal the next one: a key that is taken before
-// its message arrives would block that message. Sending a message again under the same key is
-// harmless.
+// The seconds order keys by time, as MongoDB's ObjectIds are. The rest comes from the system's random
+// generator, so that a client cannot predict the next key from the keys that it has seen, and use it before
+// its message arrives. Sending a message again under the same key is harmless.
 
 using System.Buffers;
 using System.Buffers.Binary;
@@ -18,18 +17,14 @@ using System.Text;
 
 namespace Letterbox.Messages;
 
-/// <summary>
-/// The idempotency key of a message; equal keys mean the same message. Immutable, safe on any thread.
-/// </summary>
-public readonly record struct MessageKey : IComparable<MessageKey>
+/// <summary>The idempotency key of a message; equal keys mean the same message.</summary>
+internal readonly record struct MessageKey : IComparable<MessageKey>
 {
-    /// <summary>Length of the binary form in bytes.</summary>
+    // In bytes, and in hex digits.
     public const int Size = 12;
-
-    /// <summary>Length of the text form in hex digits.</summary>
     public const int HexLength = 2 * Size;
 
-    // Random bytes are got in blocks, for 64 keys: a call of the generator costs more than the rest of a key.
+    // Random bytes for 64 keys at a time: one call of the generator costs more than the rest of a key.
     private const int RandomBlock = 64 * sizeof(ulong);
 
     [ThreadStatic]
@@ -43,14 +38,13 @@ public readonly record struct MessageKey : IComparable<MessageKey>
 
     private MessageKey(uint seconds, ulong rest) => (_seconds, _rest) = (seconds, rest);
 
-    /// <summary>A new, unpredictable and unique key.</summary>
     public static MessageKey New(TimeProvider time) =>
         new((uint)time.GetUtcNow().ToUnixTimeSeconds(), NextRandom());
 
-    /// <summary>Another key of the same second.</summary>
+    // Another key of the same second.
     public MessageKey WithRandom(ulong random) => new(_seconds, random);
 
-    /// <summary>Reads 24 hex digits of either case; anything else is not a key.</summary>
+    // Reads 24 hex digits of either case.
     public static bool TryParse(ReadOnlySpan<byte> hex, out MessageKey id)
     {
         id = default;
@@ -61,7 +55,6 @@ public readonly record struct MessageKey : IComparable<MessageKey>
         return true;
     }
 
-    /// <inheritdoc cref="TryParse(ReadOnlySpan{byte}, out MessageKey)"/>
     public static bool TryParse(ReadOnlySpan<char> hex, out MessageKey id)
     {
         Span<byte> ascii = stackalloc byte[HexLength];
@@ -70,24 +63,15 @@ public readonly record struct MessageKey : IComparable<MessageKey>
             && TryParse(ascii[..length], out id);
     }
 
-    /// <summary>
-    /// Reads the binary form; <paramref name="bytes"/> holds at least <see cref="Size"/> bytes.
-    /// </summary>
     public static MessageKey Read(ReadOnlySpan<byte> bytes) =>
         new(BinaryPrimitives.ReadUInt32BigEndian(bytes), BinaryPrimitives.ReadUInt64BigEndian(bytes[4..]));
 
-    /// <summary>
-    /// Writes the binary form; <paramref name="bytes"/> holds at least <see cref="Size"/> bytes.
-    /// </summary>
     public void Write(Span<byte> bytes)
     {
         BinaryPrimitives.WriteUInt32BigEndian(bytes, _seconds);
         BinaryPrimitives.WriteUInt64BigEndian(bytes[4..], _rest);
     }
 
-    /// <summary>
-    /// Writes the text form as ASCII; <paramref name="hex"/> holds at least <see cref="HexLength"/> bytes.
-    /// </summary>
     public void WriteHex(Span<byte> hex)
     {
         Span<byte> bytes = stackalloc byte[Size];
@@ -95,7 +79,6 @@ public readonly record struct MessageKey : IComparable<MessageKey>
         Convert.TryToHexStringLower(bytes, hex, out _);
     }
 
-    /// <summary>24 lower-case hex digits.</summary>
     public override string ToString()
     {
         Span<byte> bytes = stackalloc byte[Size];
@@ -103,23 +86,19 @@ public readonly record struct MessageKey : IComparable<MessageKey>
         return Convert.ToHexStringLower(bytes);
     }
 
-    /// <summary>Orders as MongoDB orders ObjectIds: byte by byte.</summary>
+    // Orders as MongoDB orders ObjectIds: byte by byte.
     public int CompareTo(MessageKey other)
     {
         int bySeconds = _seconds.CompareTo(other._seconds);
         return bySeconds != 0 ? bySeconds : _rest.CompareTo(other._rest);
     }
 
-    /// <inheritdoc cref="CompareTo"/>
     public static bool operator <(MessageKey left, MessageKey right) => left.CompareTo(right) < 0;
 
-    /// <inheritdoc cref="CompareTo"/>
     public static bool operator >(MessageKey left, MessageKey right) => left.CompareTo(right) > 0;
 
-    /// <inheritdoc cref="CompareTo"/>
     public static bool operator <=(MessageKey left, MessageKey right) => left.CompareTo(right) <= 0;
 
-    /// <inheritdoc cref="CompareTo"/>
     public static bool operator >=(MessageKey left, MessageKey right) => left.CompareTo(right) >= 0;
 
     private static ulong NextRandom()

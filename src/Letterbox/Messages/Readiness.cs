@@ -1,8 +1,8 @@
-// Whether messages can be accepted now, and why not.
+// Whether messages can be taken now.
 
 namespace Letterbox.Messages;
 
-/// <summary>An answer to "is it well?".</summary>
-/// <param name="Reasons">Why messages cannot be taken now, one line each; none: they can.</param>
-/// <param name="Notes">What a person should see to although messages are taken, one line each.</param>
-public sealed record Readiness(IReadOnlyList<string> Reasons, IReadOnlyList<string> Notes);
+/// <summary>The answer of a readiness check.</summary>
+/// <param name="Reasons">Why messages cannot be taken now, one line each; empty: they can.</param>
+/// <param name="Notes">Problems that an operator should fix although messages are taken.</param>
+internal sealed record Readiness(IReadOnlyList<string> Reasons, IReadOnlyList<string> Notes);

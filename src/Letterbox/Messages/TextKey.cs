@@ -1,4 +1,4 @@
-// What ties a key to the text that it was given to.
+// Derives from a key and a text the next key and a digest of the text.
 //
 //    SHA-256( key, 12 bytes | length of the user name, 4 bytes, big-endian | user name | text )
 //    +---------------+---------------+------------------ ... --+
@@ -7,11 +7,11 @@
 //    +---------------+---------------+------------------ ... --+
 //    0               8               16                        32
 //
-// The next key is for a text that cannot have the key it came with, because another text has that one. It is
-// always the same for the same key and text: so the same form sent twice, or one message in the journals of
-// two stores, still ends as one message. Only who knows the key and the whole text can take it in advance.
+// The next key is for a message whose key another message already has. It depends only on the key and the
+// text: the same form sent twice, or one message in the journals of two stores, still ends as one message.
+// Taking it in advance requires knowing the key and the whole text.
 //
-// The digest tells whether a form that comes back under its key still holds the text that the key was for.
+// The digest shows whether a form that is sent again under its key still has the text that the key was for.
 
 using System.Buffers.Binary;
 using System.Globalization;
@@ -20,7 +20,6 @@ using System.Text;
 
 namespace Letterbox.Messages;
 
-/// <summary>The next key of a key and a text, and the digest of the text.</summary>
 internal readonly record struct TextKey(MessageKey Next, string Digest)
 {
     public const int DigestLength = 16;

@@ -5,7 +5,7 @@ using Letterbox.Messages;
 namespace Letterbox.Sockets;
 
 /// <summary>The bounds of the socket server. Bounds on one message are in <see cref="Message"/>.</summary>
-public sealed record SocketLimits
+internal sealed record SocketLimits
 {
     /// <summary>
     /// TCP connections open at once; one more is answered <c>WAIT</c> and closed. About 6 KB each when idle.
@@ -76,7 +76,7 @@ public sealed record SocketLimits
 }
 
 /// <summary>The bounds of the web process's link to the socket server.</summary>
-public sealed record LinkLimits
+internal sealed record LinkLimits
 {
     /// <summary>
     /// How long a message may wait for its answer, sent again as often as it takes; then the sender hears

@@ -130,7 +130,7 @@ internal sealed class SocketServer : IDisposable
     private ValueTask<Receipt> AcceptAsync(Client client, Message message) =>
         _limiter.Acquire(client, message.StoredBytes) == TimeSpan.Zero
             ? _accept(message)
-            : ValueTask.FromResult(Receipt.TooMuch);
+            : ValueTask.FromResult(Receipt.RateExceeded);
 
     private async Task ServeAuthenticatedAsync(OpenConnection connection, MutualTls tls)
     {

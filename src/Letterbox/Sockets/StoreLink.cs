@@ -19,7 +19,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Letterbox.Sockets;
 
 /// <summary>Delivers messages to the socket server. Safe on any thread, many calls at once.</summary>
-public sealed class StoreLink : IAsyncDisposable
+internal sealed class StoreLink : IAsyncDisposable
 {
     // One send takes no more; the longest message fits.
     private const int BatchBytesMax = 256 * 1024;

@@ -12,7 +12,7 @@ namespace Letterbox.Sockets;
 /// <param name="tls">Certificates on both sides; <c>null</c>: no TLS.</param>
 /// <param name="limits">The bounds.</param>
 /// <param name="time">The clock.</param>
-public sealed class StoreProbe(
+internal sealed class StoreProbe(
     IReadOnlyList<Address> stores, MutualTls? tls, LinkLimits limits, TimeProvider time)
 {
     private readonly Lock _gate = new();

@@ -20,7 +20,7 @@ namespace Letterbox.Supervision;
 /// <param name="WasReady">It had reported that it is ready.</param>
 /// <param name="Ran">From its start to its end.</param>
 /// <param name="Status">Exit status; 128 + n for signal n.</param>
-public readonly record struct ChildEnd(bool WasReady, TimeSpan Ran, int Status)
+internal readonly record struct ChildEnd(bool WasReady, TimeSpan Ran, int Status)
 {
     /// <summary>
     /// A signal ended it: its own (abort, segmentation fault) or one from outside; it did not exit by itself.
@@ -35,10 +35,10 @@ public readonly record struct ChildEnd(bool WasReady, TimeSpan Ran, int Status)
 /// <summary>What to do.</summary>
 /// <param name="Delay">Start again after this; <c>null</c>: give up.</param>
 /// <param name="Status">Exit status of the supervisor when it gives up.</param>
-public readonly record struct RestartDecision(TimeSpan? Delay, int Status);
+internal readonly record struct RestartDecision(TimeSpan? Delay, int Status);
 
 /// <summary>Decides for one child. Not thread-safe.</summary>
-public sealed class RestartPolicy
+internal sealed class RestartPolicy
 {
     /// <summary>Failed starts in a row that are too many.</summary>
     public const int FailedStartsMax = 10;

@@ -10,7 +10,7 @@ public sealed class OpenLetterbox : IAsyncLifetime
     private LetterboxProcess? _letterbox;
 
     /// <summary>The running program.</summary>
-    public LetterboxProcess Process =>
+    internal LetterboxProcess Process =>
         _letterbox ?? throw new InvalidOperationException("the letterbox is not open yet");
 
     /// <summary>Where its pages are.</summary>

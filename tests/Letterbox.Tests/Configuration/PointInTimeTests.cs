@@ -51,7 +51,7 @@ public sealed class PointInTimeTests
     {
         Assert.True(ByteSize.TryParse(text, out long value));
         Assert.Equal(bytes, value);
-        Assert.Equal(text, ByteSize.Spell(bytes));
+        Assert.Equal(text, ByteSize.Format(bytes));
     }
 
     [Theory]

@@ -51,7 +51,7 @@ public sealed class HandshakeLimiterTests
         limiter.LogRejected(null, "last");
         Assert.Collection(
             log.Lines,
-            line => Assert.Contains("first; so were 0 others", line, StringComparison.Ordinal),
-            line => Assert.Contains("last; so were 3 others", line, StringComparison.Ordinal));
+            line => Assert.Contains("first; 0 others", line, StringComparison.Ordinal),
+            line => Assert.Contains("last; 3 others", line, StringComparison.Ordinal));
     }
 }

@@ -62,9 +62,9 @@ public sealed class MutualTlsTests : IAsyncDisposable
     [Theory]
     [InlineData("ca", "127.0.0.1", -1, 30, null)]
     [InlineData("ca", "elsewhere.example", -1, 30, "its certificate is for another host name")]
-    [InlineData("other", "127.0.0.1", -1, 30, "its certificate is not from the CA")]
-    [InlineData("ca", "127.0.0.1", -30, -1, "the CA that is configured, or not valid today")]
-    [InlineData("ca", "127.0.0.1", 1, 30, "the CA that is configured, or not valid today")]
+    [InlineData("other", "127.0.0.1", -1, 30, "its certificate is not from the configured CA")]
+    [InlineData("ca", "127.0.0.1", -30, -1, "the configured CA, or not valid today")]
+    [InlineData("ca", "127.0.0.1", 1, 30, "the configured CA, or not valid today")]
     public async Task A_stores_certificate_is_checked_for_its_chain_its_dates_and_its_name(
         string authority, string host, int from, int to, string? failure)
     {
@@ -112,7 +112,7 @@ public sealed class MutualTlsTests : IAsyncDisposable
             + "configured",
             (await ConnectAsync(store, other)).Failure);
         Assert.StartsWith(
-            $"the store at {plainStore} cannot be used: its TLS handshake fails",
+            $"the store at {plainStore} cannot be used: its TLS handshake failed",
             (await ConnectAsync(plainStore, _tls)).Failure, StringComparison.Ordinal);
         using LinkConnection? plain = (await ConnectAsync(store, null)).Connection;
         await plain!.SendAsync("username=a&message=b\n"u8.ToArray());
@@ -226,7 +226,7 @@ public sealed class MutualTlsTests : IAsyncDisposable
         await time.ArmedAsync(limits.BackOffMin);
         string failure = afterTls
             ? $"the store at {address} does not accept our certificate"
-            : $"the store at {address} cannot be used: its TLS handshake is not done in time";
+            : $"the store at {address} cannot be used: its TLS handshake timed out";
         Assert.Equal(failure, link.Failure);
     }
 

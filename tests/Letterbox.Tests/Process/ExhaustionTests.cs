@@ -50,7 +50,7 @@ public sealed class ExhaustionTests : IDisposable
         await AssertServesAsync(letterbox);
         Assert.Equal(children, (letterbox.Child("web"), letterbox.Child("store")));
         Assert.Contains(
-            "768 connections at once instead of 10000", letterbox.Error.Text, StringComparison.Ordinal);
+            "at most 768 connections instead of 10000", letterbox.Error.Text, StringComparison.Ordinal);
     }
 
     private async Task ConnectAsync(Address to, int count)

@@ -79,6 +79,6 @@ public sealed class HangTests
 
     private static async Task AnswersAsync(LetterboxProcess letterbox, string role) => Assert.True(
         role == "web"
-            ? await Liveness.AskAsync(letterbox.Http, Liveness.HttpQuestion, null, default)
-            : await Liveness.AskAsync(letterbox.Socket, Liveness.StoreQuestion, null, default));
+            ? await Liveness.AskAsync(letterbox.Http, Liveness.HttpRequest, null, default)
+            : await Liveness.AskAsync(letterbox.Socket, Liveness.StoreRequest, null, default));
 }

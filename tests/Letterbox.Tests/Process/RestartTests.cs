@@ -17,7 +17,7 @@ public sealed class RestartTests
         Task<LetterboxProcess> starting = LetterboxProcess.StartAsync(
             ["store"], data: before.Data, under: loggingToFile);
         await Eventually.IsAsync(() => File.Exists(log)
-            && File.ReadAllText(log).Contains("waiting for its end", StringComparison.Ordinal));
+            && File.ReadAllText(log).Contains("waiting for the other process", StringComparison.Ordinal));
         Assert.False(starting.IsCompleted);
         before.Signal(LetterboxProcess.SigTerm);
         await before.EndedAsync();

@@ -37,7 +37,7 @@ public sealed class StoreStopTests
         using var folder = new TempFolder();
         await using MessageJournal other = Samples.OpenJournal(folder);
         await using LetterboxProcess store = LetterboxProcess.Launch(["store"], data: folder.Path);
-        await store.Error.SeeAsync("waiting for its end");
+        await store.Error.SeeAsync("waiting for the other process to end");
         store.Signal(LetterboxProcess.SigTerm);
         Assert.Equal(ExitStatus.Ok, await store.EndedAsync());
     }

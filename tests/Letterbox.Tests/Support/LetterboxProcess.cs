@@ -17,7 +17,7 @@ namespace Letterbox.Tests.Support;
 public sealed record Finished(int Status, string Output, string Error);
 
 /// <summary>A running letterbox: the supervisor with its children, or one role alone.</summary>
-public sealed partial class LetterboxProcess : IAsyncDisposable
+internal sealed partial class LetterboxProcess : IAsyncDisposable
 {
     /// <summary>The executable to test in place of the one that was built beside the tests.</summary>
     public const string ExecutableVariable = "LETTERBOX_TEST_EXECUTABLE";

@@ -10,7 +10,7 @@ namespace Letterbox.Tests.Support;
 /// Records what is delivered. Answers at once that it is stored, unless it is told to hold. Safe on any
 /// thread.
 /// </summary>
-public sealed class Mailbox
+internal sealed class Mailbox
 {
     private readonly ConcurrentQueue<Message> _messages = new();
     private readonly Channel<(Message Message, TaskCompletionSource<Receipt> Answer)> _held =

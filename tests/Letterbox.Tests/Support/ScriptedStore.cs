@@ -9,7 +9,7 @@ namespace Letterbox.Tests.Support;
 /// <summary>
 /// Listens on loopback. The far end of each connection is a <see cref="SocketClient"/> in the test's hands.
 /// </summary>
-public sealed class ScriptedStore : IDisposable
+internal sealed class ScriptedStore : IDisposable
 {
     private readonly Socket _listener;
 

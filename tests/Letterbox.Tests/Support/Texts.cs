@@ -5,7 +5,7 @@ using Letterbox.Messages;
 namespace Letterbox.Tests.Support;
 
 /// <summary>Texts by name, so that a test's name says which one failed.</summary>
-public static class Texts
+internal static class Texts
 {
     private static readonly Dictionary<string, string> s_texts = new(StringComparer.Ordinal)
     {

@@ -9,7 +9,7 @@ namespace Letterbox.Store.Delivery;
 /// <param name="NeedsOperator">
 /// A person has to fix something first, such as a wrong password or a full disk: retrying soon does not help.
 /// </param>
-public sealed record DeliveryFailure(string Reason, bool NeedsOperator = false);
+internal sealed record DeliveryFailure(string Reason, bool NeedsOperator = false);
 
 /// <summary>The outcome of a batch.</summary>
 /// <param name="Failure">
@@ -17,7 +17,7 @@ public sealed record DeliveryFailure(string Reason, bool NeedsOperator = false);
 /// nothing is certain, and the same messages are sent again.
 /// </param>
 /// <param name="Rejected">Messages that the destination rejected while it stored the rest.</param>
-public sealed record BatchOutcome(DeliveryFailure? Failure, IReadOnlyList<RejectedEntry> Rejected)
+internal sealed record BatchOutcome(DeliveryFailure? Failure, IReadOnlyList<RejectedEntry> Rejected)
 {
     public bool Stored => Failure is null;
 
@@ -30,7 +30,7 @@ public sealed record BatchOutcome(DeliveryFailure? Failure, IReadOnlyList<Reject
 /// <param name="IsPermanent">
 /// False: the error code is not known here, and the destination may accept the message later.
 /// </param>
-public readonly record struct RejectedEntry(int Index, string Reason, bool IsPermanent = true)
+internal readonly record struct RejectedEntry(int Index, string Reason, bool IsPermanent = true)
 {
     /// <summary>The reason when a different document has the key.</summary>
     public const string Conflict = "conflict";
@@ -40,4 +40,5 @@ public readonly record struct RejectedEntry(int Index, string Reason, bool IsPer
 /// Delivers a batch. Called for several batches at once. A batch may come again, whole or in part, even after
 /// it was stored.
 /// </summary>
-public delegate Task<BatchOutcome> DeliverBatch(IReadOnlyList<JournalEntry> batch, CancellationToken cancel);
+internal delegate Task<BatchOutcome> DeliverBatch(
+    IReadOnlyList<JournalEntry> batch, CancellationToken cancel);

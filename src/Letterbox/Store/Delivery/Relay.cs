@@ -25,7 +25,7 @@ namespace Letterbox.Store.Delivery;
 /// <summary>
 /// Relays a journal to MongoDB on a thread of its own. The properties may be read on any thread.
 /// </summary>
-public sealed class Relay : IAsyncDisposable
+internal sealed class Relay : IAsyncDisposable
 {
     // With one, MongoDB waits for the mark and the next page: three quarters of the rate of bare inserts.
     // With three the relay reaches it (bench/backlog.sh), and holds three pages in memory.

@@ -21,7 +21,7 @@ namespace Letterbox.Store.Journal;
 /// <param name="DiskReserve">
 /// Fewest bytes that stay free on its disk; null: 64 MiB, but at most a tenth of the disk.
 /// </param>
-public sealed record JournalBounds(long? BytesMax = null, long? DiskReserve = null);
+internal sealed record JournalBounds(long? BytesMax = null, long? DiskReserve = null);
 
 /// <summary>Says when the journal must not grow any more. Used by the writer's thread.</summary>
 /// <param name="path">The journal's file.</param>

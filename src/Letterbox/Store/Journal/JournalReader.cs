@@ -10,7 +10,7 @@ using SQLitePCL;
 namespace Letterbox.Store.Journal;
 
 /// <summary>A read-only connection to the journal. Not thread-safe.</summary>
-public sealed class JournalReader : IStoredMessages
+internal sealed class JournalReader : IStoredMessages
 {
     /// <summary>
     /// Most messages in a page; MongoDB's drivers send no more documents at once with profit.

@@ -11,7 +11,7 @@ namespace Letterbox.Store.Journal;
 /// The one owner of a journal. <see cref="AppendAsync"/> is a <see cref="Deliver"/>: any thread, many at
 /// once.
 /// </summary>
-public sealed class MessageJournal : IAsyncDisposable
+internal sealed class MessageJournal : IAsyncDisposable
 {
     private readonly TimeProvider _time;
     private readonly JournalLock _lock;

@@ -22,7 +22,7 @@ namespace Letterbox.Store.Journal;
 /// <param name="Entry">The message, at its place in the journal.</param>
 /// <param name="Reason">Why not; one line of plain text.</param>
 /// <param name="Since">When it was refused; null: it is about to be sent again.</param>
-public sealed record QuarantinedMessage(JournalEntry Entry, string Reason, DateTimeOffset? Since);
+internal sealed record QuarantinedMessage(JournalEntry Entry, string Reason, DateTimeOffset? Since);
 
 /// <summary>
 /// Changes to the quarantine. For any process, while the journal's owner is at work or not. Each is done as a

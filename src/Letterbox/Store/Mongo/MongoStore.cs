@@ -33,7 +33,7 @@ namespace Letterbox.Store.Mongo;
 /// <summary>
 /// One collection of messages in MongoDB. Safe on any thread, except that a listing is for one.
 /// </summary>
-public sealed class MongoStore : IStoredMessages
+internal sealed class MongoStore : IStoredMessages
 {
     // One command is one document to MongoDB, 16 MiB at most. Half of that, and one message over it.
     private const int DocumentsMax = 1_000;

@@ -16,42 +16,46 @@ public sealed class JournalOpenerTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Theory]
-    [InlineData(raw.SQLITE_FULL, StoreObstacle.Disk)]
-    [InlineData(raw.SQLITE_IOERR_FSYNC, StoreObstacle.Disk)]
-    [InlineData(raw.SQLITE_BUSY, StoreObstacle.Disk)]
-    [InlineData(raw.SQLITE_CANTOPEN, StoreObstacle.Access)]
-    [InlineData(raw.SQLITE_READONLY, StoreObstacle.Access)]
-    [InlineData(raw.SQLITE_PERM, StoreObstacle.Access)]
-    [InlineData(raw.SQLITE_CORRUPT, StoreObstacle.None)]
-    [InlineData(raw.SQLITE_NOTADB, StoreObstacle.None)]
-    public void What_sqlite_says_tells_what_may_pass(int code, StoreObstacle obstacle) =>
+    [InlineData(raw.SQLITE_FULL, nameof(StoreObstacle.Disk))]
+    [InlineData(raw.SQLITE_IOERR_FSYNC, nameof(StoreObstacle.Disk))]
+    [InlineData(raw.SQLITE_BUSY, nameof(StoreObstacle.Disk))]
+    [InlineData(raw.SQLITE_CANTOPEN, nameof(StoreObstacle.Access))]
+    [InlineData(raw.SQLITE_READONLY, nameof(StoreObstacle.Access))]
+    [InlineData(raw.SQLITE_PERM, nameof(StoreObstacle.Access))]
+    [InlineData(raw.SQLITE_CORRUPT, nameof(StoreObstacle.None))]
+    [InlineData(raw.SQLITE_NOTADB, nameof(StoreObstacle.None))]
+    public void What_sqlite_says_tells_what_may_pass(int code, string obstacle) =>
         Assert.Equal(
-            obstacle, Assert.Throws<StoreException>(() => JournalFile.Check(code, "path")).Obstacle);
+            obstacle,
+            $"{Assert.Throws<StoreException>(() => JournalFile.Check(code, "path")).Obstacle}");
 
     [Theory]
-    [InlineData(28, StoreObstacle.Disk)]
-    [InlineData(5, StoreObstacle.Disk)]
-    [InlineData(30, StoreObstacle.Access)]
-    [InlineData(13, StoreObstacle.Access)]
-    [InlineData(2, StoreObstacle.Access)]
-    public void What_the_system_says_tells_what_may_pass(int errno, StoreObstacle obstacle) =>
-        Assert.Equal(obstacle, StoreException.OfFile("", new IOException("", errno)).Obstacle);
+    [InlineData(28, nameof(StoreObstacle.Disk))]
+    [InlineData(5, nameof(StoreObstacle.Disk))]
+    [InlineData(30, nameof(StoreObstacle.Access))]
+    [InlineData(13, nameof(StoreObstacle.Access))]
+    [InlineData(2, nameof(StoreObstacle.Access))]
+    public void What_the_system_says_tells_what_may_pass(int errno, string obstacle) =>
+        Assert.Equal(obstacle, $"{StoreException.OfFile("", new IOException("", errno)).Obstacle}");
 
     [Fact]
     public void What_is_not_allowed_is_no_failing_disk() => Assert.Equal(
         StoreObstacle.Access, StoreException.OfFile("", new UnauthorizedAccessException()).Obstacle);
 
     [Theory]
-    [InlineData(StoreObstacle.Disk, false, true)]
-    [InlineData(StoreObstacle.Disk, true, true)]
-    [InlineData(StoreObstacle.Access, false, false)]
-    [InlineData(StoreObstacle.Access, true, true)]
-    [InlineData(StoreObstacle.None, false, false)]
-    [InlineData(StoreObstacle.None, true, false)]
-    public async Task What_may_pass_is_waited_for(StoreObstacle obstacle, bool isRestart, bool waits)
+    [InlineData(nameof(StoreObstacle.Disk), false, true)]
+    [InlineData(nameof(StoreObstacle.Disk), true, true)]
+    [InlineData(nameof(StoreObstacle.Access), false, false)]
+    [InlineData(nameof(StoreObstacle.Access), true, true)]
+    [InlineData(nameof(StoreObstacle.None), false, false)]
+    [InlineData(nameof(StoreObstacle.None), true, false)]
+    public async Task What_may_pass_is_waited_for(string obstacle, bool isRestart, bool waits)
     {
         await using var opener = new JournalOpener(
-            () => throw new StoreException("all of it", "the reason") { Obstacle = obstacle },
+            () => throw new StoreException("all of it", "the reason")
+            {
+                Obstacle = Enum.Parse<StoreObstacle>(obstacle),
+            },
             isRestart, _time, _log);
         if (!waits)
         {
