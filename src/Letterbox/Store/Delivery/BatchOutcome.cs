@@ -40,4 +40,5 @@ internal readonly record struct RejectedEntry(int Index, string Reason, bool IsP
 /// Delivers a batch. Called for several batches at once. A batch may come again, whole or in part, even after
 /// it was stored.
 /// </summary>
-internal delegate Task<BatchOutcome> DeliverBatch(IReadOnlyList<JournalEntry> batch, CancellationToken cancel);
+internal delegate Task<BatchOutcome> DeliverBatch(
+    IReadOnlyList<JournalEntry> batch, CancellationToken cancel);
