@@ -86,6 +86,8 @@ internal sealed class JournalReader : IStoredMessages
         var page = new List<JournalEntry>();
         int bytes = 0;
         long after = sequence;
+        // Called by itself it has just run: a value is bound to a statement only after its reset.
+        _from.Reset();
         _from.Bind(1, sequence + 1);
         try
         {
