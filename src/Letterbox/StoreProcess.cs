@@ -54,6 +54,7 @@ internal static class StoreProcess
 
         server.Start();
         ReadyLine.Write("store", settings.Socket.WithPort(server.EndPoint.Port));
+        DescriptorLimit.LoadEarly();
         MessageJournal? journal = await opener.OpenAsync(stop);
         if (journal is not null && mongo is not null)
         {

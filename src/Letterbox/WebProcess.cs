@@ -59,6 +59,7 @@ internal static class WebProcess
 
         listener.Start();
         ReadyLine.Write("web", settings.Http.WithPort(listener.EndPoint.Port));
+        DescriptorLimit.LoadEarly();
         // Pages can be had already; a message that comes first waits for the store.
         link.Start();
         await Task.Delay(Timeout.Infinite, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

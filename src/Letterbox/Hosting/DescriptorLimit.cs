@@ -2,6 +2,7 @@
 // connections would leave no descriptor for a page, a log or the journal's next file.
 
 using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
 
 namespace Letterbox.Hosting;
@@ -41,6 +42,14 @@ internal static partial class DescriptorLimit
         }
 
         return connections;
+    }
+
+    // Loads what needs descriptors when it is first used. Later there may be none, and the failure would stay
+    // until the restart: no random numbers, or times in UTC.
+    public static void LoadEarly()
+    {
+        RandomNumberGenerator.Fill(stackalloc byte[1]);
+        TimeZoneInfo.Local.GetUtcOffset(DateTime.UnixEpoch);
     }
 
     internal static int Connections(int wanted, long descriptors) =>

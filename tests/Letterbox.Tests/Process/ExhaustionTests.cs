@@ -3,6 +3,7 @@
 using System.Net;
 using System.Net.Sockets;
 using Letterbox.Configuration;
+using Letterbox.Tests.Http;
 using Letterbox.Tests.Support;
 
 namespace Letterbox.Tests.Process;
@@ -51,6 +52,39 @@ public sealed class ExhaustionTests : IDisposable
         Assert.Equal(children, (letterbox.Child("web"), letterbox.Child("store")));
         Assert.Contains(
             "at most 768 connections instead of 10000", letterbox.Error.Text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task What_needs_a_descriptor_the_first_time_has_had_it_when_there_are_none_left()
+    {
+        await using LetterboxProcess letterbox = await LetterboxProcess.StartAsync();
+        await letterbox.Error.SeeAsync("connected to the store");
+        using HttpPeer peer = await HttpPeer.ConnectAsync(letterbox.Http.Port);
+        await peer.GetAsync("/healthz");
+        await LimitAsync(letterbox, "3:");
+        Assert.Equal(303, await PostAsync(peer));
+        await LimitAsync(letterbox, "1000:");
+        await AssertServesAsync(letterbox);
+        Assert.Equal(303, await PostAsync(peer));
+    }
+
+    private static async Task<int> PostAsync(HttpPeer peer)
+    {
+        await peer.SendAsync(
+            "POST /message HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+            + "Content-Length: 20\r\n\r\nusername=a&message=b");
+        return (await peer.ReadAsync())!.Status;
+    }
+
+    private static async Task LimitAsync(LetterboxProcess letterbox, string limit)
+    {
+        foreach (string role in (string[])["web", "store"])
+        {
+            using var limiting = System.Diagnostics.Process.Start(
+                "prlimit", [$"--pid={letterbox.Child(role)}", $"--nofile={limit}"]);
+            await limiting.WaitForExitAsync();
+            Assert.Equal(0, limiting.ExitCode);
+        }
     }
 
     private async Task ConnectAsync(Address to, int count)
