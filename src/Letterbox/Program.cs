@@ -147,6 +147,7 @@ internal static class Program
         // them is made.
         const string variable = "DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS";
         Environment.SetEnvironmentVariable(variable, Environment.GetEnvironmentVariable(variable) ?? "1");
+        if (!DescriptorLimit.IsEnough) return WriteError($"{role} cannot start: {DescriptorLimit.Text}");
         using ILoggerFactory logs = Logs.Create(settings.Log);
         using StopSignal stop = StopSignal.Listen();
         try

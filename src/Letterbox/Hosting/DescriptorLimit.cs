@@ -18,15 +18,19 @@ internal static partial class DescriptorLimit
     private static long Raise()
     {
         if (OperatingSystem.IsWindows() || GetLimit(s_resource, out Limit limit) != 0) return int.MaxValue;
-        if (limit.Soft < limit.Hard)
+        // macOS reports unlimited but does not grant more than OPEN_MAX.
+        ulong most = OperatingSystem.IsMacOS() ? Math.Min(limit.Hard, 10_240) : limit.Hard;
+        if (limit.Soft < most)
         {
-            // macOS reports unlimited but does not grant it: then the limit stays as it is.
-            var raised = new Limit { Soft = limit.Hard, Hard = limit.Hard };
+            var raised = new Limit { Soft = most, Hard = limit.Hard };
             if (SetLimit(s_resource, in raised) == 0) limit = raised;
         }
 
         return (long)Math.Min(limit.Soft, int.MaxValue);
     }
+
+    // With fewer it would start, and fail at one thing or another.
+    public static bool IsEnough => Raise() >= KeptFree;
 
     public static string Text =>
         $"no more than {Raise()} files and sockets may be open (ulimit -Hn, LimitNOFILE)";

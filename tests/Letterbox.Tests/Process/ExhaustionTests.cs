@@ -3,6 +3,7 @@
 using System.Net;
 using System.Net.Sockets;
 using Letterbox.Configuration;
+using Letterbox.Hosting;
 using Letterbox.Tests.Http;
 using Letterbox.Tests.Support;
 
@@ -52,6 +53,20 @@ public sealed class ExhaustionTests : IDisposable
         Assert.Equal(children, (letterbox.Child("web"), letterbox.Child("store")));
         Assert.Contains(
             "at most 768 connections instead of 10000", letterbox.Error.Text, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("web")]
+    [InlineData("store")]
+    public async Task Too_few_descriptors_are_named_as_the_cause(string role)
+    {
+        using var folder = new TempFolder();
+        await using LetterboxProcess refused = LetterboxProcess.Launch(
+            [role], null, folder.Path, ["bash", "-c", "ulimit -n 200; exec \"$@\"", "bash"]);
+        Assert.Equal(ExitStatus.Failed, await refused.EndedAsync());
+        Assert.Contains(
+            $"{role} cannot start: no more than 200 files and sockets may be open", refused.Error.Text,
+            StringComparison.Ordinal);
     }
 
     [Fact]
