@@ -2,35 +2,32 @@
 //
 //    OK <id>LF         OK 635d8f3a1c2b3a4d5e6f7081     on stable storage, under this key (24 hex digits)
 //    NO <reason>LF     NO username is missing          never will be: correct the message
-//    WAIT <reason>LF   WAIT the queue is full          not now, or not known: send the same key again
+//    WAIT <reason>LF   WAIT the queue is full          not now, or unknown: send it again under the same key
 //
-// and to the question `?`, which is no message, with notes for a person instead of a key:
+// and to the status request `?`, with notes for an operator instead of a key:
 //
 //    OK <notes>LF      OK ready                        messages are taken; notes are joined by "; "
 //    WAIT <reason>LF   WAIT the disk is nearly full    not now
 //
-// A reason is printable ASCII, at most 200 bytes: no client's bytes reach another program's terminal or log
-// through it. Receipt.cs defines what the three promise.
+// A reason is printable ASCII, at most 200 bytes, so that no client's bytes reach the terminal or log of
+// another program. Receipt.cs defines what the three answers promise.
 
 using System.Text;
 using Letterbox.Messages;
 
 namespace Letterbox.Sockets;
 
-/// <summary>Writes and reads answer lines. Pure: no I/O, no state.</summary>
+// Pure: no I/O, no state.
 internal static class Answer
 {
-    /// <summary>Longest line in bytes, its LF included.</summary>
+    // Longest line in bytes, including LF.
     public const int BytesMax = 256;
 
     private const int ReasonMax = 200;
     private const string NoNotes = "ready";
     private const string BetweenNotes = "; ";
 
-    /// <summary>
-    /// Writes the line; <paramref name="line"/> holds at least <see cref="BytesMax"/> bytes. Returns its
-    /// length.
-    /// </summary>
+    // Writes the line, of up to BytesMax bytes, and returns its length.
     public static int Write(in Receipt receipt, Span<byte> line)
     {
         int length;
@@ -56,7 +53,7 @@ internal static class Answer
         return length + 1;
     }
 
-    /// <summary>Reads a line, given without its LF; <c>false</c>: that is no answer.</summary>
+    // Reads a line without its LF; false: it is not an answer.
     public static bool TryRead(ReadOnlySpan<byte> line, out Receipt receipt)
     {
         receipt = default;
@@ -74,19 +71,13 @@ internal static class Answer
         return true;
     }
 
-    /// <summary>What the question is answered when messages are taken.</summary>
     public static Receipt Ready(IReadOnlyList<string> notes) =>
         Receipt.Status($"OK {(notes.Count == 0 ? NoNotes : string.Join(BetweenNotes, notes))}");
 
-    /// <summary>What it is answered when they are not.</summary>
     public static Receipt NotReady(string reason) => Receipt.Status($"WAIT {reason}");
 
-    /// <summary>
-    /// Reads the answer to a question, given without its LF; <c>false</c>: it is not one.
-    /// </summary>
-    /// <param name="line">The line.</param>
-    /// <param name="wait">Why messages are not taken now; <c>null</c>: they are.</param>
-    /// <param name="notes">What a person should see to.</param>
+    // Reads the answer to a status request, without its LF; false: it is not one. `wait` is the reason why
+    // messages are not taken now, or null.
     public static bool TryReadStatus(
         ReadOnlySpan<byte> line, out string? wait, out IReadOnlyList<string> notes)
     {

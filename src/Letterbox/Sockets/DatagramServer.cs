@@ -1,14 +1,13 @@
-// The UDP half of the socket server: one datagram, one message of any dialect, the same answer line sent back
-// to where it came from. A datagram may be lost, doubled or reordered: a client without an answer sends the
-// same
-// id again.
+// The UDP half of the socket server: one datagram is one message of any dialect, and the answer line is sent
+// back to its source. Datagrams may be lost, duplicated or reordered: a client without an answer sends the
+// same id again.
 //
-// A datagram has at most 65,527 bytes, fewer than an encoded message may have: none is ever cut or too long.
+// A datagram has at most 65,527 bytes, fewer than an encoded message may have, so none is truncated.
 //
-// The source address of a datagram can be forged, so the server must not amplify traffic to that
-// address: what is shorter than the shortest message gets no answer, and only OK may be longer than what
-// came. And a flood costs the other clients little: after a turn of datagrams the loop rests, and it reads no
-// more than the journal takes; what is too much is dropped where it waits, in the socket's buffer.
+// The source address can be forged, so the server must not amplify traffic: a datagram shorter than the
+// shortest message gets no answer, and only OK may be longer than the datagram. A flood must not slow other
+// clients: the loop pauses after a number of datagrams, and reads no more than the journal can store; the
+// rest is dropped from the socket's buffer.
 
 using System.Buffers;
 using System.Net;
@@ -19,17 +18,17 @@ using Microsoft.Extensions.Logging;
 
 namespace Letterbox.Sockets;
 
-/// <summary>Serves one UDP port. Nothing that arrives ends it.</summary>
+/// <summary>Serves one UDP port. No datagram can end it.</summary>
 internal sealed class DatagramServer : IDisposable
 {
-    /// <summary>Datagrams that are read in a row; then the loop rests, if there are more.</summary>
-    public const int PerTurn = 64;
+    // Datagrams that are read in a row; then the loop pauses, if more are waiting.
+    public const int BurstMax = 64;
 
     private const int DatagramMax = 65_536;
 
     // At most 64 datagrams in 4 ms: about a sixth of a core.
-    private static readonly TimeSpan s_rest = TimeSpan.FromMilliseconds(4);
-    private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(10);
+    private static readonly TimeSpan s_pauseAfterBurst = TimeSpan.FromMilliseconds(4);
+    private static readonly TimeSpan s_pauseAfterError = TimeSpan.FromMilliseconds(10);
 
     private readonly Socket _socket;
     private readonly Func<Client, Message, ValueTask<Receipt>> _accept;
@@ -37,7 +36,7 @@ internal sealed class DatagramServer : IDisposable
     private readonly int _inFlightMax;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
-    private readonly SemaphoreSlim _capacity; // for datagrams that are read and not yet answered
+    private readonly SemaphoreSlim _capacity; // for datagrams without an answer
     private Task _receiving = Task.CompletedTask;
 
     /// <summary>Binds; datagrams wait in the socket's buffer until <see cref="Start"/>.</summary>
@@ -61,16 +60,12 @@ internal sealed class DatagramServer : IDisposable
         }
     }
 
-    /// <summary>Where it listens.</summary>
     public IPEndPoint EndPoint => (IPEndPoint)_socket.LocalEndPoint!;
 
-    /// <summary>Begins to receive, until <paramref name="stop"/>.</summary>
     public void Start(CancellationToken stop) =>
-        _receiving = Background.Run("datagrams", () => ReceiveAsync(stop));
+        _receiving = Background.Run("the datagram loop", () => ReceiveAsync(stop));
 
-    /// <summary>
-    /// After the stop: waits until what was received is answered, at most for <paramref name="timeout"/>.
-    /// </summary>
+    // After the stop: waits until all received datagrams are answered, within the timeout.
     public async Task DrainAsync(TimeSpan timeout)
     {
         await _receiving;
@@ -81,13 +76,12 @@ internal sealed class DatagramServer : IDisposable
         }
         catch (OperationCanceledException)
         {
-            // Those that are left get no answer, and are sent again.
+            // The rest gets no answer, and is sent again.
         }
 
         _socket.Dispose();
     }
 
-    /// <inheritdoc/>
     public void Dispose() => _socket.Dispose();
 
     private async Task ReceiveAsync(CancellationToken stop)
@@ -96,15 +90,15 @@ internal sealed class DatagramServer : IDisposable
         await Task.Yield();
         byte[] datagram = GC.AllocateUninitializedArray<byte>(DatagramMax, pinned: true);
         var sender = new SocketAddress(_socket.AddressFamily);
-        int turn = 0; // datagrams that were there already when the one before was done with
+        int burst = 0; // datagrams that were read without a wait
         while (!stop.IsCancellationRequested)
         {
             try
             {
-                if (turn == PerTurn) await Task.Delay(s_rest, _time, stop);
+                if (burst == BurstMax) await Task.Delay(s_pauseAfterBurst, _time, stop);
                 ValueTask<int> receiving =
                     _socket.ReceiveFromAsync(datagram, SocketFlags.None, sender, stop);
-                turn = receiving.IsCompleted && turn < PerTurn ? turn + 1 : 1;
+                burst = receiving.IsCompleted && burst < BurstMax ? burst + 1 : 1;
                 int length = await receiving;
                 if (Decode(datagram.AsSpan(0, length)) is not { } decoded) continue;
                 await _capacity.WaitAsync(stop);
@@ -121,24 +115,24 @@ internal sealed class DatagramServer : IDisposable
             }
             catch (SocketException e)
             {
-                // The error of an earlier answer (port unreachable), or a lack of memory: neither ends this
-                // server, and the second needs a pause.
+                // The error of an earlier answer (port unreachable), or out of memory, which needs a pause.
                 _log.LogDebug("receiving a datagram failed: {Error}", e.SocketErrorCode);
-                await Task.Delay(s_pause, _time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await Task.Delay(s_pauseAfterError, _time, stop)
+                    .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
             catch (Exception e)
             {
-                // A bug of ours: it costs this datagram, never the server.
+                // A bug must not end more than this datagram.
                 _log.LogError(e, "a datagram failed unexpectedly");
             }
         }
     }
 
-    // Null: it gets no answer.
+    // Null: no answer.
     private Decoded? Decode(ReadOnlySpan<byte> datagram)
     {
         if (datagram.Length < Message.EncodedBytesMin) return null;
-        // An answer is never answered: with a forged sender two servers would talk to each other for ever.
+        // An answer is not answered: with a forged source two servers would answer each other forever.
         if (Answer.TryRead(datagram.TrimEnd((byte)'\n'), out _)) return null;
         return MessageDecoder.DecodeDatagram(datagram, _time);
     }
@@ -167,7 +161,7 @@ internal sealed class DatagramServer : IDisposable
         }
         catch (Exception e)
         {
-            // A bug in the accepting code: it costs this datagram its answer.
+            // A bug must not end more than this datagram.
             _log.LogError(e, "a datagram failed unexpectedly");
         }
         finally

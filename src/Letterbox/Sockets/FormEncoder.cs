@@ -1,28 +1,26 @@
-// The web process's own dialect, one message a line (WHATWG URL Standard, 5.2,
+// The dialect of the web process, one message a line (WHATWG URL Standard, 5.2,
 // application/x-www-form-urlencoded):
 //
 //    id=635d8f3a1c2b3a4d5e6f7081&username=krabaton&message=First+message LF
 //
-// A-Z a-z 0-9 * - . _ are themselves, a space is +, every other byte of the UTF-8 form is % and two
-// upper-case hex digits. So no line break of a message is ever a line break on the wire.
+// A-Z a-z 0-9 * - . _ are literal, a space is +, every other byte of the UTF-8 form is % and two upper-case
+// hex digits. So a line break of a message is never a line break of the protocol.
 
 using Letterbox.Messages;
 
 namespace Letterbox.Sockets;
 
-/// <summary>Writes messages as forms. Pure: no I/O, no state.</summary>
+// Pure: no I/O, no state.
 internal static class FormEncoder
 {
-    // What a byte is on the wire; 0: % and its digits.
+    // The encoding of a byte; 0: % and its digits.
     private static readonly byte[] s_plain = Plain();
 
-    /// <summary>No form of this message is longer, its LF included.</summary>
+    // An upper bound, including LF.
     public static int BytesMax(Message message) =>
         64 + 3 * (message.UsernameUtf8.Length + message.TextUtf8.Length);
 
-    /// <summary>
-    /// Writes the form and its LF; <paramref name="line"/> holds <see cref="BytesMax"/>. Returns its length.
-    /// </summary>
+    // Writes the form and its LF, up to BytesMax, and returns the length.
     public static int Write(Message message, Span<byte> line)
     {
         int length = Copy("id="u8, line);

@@ -1,41 +1,37 @@
-// Finds where a JSON object ends without decoding it, byte by byte, so that it can stop anywhere and go on.
+// Finds the end of a JSON object without decoding it, byte by byte, so that it can pause anywhere.
 
 using System.Text.Json;
 
 namespace Letterbox.Sockets;
 
-/// <summary>
-/// The state of a search for the end of one JSON object. Start with the default value. Not thread-safe.
-/// </summary>
+/// <summary>The state of the search. Starts with the default value. Not thread-safe.</summary>
 internal struct JsonScan
 {
     private int _depth;
     private bool _inString;
     private bool _escaped;
 
-    // Up to here the object was found to be JSON, at the last line feed that something stood before.
+    // Up to here the object is valid JSON; checked at line feeds, unless only white space came before.
     private int _checked;
     private bool _unchecked;
     private JsonReaderState _checkedState;
 
-    /// <summary>The position of the byte just read.</summary>
     public enum Place
     {
-        /// <summary>Inside the object.</summary>
         Inside,
 
-        /// <summary>On its closing brace.</summary>
+        // At the closing brace.
         Closed,
 
-        /// <summary>On a line feed at which it is no JSON any more.</summary>
+        // At a line feed up to which the text is not valid JSON.
         Broken,
     }
 
     /// <summary>
-    /// Takes the byte at <paramref name="at"/>. <paramref name="text"/> holds the object from its opening
-    /// brace, which is the first byte to be taken; each byte is taken once, in order.
+    /// Reads the byte at <paramref name="at"/>. <paramref name="text"/> is the object from its opening brace;
+    /// each byte is read once, in order.
     /// </summary>
-    public Place Take(ReadOnlySpan<byte> text, int at)
+    public Place Read(ReadOnlySpan<byte> text, int at)
     {
         byte b = text[at];
         if (b == (byte)'\n') return _inString || !IsJsonUpTo(text[..(at + 1)]) ? Place.Broken : Place.Inside;
@@ -48,7 +44,7 @@ internal struct JsonScan
         return Place.Inside;
     }
 
-    // A line feed outside a string ends every token, so the reader never has to see the same token twice.
+    // A line feed outside a string ends every token, so the reader never reads a token twice.
     private bool IsJsonUpTo(ReadOnlySpan<byte> text)
     {
         if (!_unchecked) return true;

@@ -13,10 +13,6 @@ internal sealed class LinkConnection : IDisposable
 
     private LinkConnection(Transport transport) => _transport = transport;
 
-    /// <summary>Connects, or returns why not.</summary>
-    /// <param name="store">Whereto.</param>
-    /// <param name="tls">Certificates on both sides; <c>null</c>: no TLS.</param>
-    /// <param name="deadline">Ends the attempt.</param>
     public static async Task<(LinkConnection? Connection, string? Failure)> ConnectAsync(
         Address store, MutualTls? tls, CancellationToken deadline)
     {
@@ -38,7 +34,7 @@ internal sealed class LinkConnection : IDisposable
             : await tls.ConnectAsync(socket, store.Host, deadline);
         if (transport is null) return (null, $"the store at {store} cannot be used: {failure}");
         var connection = new LinkConnection(transport);
-        // The promise that every form on this stream ends with LF: see MessageDecoder.
+        // Announces that every form on this stream ends with LF: see MessageDecoder.
         bool open = await connection.SendAsync("\n"u8.ToArray());
         if (open && (tls is null || await connection.IsAcceptedAsync(deadline))) return (connection, null);
         connection.Dispose();
@@ -47,7 +43,7 @@ internal sealed class LinkConnection : IDisposable
             : $"the store at {store} closed the connection");
     }
 
-    /// <summary>Sends everything; <c>false</c>: the connection is closed.</summary>
+    // Sends everything; false: the connection is closed.
     public async ValueTask<bool> SendAsync(ReadOnlyMemory<byte> bytes)
     {
         try
@@ -61,7 +57,7 @@ internal sealed class LinkConnection : IDisposable
         }
     }
 
-    /// <summary>Receives some bytes; 0: the connection is closed.</summary>
+    // Receives some bytes; 0: the connection is closed.
     public async ValueTask<int> ReceiveAsync(Memory<byte> buffer)
     {
         try
@@ -74,7 +70,7 @@ internal sealed class LinkConnection : IDisposable
         }
     }
 
-    /// <summary>Receives one line, without its LF; empty: none came.</summary>
+    // Receives one line, without its LF; empty: the connection is closed.
     public async ValueTask<byte[]> ReceiveLineAsync()
     {
         byte[] bytes = new byte[Answer.BytesMax];
@@ -90,8 +86,8 @@ internal sealed class LinkConnection : IDisposable
         return [];
     }
 
-    // In TLS 1.3 a client's handshake is done before the store has judged its certificate. An answer to a
-    // question shows that it was accepted; without one the store has closed the connection.
+    // In TLS 1.3 a client's handshake ends before the store has verified its certificate. An answer to a
+    // status request shows that it was accepted; otherwise the store closes the connection.
     private async ValueTask<bool> IsAcceptedAsync(CancellationToken deadline)
     {
         await using CancellationTokenRegistration close =
@@ -99,9 +95,9 @@ internal sealed class LinkConnection : IDisposable
         return await SendAsync("?\n"u8.ToArray()) && (await ReceiveLineAsync()).Length > 0;
     }
 
-    /// <summary>Closes it, which ends both loops. From any thread.</summary>
+    // Ends both loops, from any thread.
     public void Close() => _transport.Close();
 
-    /// <summary>Gives everything back; the loops have ended.</summary>
+    // Called when the loops have ended.
     public void Dispose() => _transport.Dispose();
 }

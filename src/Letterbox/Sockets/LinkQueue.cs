@@ -1,53 +1,47 @@
-// What the link still owes an answer, in order, and which answer is whose. No I/O.
+// The messages of the link without an answer, in order, and which answer belongs to which. No I/O.
 //
-//    Add ──▶ _waiting ──▶ Take ──▶ _sent ──▶ Answer ──▶ taken out
+//    Add ──▶ _waiting ──▶ Take ──▶ _sent ──▶ TakeAnswers ──▶ removed
 //               ▲                    │
 //               └─────── Break ◀─────┘         unknown what the store received: all of it is sent again
 //
-// A message is in one of the two queues until it is taken out under the lock, by its answer, its deadline or
-// the end; the code that took it out completes it, outside the lock. Messages keep their order, so the
-// oldest is at
-// the head of _sent, or else of _waiting.
+// A message is in one of the two queues until it is removed under the lock, by its answer, its deadline or
+// the end; the code that removed it completes it, outside the lock. Messages keep their order, so the oldest
+// is at the head of _sent, or else of _waiting.
 
 using Letterbox.Messages;
 
 namespace Letterbox.Sockets;
 
 /// <summary>
-/// One message on its way. Its waiter runs where the answer is read, and must not block: answers that came
-/// together are taken on together, without a change of threads for each.
+/// One message on its way. Its continuation runs on the thread that reads the answer and must not block, so
+/// that a batch of answers needs no change of threads.
 /// </summary>
-/// <param name="message">What is to be delivered.</param>
+/// <param name="message">The message.</param>
 /// <param name="since">When the wait began, a timestamp of the queue's clock.</param>
 internal sealed class Delivery(Message message, long since)
     : TaskCompletionSource<Receipt>
 {
-    /// <summary>What is to be delivered.</summary>
     public Message Message => message;
 
-    /// <summary>When the wait began.</summary>
     public long Since => since;
 }
 
-/// <summary>What has to be done after a message was added.</summary>
+/// <summary>What the caller has to do after a message was added.</summary>
 [Flags]
 internal enum AfterAdding
 {
-    /// <summary>Nothing: someone is at it.</summary>
     Nothing = 0,
 
-    /// <summary>The writing loop sleeps: wake it.</summary>
+    /// <summary>The writing loop waits: wake it.</summary>
     WakeWriter = 1,
 
-    /// <summary>
-    /// No timer is set: make sure that <see cref="LinkQueue.Expire"/> is called in time.
-    /// </summary>
+    /// <summary>No timer is set: set one for <see cref="LinkQueue.Expire"/>.</summary>
     WatchDeadlines = 2,
 }
 
 /// <summary>The unanswered messages of one link. Safe on any thread.</summary>
-/// <param name="limits">The bounds.</param>
-/// <param name="stores">How many stores there are to go round.</param>
+/// <param name="limits">The limits.</param>
+/// <param name="stores">How many stores there are.</param>
 /// <param name="time">The clock.</param>
 internal sealed class LinkQueue(LinkLimits limits, int stores, TimeProvider time)
 {
@@ -62,7 +56,6 @@ internal sealed class LinkQueue(LinkLimits limits, int stores, TimeProvider time
     private long? _roundBegan;
     private int _moves;
 
-    /// <summary>Messages without an answer.</summary>
     public int Count
     {
         get
@@ -71,30 +64,29 @@ internal sealed class LinkQueue(LinkLimits limits, int stores, TimeProvider time
         }
     }
 
-    /// <summary>Takes a message in and tells what that asks for; or returns why not.</summary>
-    public string? Add(Delivery delivery, out AfterAdding todo)
+    public Result Add(Delivery delivery, out AfterAdding todo)
     {
         todo = AfterAdding.Nothing;
         lock (_gate)
         {
-            if (_closed) return "the server is stopping";
+            if (_closed) return Result.Failed("the server is stopping");
             if (_waiting.Count + _sent.Count >= limits.QueueMax)
-                return "too many messages wait for the store";
+                return Result.Failed("too many messages wait for the store");
             _waiting.Enqueue(delivery);
             if (_writerAsleep) todo |= AfterAdding.WakeWriter;
             if (!_watched) todo |= AfterAdding.WatchDeadlines;
             (_writerAsleep, _watched) = (false, true);
-            return null;
+            return Result.Success;
         }
     }
 
-    /// <summary>From now on no message is taken in.</summary>
+    // No message is added from now on.
     public void Close()
     {
         lock (_gate) _closed = true;
     }
 
-    /// <summary>Takes out every message that is left.</summary>
+    // Removes all messages.
     public List<Delivery> Clear()
     {
         lock (_gate)
@@ -106,16 +98,12 @@ internal sealed class LinkQueue(LinkLimits limits, int stores, TimeProvider time
         }
     }
 
-    /// <summary>A new connection is open.</summary>
     public void Connect()
     {
         lock (_gate) (_connected, _connectedAt) = (true, time.GetTimestamp());
     }
 
-    /// <summary>
-    /// The connection is broken: what was sent waits again, in front of what was not. <c>false</c>: it was
-    /// known.
-    /// </summary>
+    // The connection is broken: sent messages wait again, before the unsent ones. False: this was known.
     public bool Break()
     {
         lock (_gate)
@@ -126,10 +114,8 @@ internal sealed class LinkQueue(LinkLimits limits, int stores, TimeProvider time
         }
     }
 
-    /// <summary>
-    /// Moves what waits to what is sent, as much as one send takes. <c>false</c>: the connection is broken.
-    /// An empty batch: nothing waits, and the next <see cref="Add"/> will ask for the writer.
-    /// </summary>
+    // Moves messages from _waiting to _sent, as many as fit in one send. False: the connection is broken. An
+    // empty batch: no message waits, and the next Add asks to wake the writer.
     public bool Take(List<Message> batch, int bytesMax)
     {
         batch.Clear();
@@ -150,12 +136,10 @@ internal sealed class LinkQueue(LinkLimits limits, int stores, TimeProvider time
         }
     }
 
-    /// <summary>
-    /// Takes out the messages that the whole lines in <paramref name="bytes"/> answer. Returns what is wrong
-    /// with the first line that answers nothing, or tells a message to wait that another store may take: the
-    /// connection is of no more use then.
-    /// </summary>
-    public string? Answer(
+    // Removes the messages that the complete lines in `bytes` answer. It fails at the first line that is not
+    // an answer to a message, or is WAIT although another store may take the message: then the connection
+    // must be closed.
+    public Result TakeAnswers(
         ReadOnlySpan<byte> bytes, List<(Delivery Delivery, Receipt Receipt)> answered, out int consumed)
     {
         answered.Clear();
@@ -164,28 +148,28 @@ internal sealed class LinkQueue(LinkLimits limits, int stores, TimeProvider time
         {
             while (_connected && bytes[consumed..].IndexOf((byte)'\n') is >= 0 and var length)
             {
-                bool isAnswer = Sockets.Answer.TryRead(bytes.Slice(consumed, length), out Receipt receipt);
+                bool isAnswer = Answer.TryRead(bytes.Slice(consumed, length), out Receipt receipt);
                 consumed += length + 1;
-                if (!isAnswer) return "the store sent an invalid answer";
-                if (_sent.Count == 0) return $"the store sent an answer without a message: {receipt.Reason}";
+                if (!isAnswer) return Result.Failed("the store sent an invalid answer");
+                if (_sent.Count == 0)
+                    return Result.Failed($"the store sent an answer without a message: {receipt.Reason}");
                 if (receipt.Kind == ReceiptKind.Stored && receipt.Id != _sent.Peek().Message.Id)
-                    return "the store answered for another message";
+                    return Result.Failed("the store answered for another message");
                 if (receipt.Kind == ReceiptKind.Later && ShouldTryNextStore())
-                    return $"the store takes no messages: {receipt.Reason}";
+                    return Result.Failed($"the store takes no messages: {receipt.Reason}");
                 answered.Add((_sent.Dequeue(), receipt));
             }
 
-            return null;
+            return Result.Success;
         }
     }
 
     /// <summary>
-    /// Takes out the messages whose time is up. <c>true</c>: the store hangs. Some of them had been sent to
-    /// it, or one has waited long enough that another store may be quicker. The queue
-    /// counts the connection as broken from now on, so that a late answer is not taken for that of another
-    /// message.
+    /// Removes the messages whose deadline has passed. <c>true</c>: the store hangs, as some of them had been
+    /// sent, or one has waited so long that another store may be faster. The connection then counts as
+    /// broken, so that a late answer is not taken for that of another message.
     /// </summary>
-    /// <param name="late">Filled with what was taken out.</param>
+    /// <param name="late">Receives the removed messages.</param>
     /// <param name="again">When to call again; <c>null</c>: when <see cref="Add"/> asks for it.</param>
     public bool Expire(List<Delivery> late, out TimeSpan? again)
     {
@@ -203,10 +187,10 @@ internal sealed class LinkQueue(LinkLimits limits, int stores, TimeProvider time
         }
     }
 
-    /// <summary>How soon after the first message was added to look for the first time.</summary>
+    // How long after the first message was added to call Expire.
     public TimeSpan FirstCheck => NextCheck(limits.MessageTimeout);
 
-    // Where there is another store, one that hangs is found out a while before the message is late.
+    // With another store, a store that hangs is detected well before the message is late.
     private TimeSpan NextCheck(TimeSpan remaining) =>
         stores > 1 && limits.CheckEvery < remaining ? limits.CheckEvery : remaining;
 
@@ -214,7 +198,7 @@ internal sealed class LinkQueue(LinkLimits limits, int stores, TimeProvider time
         stores > 1 && _sent.TryPeek(out Delivery? oldest)
         && time.GetElapsedTime(Math.Max(oldest.Since, _connectedAt)) >= limits.FailoverTimeout;
 
-    // Once round all the stores, and not again for a while.
+    // Once round all stores, and not again for a while.
     private bool ShouldTryNextStore()
     {
         if (_roundBegan is not { } began || time.GetElapsedTime(began) >= limits.RoundEvery)

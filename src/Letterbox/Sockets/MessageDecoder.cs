@@ -1,4 +1,4 @@
-// Finds the messages in what a client has sent, whatever the dialect. The first byte selects the dialect:
+// Finds the messages in the bytes of a client. The first byte selects the dialect:
 //
 //    {"username":"krabaton","message":"First message"}          JSON object, RFC 8259
 //    ^ 0x7B                                          ^ ends here
@@ -14,70 +14,69 @@
 //
 // Spaces, tabs, CR and LF before a message are skipped, so JSON and a line feed is one message.
 //
-// JSON ends where its braces balance. A line feed inside an open object is white space if the text before
-// it is JSON so far (a sender that prints prettily), else the message ends there and is at error, and the
-// next line is the next message.
+// JSON ends where its braces balance. A line feed inside an open object is white space if the text before it
+// is valid JSON so far (pretty-printed JSON). Else the message ends there and is rejected, and the next line
+// is the next message.
 //
-// A message that is only `?` is a question about the state of the store.
+// A message that is only `?` is a status request.
 //
-// A form that no LF ends is ended by the end of the stream, or by its sender's waiting (Ending.Quiet). So a
-// form cut off by a crash looks like a whole one. A stream whose very first byte is LF promises that each of
-// its forms ends with LF: there nothing else ends one. The web process's link promises this; JSON and
-// length-prefixed messages cannot be cut unnoticed.
+// A form without LF is ended by the end of the stream, or by a pause of its sender (Ending.Quiet). So a form
+// cut off by a crash looks complete. A stream whose first byte is LF announces that each of its forms ends
+// with LF: then nothing else ends one. The web process does this. JSON and length-prefixed messages cannot be
+// cut off unnoticed.
 //
-// The same bytes give the same messages however they are cut on the way. Every byte is looked at once while
-// its message is gathered, and once more when it is decoded.
+// The same bytes give the same messages, however they are split into reads. Each byte is examined once in the
+// search for the end of its message, and once when it is decoded.
 
 using System.Buffers;
 using Letterbox.Messages;
 
 namespace Letterbox.Sockets;
 
-/// <summary>What is known of the stream behind the last byte.</summary>
+/// <summary>What is known about the stream after the last byte.</summary>
 internal enum Ending
 {
     /// <summary>More may follow.</summary>
     Open,
 
-    /// <summary>More may follow, but for a while nothing has.</summary>
+    /// <summary>More may follow, but the sender pauses.</summary>
     Quiet,
 
     /// <summary>Nothing follows.</summary>
     Ended,
 }
 
-/// <summary>What a decoder found.</summary>
 internal enum DecodeStatus
 {
-    /// <summary>No whole message yet.</summary>
+    /// <summary>No complete message yet.</summary>
     NeedMore,
 
-    /// <summary>A legal message.</summary>
+    /// <summary>A valid message.</summary>
     Complete,
 
-    /// <summary>No message: the sender asks how the store is.</summary>
-    Question,
+    /// <summary>A status request.</summary>
+    StatusRequest,
 
-    /// <summary>A message that breaks the rules; the one behind it can be found.</summary>
+    /// <summary>An invalid message; the next one can be found.</summary>
     Rejected,
 
-    /// <summary>Where the next message starts cannot be known: the connection must close.</summary>
+    /// <summary>The start of the next message is unknown: the connection must be closed.</summary>
     OutOfSync,
 }
 
-/// <summary>What a decoder found, and how many bytes to drop before asking again.</summary>
-/// <param name="Status">What it is.</param>
+/// <summary>The result of a decoder.</summary>
+/// <param name="Status">What was found.</param>
 /// <param name="Consumed">Bytes to drop, also with <see cref="DecodeStatus.NeedMore"/>.</param>
 /// <param name="Message">The message of <see cref="DecodeStatus.Complete"/>.</param>
-/// <param name="Reason">What is wrong, for the other answers; one line.</param>
+/// <param name="Reason">Why a message is rejected, in one line.</param>
 internal readonly record struct Decoded(
     DecodeStatus Status, int Consumed, Message? Message = null, string Reason = "");
 
 /// <summary>
-/// Decodes one stream of messages; give it the bytes not yet consumed, as often as some are added. No I/O.
+/// Decodes one stream of messages; called with all bytes not yet consumed whenever some are added. No I/O.
 /// Not thread-safe. A datagram is a stream too.
 /// </summary>
-/// <param name="time">The clock that keys are made by.</param>
+/// <param name="time">The clock for new keys.</param>
 internal sealed class MessageDecoder(TimeProvider time)
 {
     private const byte LineFeed = (byte)'\n';
@@ -90,12 +89,12 @@ internal sealed class MessageDecoder(TimeProvider time)
     private bool _started;
     private bool _lineFeedPromised;
 
-    // Of the message being gathered: how far it has been searched for its end, and the state of the search in
+    // Of the incomplete message: how far it has been searched for its end, and the state of the search in
     // JSON.
     private int _searched;
     private JsonScan _json;
 
-    /// <summary>Looks for one message at the start of <paramref name="bytes"/>.</summary>
+    // Decodes one message at the start of the bytes.
     public Decoded Decode(ReadOnlySpan<byte> bytes, Ending ending)
     {
         if (!_started && !bytes.IsEmpty) (_started, _lineFeedPromised) = (true, bytes[0] == LineFeed);
@@ -112,15 +111,15 @@ internal sealed class MessageDecoder(TimeProvider time)
         return decoded with { Consumed = decoded.Consumed + blanks };
     }
 
-    /// <summary>Decodes a datagram: one message, with nothing but blanks around it.</summary>
+    // Decodes a datagram: one message, with only white space around it.
     public static Decoded DecodeDatagram(ReadOnlySpan<byte> datagram, TimeProvider time)
     {
         datagram = datagram.TrimStart(" \t\r\n"u8);
         Decoded decoded = new MessageDecoder(time).Decode(datagram, Ending.Ended);
         if (decoded.Status == DecodeStatus.NeedMore)
             return Rejected("the datagram is empty", datagram.Length);
-        // Its answer is longer: with a forged sender that would be a weapon.
-        if (decoded.Status == DecodeStatus.Question) return Rejected("ask over TCP", datagram.Length);
+        // Its answer is longer: with a forged source address that would amplify traffic.
+        if (decoded.Status == DecodeStatus.StatusRequest) return Rejected("ask over TCP", datagram.Length);
         return datagram[decoded.Consumed..].TrimStart(" \t\r\n"u8).IsEmpty
             ? decoded
             : Rejected("the datagram holds more than one message", datagram.Length);
@@ -155,7 +154,7 @@ internal sealed class MessageDecoder(TimeProvider time)
         ReadOnlySpan<byte> searchable = bytes[..Math.Min(bytes.Length, Message.EncodedBytesMax)];
         while (_searched < searchable.Length)
         {
-            switch (_json.Take(searchable, _searched++))
+            switch (_json.Read(searchable, _searched++))
             {
                 case JsonScan.Place.Closed: return Read(bytes[.._searched], _searched);
                 case JsonScan.Place.Broken: return Rejected(NotJson, _searched);
@@ -173,7 +172,7 @@ internal sealed class MessageDecoder(TimeProvider time)
     {
         Message? message = null;
         ReadOnlySpan<byte> form = TrimLineEnd(encoded);
-        if (form is [(byte)'?']) return new Decoded(DecodeStatus.Question, consumed);
+        if (form is [(byte)'?']) return new Decoded(DecodeStatus.StatusRequest, consumed);
         byte[] scratch = ArrayPool<byte>.Shared.Rent(encoded.Length);
         FieldError? error = encoded[0] == (byte)'{'
             ? MessageFields.ReadJson(encoded, scratch, out MessageFields fields)

@@ -1,11 +1,10 @@
-// A time limit for one wait after another on the same socket, without a new timer for each.
+// A timeout for successive waits on the same socket, without a new timer for each.
 
 namespace Letterbox.Sockets;
 
 /// <summary>
-/// Hands out a token per wait that is cancelled when the wait's time is up, or when everything is to stop.
-/// Waits follow each other: <see cref="In"/> ends the one before. Used by one loop; the stop may come from
-/// any thread.
+/// Makes a token per wait that is cancelled at the timeout or at the stop. <see cref="In"/> ends the wait
+/// before. Used by one loop; the stop may come from any thread.
 /// </summary>
 internal sealed class ReusableTimeout : IDisposable
 {
@@ -14,10 +13,6 @@ internal sealed class ReusableTimeout : IDisposable
     private readonly CancellationTokenRegistration _stopping;
     private CancellationTokenSource _source;
 
-    /// <summary>
-    /// Time by <paramref name="time"/>; <paramref name="stop"/> ends the current wait and every later
-    /// one.
-    /// </summary>
     public ReusableTimeout(TimeProvider time, CancellationToken stop)
     {
         (_time, _stop) = (time, stop);
@@ -25,12 +20,12 @@ internal sealed class ReusableTimeout : IDisposable
         _stopping = stop.UnsafeRegister(static self => ((ReusableTimeout)self!).Cancel(), this);
     }
 
-    /// <summary>A token for a wait that begins now.</summary>
+    // A token for a wait that begins now.
     public CancellationToken In(TimeSpan wait)
     {
         if (!_source.TryReset())
         {
-            // A full fence: either the stop finds this new source, or this thread finds the stop.
+            // A full fence: either the stop sees the new source, or this thread sees the stop.
             var fresh = new CancellationTokenSource(Timeout.InfiniteTimeSpan, _time);
             Interlocked.Exchange(ref _source, fresh).Dispose();
             if (_stop.IsCancellationRequested) return _stop;
@@ -40,7 +35,6 @@ internal sealed class ReusableTimeout : IDisposable
         return _source.Token;
     }
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         _stopping.Dispose();
@@ -55,7 +49,7 @@ internal sealed class ReusableTimeout : IDisposable
         }
         catch (ObjectDisposedException)
         {
-            // Replaced in this very moment by one whose maker sees the stop.
+            // Replaced at the same time by a source whose creator sees the stop.
         }
     }
 }

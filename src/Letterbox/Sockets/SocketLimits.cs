@@ -1,127 +1,90 @@
-// Every bound of the socket server and of the link to it, with its reason.
-
-using Letterbox.Messages;
+// The limits of the socket server and of the link to it, with their reasons. Message.cs has those of one
+// message.
 
 namespace Letterbox.Sockets;
 
-/// <summary>The bounds of the socket server. Bounds on one message are in <see cref="Message"/>.</summary>
 internal sealed record SocketLimits
 {
-    /// <summary>
-    /// TCP connections open at once; one more is answered <c>WAIT</c> and closed. About 6 KB each when idle.
-    /// </summary>
+    // Open TCP connections; one more is answered WAIT and closed. About 6 KB each when idle.
     public int ConnectionsMax { get; init; } = 10_000;
 
-    /// <summary>
-    /// Messages of one connection that have been read and not yet answered; beyond, no more is read from it.
-    /// Several commits' worth, so that a link is never the one to wait.
-    /// </summary>
+    // Messages of one connection without an answer; beyond it, no more is read. Enough for several commits,
+    // so that a link never limits the throughput.
     public int InFlightMax { get; init; } = 1_024;
 
-    /// <summary>
-    /// Datagrams that have been read and not yet answered; beyond, the others wait in the socket's buffer,
-    /// and what it cannot hold is lost. Half a batch of the journal: the other half is TCP's.
-    /// </summary>
+    // Datagrams without an answer; beyond it, the others wait in the socket's buffer, and are lost when that
+    // is full. Half a batch of the journal: the other half is for TCP.
     public int DatagramsInFlightMax { get; init; } = 128;
 
-    /// <summary>
-    /// Without a byte for this long, a form that has no line feed yet is taken as it is: its sender waits for
-    /// the answer. Longer than TCP needs to send a lost segment again on a good network (200 ms and a round
-    /// trip).
-    /// </summary>
+    // After a pause of this length, a form without LF is complete: its sender waits for the answer. Longer
+    // than a TCP retransmission on a good network (200 ms and a round trip).
     public TimeSpan QuietTimeout { get; init; } = TimeSpan.FromMilliseconds(250);
 
-    /// <summary>
-    /// From the first byte of a message to its last; one that takes longer is answered <c>NO</c>.
-    /// </summary>
+    // From the first byte of a message to its last; a slower one is answered NO.
     public TimeSpan MessageTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>
-    /// A connection without traffic is closed after this, so that clients that vanished without a word do not
-    /// add up. A link that is closed so connects again by itself.
-    /// </summary>
+    // A connection without traffic is closed, so that clients that vanished do not add up. A link reconnects
+    // automatically.
     public TimeSpan IdleTimeout { get; init; } = TimeSpan.FromMinutes(5);
 
-    /// <summary>
-    /// From the connection to the end of its TLS handshake; a client that takes longer is closed. Long
-    /// enough for a lost segment to be sent again.
-    /// </summary>
+    // From the connection to the end of its TLS handshake. Long enough to retransmit a lost segment.
     public TimeSpan HandshakeTimeout { get; init; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>
-    /// Connections at once whose TLS handshake is not done; one more ends the oldest of them. Against
-    /// thousands of new connections a second an honest client still has a hundred milliseconds.
-    /// </summary>
+    // Concurrent TLS handshakes; one more ends the oldest. Even against thousands of new connections a second
+    // this leaves a legitimate client a hundred milliseconds.
     public int UnauthenticatedMax { get; init; } = 512;
 
-    /// <summary>
-    /// How long a message that had to wait counts against the store when none comes after it.
-    /// </summary>
+    // How long a WAIT counts as the status of the store if no message follows.
     public TimeSpan WaitMemory { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>
-    /// Bytes that parts of messages and answers that are not taken hold, of all connections together; beyond,
-    /// the one that is waited for longest is closed.
-    /// </summary>
+    // Bytes of incomplete messages and unread answers of all connections; beyond it, the connection that has
+    // been waited for longest is closed.
     public int MemoryMax { get; init; } = 64 * 1024 * 1024;
 
-    /// <summary>A client that does not take its answers for this long is dropped.</summary>
+    // A client that does not read its answers for this long is disconnected.
     public TimeSpan WriteTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>
-    /// After the last answer, how long to go on reading and discarding. To close while bytes of the client
-    /// are unread makes TCP send a reset, and a reset can overtake the answer.
-    /// </summary>
+    // After the last answer, how long to read and discard. Closing with unread bytes makes TCP send a reset,
+    // which can overtake the answer.
     public TimeSpan LingerTimeout { get; init; } = TimeSpan.FromSeconds(1);
 }
 
-/// <summary>The bounds of the web process's link to the socket server.</summary>
 internal sealed record LinkLimits
 {
-    /// <summary>
-    /// How long a message may wait for its answer, sent again as often as it takes; then the sender hears
-    /// <c>Later</c>. Long enough for a restart of the store process, short enough for a person to wait.
-    /// </summary>
+    // How long a message may wait for its answer, however often it is sent again; then its receipt is Later.
+    // Long enough for a restart of the store process, short enough for a person to wait.
     public TimeSpan MessageTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>
-    /// Messages waiting for their answer; one more hears <c>Later</c> at once rather than hang.
-    /// </summary>
+    // Messages without an answer; the receipt of one more is Later at once.
     public int QueueMax { get; init; } = 4_096;
 
-    /// <summary>How long one attempt to connect may take.</summary>
+    // For one attempt to connect.
     public TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(2);
 
-    /// <summary>Pause before connecting again; it doubles with each failure.</summary>
+    // Pause before reconnecting; it doubles with each failure.
     public TimeSpan BackOffMin { get; init; } = TimeSpan.FromMilliseconds(50);
 
-    /// <summary>Longest pause between two attempts: about how late a returning store is noticed.</summary>
+    // Longest pause: about how late the return of a store is noticed.
     public TimeSpan BackOffMax { get; init; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>
-    /// With another store to go to: how long the oldest message may be without an answer until the link goes
-    /// there. Much longer than any disk takes for a commit; two stores in a row can hang before a message has
-    /// reached its timeout.
-    /// </summary>
+    // With several stores: how long the oldest message may be without an answer until the link goes to the
+    // next store. Much longer than any disk takes for a commit; two stores in a row can hang before a message
+    // reaches its timeout.
     public TimeSpan FailoverTimeout { get; init; } = TimeSpan.FromSeconds(3);
 
-    /// <summary>With another store to go to: how often to look for that, while messages wait.</summary>
+    // With several stores: how often to check for that, while messages wait.
     public TimeSpan CheckEvery { get; init; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>
-    /// With another store to go to: a store that tells messages to wait is left for the next, once round all
-    /// of them in this time. When all of them do, senders are answered at once.
-    /// </summary>
+    // With several stores: after a WAIT the link goes to the next store, at most once round all of them in
+    // this time. If all answer WAIT, senders get it at once.
     public TimeSpan RoundEvery { get; init; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>
-    /// The stores are asked how they are at most once in this time, however many want to know.
-    /// </summary>
+    // The stores are asked for their status at most once in this time.
     public TimeSpan ProbeEvery { get; init; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>How long a store may take to answer a probe, connecting included.</summary>
+    // For the answer to a probe, including the connection.
     public TimeSpan ProbeTimeout { get; init; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>How long the end of the link waits for the answers that are still due.</summary>
+    // How long the end of the link waits for outstanding answers.
     public TimeSpan DrainTimeout { get; init; } = TimeSpan.FromSeconds(5);
 }

@@ -1,7 +1,7 @@
-// The socket server: TCP and UDP on one port number. What is spoken there is in docs/PROTOCOL.md.
+// The socket server: TCP and UDP on one port number. docs/PROTOCOL.md defines the protocol.
 //
-// With certificates there is TCP only, through TLS, and nothing is read before the client has shown one that
-// is accepted: MutualTls.cs. Datagrams cannot, so there are none.
+// With certificates there is only TCP with TLS, and nothing is read before the client has shown an accepted
+// certificate: MutualTls.cs.
 
 using System.Net;
 using System.Net.Sockets;
@@ -12,12 +12,10 @@ using Microsoft.Extensions.Logging;
 
 namespace Letterbox.Sockets;
 
-/// <summary>
-/// Takes messages over TCP and UDP and hands each to a delegate, whose receipt it sends back.
-/// </summary>
+/// <summary>Takes messages over TCP and UDP and answers with the receipt of a delegate.</summary>
 internal sealed class SocketServer : IDisposable
 {
-    // How many free TCP ports to try until one is free for UDP too.
+    // How many free TCP ports to try until one is also free for UDP.
     private const int PortAttempts = 32;
 
     private readonly CancellationTokenSource _stopping = new();
@@ -34,17 +32,16 @@ internal sealed class SocketServer : IDisposable
     private readonly DatagramServer? _datagrams;
 
     /// <summary>Binds; clients wait until <see cref="Start"/>.</summary>
-    /// <param name="address">Where; port 0 picks one that is free for both, see <see
-    /// cref="EndPoint"/>.</param>
-    /// <param name="accept">Takes each message; called from many threads at once, must not block.</param>
-    /// <param name="limits">The bounds.</param>
-    /// <param name="time">The clock of keys and deadlines.</param>
-    /// <param name="log">Failures are logged here.</param>
-    /// <param name="tls">Certificates on both sides; <c>null</c>: no TLS.</param>
+    /// <param name="address">Port 0 is any port that is free for both, see <see cref="EndPoint"/>.</param>
+    /// <param name="accept">Takes each message; called from many threads, must not block.</param>
+    /// <param name="limits">The limits.</param>
+    /// <param name="time">The clock of keys and timeouts.</param>
+    /// <param name="log">For errors.</param>
+    /// <param name="tls">Certificates on both sides; null: no TLS.</param>
     /// <param name="state">
-    /// The answer to a probe, unless messages had to wait; called on any thread, must be quick.
+    /// The answer to a status request, unless messages had to wait; called on any thread, must be quick.
     /// </param>
-    /// <param name="limiter">Bounds what one address sends; null: nothing does.</param>
+    /// <param name="limiter">Limits the rate of one address; null: no limit.</param>
     /// <exception cref="SocketException">The address cannot be bound.</exception>
     public SocketServer(
         Address address, Deliver accept, SocketLimits limits, TimeProvider time, ILogger log,
@@ -58,23 +55,20 @@ internal sealed class SocketServer : IDisposable
         (_listener, _datagrams) = Bind(address);
     }
 
-    /// <summary>Where it listens, with the port that port 0 became.</summary>
+    // With the actual port.
     public IPEndPoint EndPoint => _listener.EndPoint;
 
-    /// <summary>TCP connections open now.</summary>
+    // Open TCP connections.
     public int Connections => _listener.Connections;
 
-    /// <summary>Begins to take messages.</summary>
     public void Start()
     {
         _listener.Start();
         _datagrams?.Start(_stopping.Token);
     }
 
-    /// <summary>
-    /// Reads no more, answers what has been read, closes; at most for <paramref name="timeout"/>. Returns
-    /// how many connections are left open then.
-    /// </summary>
+    // Stops reading, answers what has been read and closes, within the timeout. Returns how many connections
+    // are still open.
     public async Task<int> DrainAsync(TimeSpan timeout)
     {
         await _stopping.CancelAsync();
@@ -84,7 +78,6 @@ internal sealed class SocketServer : IDisposable
         return left;
     }
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         _stopping.Cancel();
@@ -122,7 +115,7 @@ internal sealed class SocketServer : IDisposable
         ? ServeAsync(connection, new PlainTransport(connection.Socket))
         : ServeAuthenticatedAsync(connection, _tls);
 
-    // A client with an accepted certificate is one of our own processes.
+    // A client with an accepted certificate is one of our processes: no rate limit.
     private Task ServeAsync(OpenConnection connection, Transport transport) => SocketSession.ServeAsync(
         connection, transport, _tls is null ? message => AcceptAsync(connection.Client, message) : _accept,
         _status, _limits, _memory, _time, _stopping.Token);
@@ -143,8 +136,8 @@ internal sealed class SocketServer : IDisposable
         else if (!_stopping.IsCancellationRequested) _handshakes.LogRejected(connection.Peer, failure!);
     }
 
-    // The buffer of a fresh connection has room for one line, so that this send never waits. Where TLS is
-    // spoken nothing can be sent in so short a time.
+    // The buffer of a new connection has space for one line, so this send never blocks. With TLS there is no
+    // time for a handshake, and nothing is sent.
     private void Reject(Socket socket)
     {
         try

@@ -1,16 +1,16 @@
-// One TCP connection of the socket server. Two loops, one direction each, with a bounded queue of answers due
-// between them:
+// One TCP connection of the socket server. Two loops, one for each direction, with a bounded queue of
+// outstanding answers between them:
 //
-//    socket ──▶ ReadAsync: receive, decode, hand on ──▶ _due ──▶ AnswerAsync: in order ──▶ socket
+//    socket ──▶ ReadAsync: receive, decode, accept ──▶ _due ──▶ AnswerAsync: in order ──▶ socket
 //
-//    reading ends by          what becomes of it
+//    reading ends by          what happens
 //    -----------------------  ---------------------------------------------------------------------
 //    end of stream            a form without LF is complete now; all is answered, then closed
 //    a rejected message       NO, all is answered, then closed: the next message cannot be found
 //    idle, or the stop        all that was read is answered, then closed
-//    a reset, a failed send   closed; what was handed on is handed on
+//    a reset, a failed send   closed; messages that were accepted remain accepted
 //
-// A message known to be cut off is never passed on; MessageDecoder explains which ones can be known.
+// A message known to be cut off is never accepted; MessageDecoder explains which ones can be detected.
 
 using System.Buffers;
 using System.Net.Sockets;
@@ -20,10 +20,9 @@ using Letterbox.Messages;
 
 namespace Letterbox.Sockets;
 
-/// <summary>Serves one connection to its end, see <see cref="ServeAsync"/>.</summary>
 internal sealed class SocketSession : IEvictable, IDisposable
 {
-    // Most messages fit; the buffer grows for the others, and for clients that send many at once.
+    // Most messages fit; the buffer grows for longer ones, and for clients that send many at once.
     private const int BufferSize = 4096;
     private const int BufferSizeMax = 2 * Message.EncodedBytesMax;
     private const int AnswersSize = 8192;
@@ -38,20 +37,21 @@ internal sealed class SocketSession : IEvictable, IDisposable
     private readonly ReusableTimeout _receiveTimeout;
     private readonly ReusableTimeout _sendTimeout;
     private readonly Channel<ValueTask<Receipt>> _due;
-    private readonly MemoryBudget.Hold _partHeld; // a part of a message
-    private readonly MemoryBudget.Hold _unreadHeld; // answers that the client does not take
+    private readonly MemoryBudget.Hold _partHeld; // an incomplete message
+    private readonly MemoryBudget.Hold _unreadHeld; // answers that the client does not read
     private byte[] _buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
     private byte[] _answers = [];
 
-    // Bytes received and not consumed: [_start, _end) of the buffer. Since when they are a part of a message.
+    // Bytes received and not consumed: [_start, _end) of the buffer; since when they are an incomplete
+    // message.
     private int _start;
     private int _end;
     private long _partialSince;
     private int _inFlight;
     private long _waitingSince;
-    private volatile bool _unread; // a send is stuck
+    private volatile bool _unread; // a send is blocked
 
-    // The last receive filled the buffer: the message, or the client, wants a larger one.
+    // The last receive filled the buffer: a larger one is needed.
     private bool _filled;
 
     private SocketSession(
@@ -77,10 +77,8 @@ internal sealed class SocketSession : IEvictable, IDisposable
         Closed,
     }
 
-    /// <summary>
-    /// Serves until the client has ended or <paramref name="stop"/>, and closes the wire. Throws only what
-    /// <paramref name="accept"/> throws.
-    /// </summary>
+    // Serves until the client has ended or the stop, and closes the connection. Throws only what `accept`
+    // does.
     public static async Task ServeAsync(
         OpenConnection connection, Transport transport, Deliver accept, StoreStatus status,
         SocketLimits limits, MemoryBudget memory, TimeProvider time, CancellationToken stop)
@@ -92,21 +90,18 @@ internal sealed class SocketSession : IEvictable, IDisposable
         await session.LingerAsync();
     }
 
-    /// <inheritdoc/>
     public long WaitingSince => Volatile.Read(ref _inFlight) == 0 || _unread
         ? Volatile.Read(ref _waitingSince)
         : long.MaxValue;
 
-    /// <inheritdoc/>
     public bool TryEvict(long waitingSince)
     {
         if (WaitingSince != waitingSince) return false;
-        // What comes in this very moment is not answered, and its sender sends it again.
+        // A message that arrives at this moment is not answered, and its sender sends it again.
         _transport.Close();
         return true;
     }
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         _transport.Dispose();
@@ -144,7 +139,7 @@ internal sealed class SocketSession : IEvictable, IDisposable
         }
     }
 
-    // False: read no more.
+    // False: stop reading.
     private async ValueTask<bool> DecodeAsync(Ending ending)
     {
         while (true)
@@ -157,7 +152,7 @@ internal sealed class SocketSession : IEvictable, IDisposable
             await AnswerLaterAsync(decoded.Status switch
             {
                 DecodeStatus.Complete => _accept(decoded.Message!),
-                DecodeStatus.Question => new ValueTask<Receipt>(_status.Describe()),
+                DecodeStatus.StatusRequest => new ValueTask<Receipt>(_status.Describe()),
                 _ => new ValueTask<Receipt>(Receipt.Rejected(decoded.Reason)),
             });
             if (decoded.Status == DecodeStatus.OutOfSync) return false;
@@ -201,7 +196,7 @@ internal sealed class SocketSession : IEvictable, IDisposable
         }
     }
 
-    // A connection that once sent much does not hold on to the memory for that while it sends nothing.
+    // A connection with a large buffer releases it while it is idle.
     private async ValueTask WaitWithoutBufferAsync(TimeSpan timeout)
     {
         int size = _buffer.Length;
@@ -225,7 +220,7 @@ internal sealed class SocketSession : IEvictable, IDisposable
             (_start, _end) = (0, _end - _start);
         }
 
-        // The decoder rejects what does not end within its bound, so that the largest buffer always has room.
+        // The decoder rejects messages that are too long, so the largest buffer always has space.
         if (!_filled || _buffer.Length >= BufferSizeMax) return;
         _filled = false;
         byte[] larger = ArrayPool<byte>.Shared.Rent(2 * _buffer.Length);
@@ -234,8 +229,7 @@ internal sealed class SocketSession : IEvictable, IDisposable
         _buffer = larger;
     }
 
-    // All answers that are known at one moment leave in one send; before waiting for one that is not, the
-    // others leave.
+    // All answers that are available are sent together, before waiting for one that is not.
     private async Task AnswerAsync()
     {
         int length = 0;
@@ -246,8 +240,8 @@ internal sealed class SocketSession : IEvictable, IDisposable
                 if (_answers.Length == 0) _answers = ArrayPool<byte>.Shared.Rent(AnswersSize);
                 while (_due.Reader.TryRead(out ValueTask<Receipt> due))
                 {
-                    bool dry = !due.IsCompleted || length > _answers.Length - Answer.BytesMax;
-                    if (dry && length > 0)
+                    bool flush = !due.IsCompleted || length > _answers.Length - Answer.BytesMax;
+                    if (flush && length > 0)
                     {
                         await SendAsync(_answers.AsMemory(0, length));
                         length = 0;
@@ -266,7 +260,7 @@ internal sealed class SocketSession : IEvictable, IDisposable
         }
         catch (Exception e)
         {
-            // A bug in the accepting code: the reading loop must end with this one.
+            // A bug in `accept`: the reading loop must end too.
             _due.Writer.TryComplete(e);
             _transport.Close();
             throw;
@@ -283,8 +277,8 @@ internal sealed class SocketSession : IEvictable, IDisposable
         _answers = [];
     }
 
-    // If the client has closed, or does not read, the socket is closed, which ends the reading loop. The
-    // receipts that are still due are taken all the same, and sent into the void.
+    // If the client has disconnected, or does not read, the socket is closed, which ends the reading loop.
+    // The outstanding receipts are still awaited, and discarded.
     private async ValueTask SendAsync(ReadOnlyMemory<byte> bytes)
     {
         try
@@ -293,7 +287,7 @@ internal sealed class SocketSession : IEvictable, IDisposable
             while (!bytes.IsEmpty)
             {
                 ValueTask<int> sending = _transport.SendAsync(bytes, deadline);
-                // Until it goes on the client may fill its input, and the queue of answers.
+                // Until it continues the client may fill the input buffer and the queue of answers.
                 _unread = !sending.IsCompleted;
                 if (_unread)
                     _unreadHeld.Set(BufferSizeMax + AnswersSize + (_limits.InFlightMax * AnswerDueSize));
@@ -321,7 +315,7 @@ internal sealed class SocketSession : IEvictable, IDisposable
         }
         catch (Exception e) when (IsExpectedEnd(e) || e is OperationCanceledException)
         {
-            // Closed already, or still open: it is closed either way.
+            // It is closed either way.
         }
     }
 

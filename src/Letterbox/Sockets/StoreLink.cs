@@ -1,14 +1,13 @@
-// The web process's end of the wire: one pipelined connection, made again whenever it breaks; to the next
-// store, if there are several.
+// The web process's side of the socket protocol: one pipelined connection, which is made again whenever it
+// breaks; with several stores, to the next one.
 //
 //    DeliverAsync ──▶ LinkQueue ──▶ WriteAsync: all that waits, in one send ──▶ socket
 //                     LinkQueue ◀── ReadAsync: answers, in order ◀───────────── socket
 //
-// When a link breaks it is unknown what the store received. Everything unanswered is sent again under the
-// same
-// key, and the store swallows what it has; or MongoDB does, if it is another store. A store that takes bytes
-// and gives no answers is found out by the deadline: then the link is broken on purpose, so that later
-// messages get a fresh one.
+// When a connection breaks it is unknown what the store received. All messages without an answer are sent
+// again under the same key, and the store ignores duplicates; with another store, MongoDB does. A store that
+// takes bytes and does not answer is detected by the deadline: then the connection is closed, so that later
+// messages get a new one.
 
 using Letterbox.Configuration;
 using Letterbox.Hosting;
@@ -21,14 +20,14 @@ namespace Letterbox.Sockets;
 /// <summary>Delivers messages to the socket server. Safe on any thread, many calls at once.</summary>
 internal sealed class StoreLink : IAsyncDisposable
 {
-    // One send takes no more; the longest message fits.
+    // At most this much in one send; the longest message fits.
     private const int BatchBytesMax = 256 * 1024;
     private const int AnswersSize = 16 * 1024;
 
     private readonly IReadOnlyList<Address> _stores;
     private readonly MutualTls? _tls;
 
-    // The result of the last attempt at each store, so that it is logged once.
+    // Of the last attempt at each store, so that it is logged once.
     private readonly string?[] _lastFailures;
     private readonly LinkLimits _limits;
     private readonly TimeProvider _time;
@@ -43,18 +42,15 @@ internal sealed class StoreLink : IAsyncDisposable
     private bool _answered;
     private int _closing;
 
-    // Rung when the writing loop sleeps and there is work, or the connection broke. Once too often does no
-    // harm.
+    // Set when there is work for the writing loop, or the connection is broken. An extra signal is harmless.
     private readonly LoopSignal _work = new();
 
-    /// <summary>Takes messages; they wait until <see cref="Start"/>.</summary>
-    /// <param name="stores">
-    /// Where the socket servers are. It stays with one until that fails, and goes on to the next.
-    /// </param>
-    /// <param name="limits">The bounds.</param>
-    /// <param name="time">The clock of deadlines and pauses.</param>
-    /// <param name="log">Links made and broken go here.</param>
-    /// <param name="tls">Certificates on both sides; <c>null</c>: no TLS.</param>
+    /// <summary>Messages wait until <see cref="Start"/>.</summary>
+    /// <param name="stores">The socket servers. It uses one until that fails, then the next.</param>
+    /// <param name="limits">The limits.</param>
+    /// <param name="time">The clock of timeouts and pauses.</param>
+    /// <param name="log">For connections made and broken.</param>
+    /// <param name="tls">Certificates on both sides; null: no TLS.</param>
     public StoreLink(
         IReadOnlyList<Address> stores, LinkLimits limits, TimeProvider time, ILogger log,
         MutualTls? tls = null)
@@ -66,19 +62,16 @@ internal sealed class StoreLink : IAsyncDisposable
         _sweep = time.CreateTimer(static self => ((StoreLink)self!).Sweep(), this, never, never);
     }
 
-    /// <summary>Begins to connect, and stays connected until it is disposed. Called once.</summary>
+    // Connects, and reconnects until it is disposed. Called once.
     public void Start() => _running = Background.Run("the link to the store", RunAsync);
 
-    /// <summary>A connection is open. A store that hangs is noticed only when a message is late.</summary>
+    // A store that hangs is noticed only when a message is late.
     internal bool Connected => _connection is not null;
 
-    /// <summary>Why there is no connection, in words; <c>null</c> while there is one.</summary>
+    // Null while connected.
     internal string? Failure => _failure;
 
-    /// <summary>
-    /// Sends one message over a connection of its own. A store that cannot be reached, or does not answer,
-    /// within <paramref name="timeout"/> is <see cref="ReceiptKind.Later"/>.
-    /// </summary>
+    // Sends one message over a separate connection. The receipt is Later if no store answers in time.
     public static async Task<Receipt> SendOnceAsync(
         IReadOnlyList<Address> stores, Message message, TimeSpan timeout, MutualTls? tls = null)
     {
@@ -89,22 +82,18 @@ internal sealed class StoreLink : IAsyncDisposable
         return await link.DeliverAsync(message);
     }
 
-    /// <summary>
-    /// Delivers one message, as <see cref="Deliver"/> defines. Returns the store's answer, or
-    /// <see cref="ReceiptKind.Later"/>: after <see cref="LinkLimits.MessageTimeout"/>, or at once when too
-    /// many messages wait already.
-    /// </summary>
+    // As the delegate Deliver defines. Later: after MessageTimeout, or at once if too many messages wait.
     public ValueTask<Receipt> DeliverAsync(Message message)
     {
         var delivery = new Delivery(message, _time.GetTimestamp());
-        if (_queue.Add(delivery, out AfterAdding todo) is { } rejection)
-            return new ValueTask<Receipt>(Receipt.Later(rejection));
+        Result added = _queue.Add(delivery, out AfterAdding todo);
+        if (!added.Succeeded) return new ValueTask<Receipt>(Receipt.Later(added.Failure));
         if (todo.HasFlag(AfterAdding.WakeWriter)) _work.Signal();
         if (todo.HasFlag(AfterAdding.WatchDeadlines)) SweepIn(_queue.FirstCheck);
         return new ValueTask<Receipt>(delivery.Task);
     }
 
-    /// <summary>Takes no more messages, waits for the answers due (bounded), closes.</summary>
+    // Takes no more messages, waits for outstanding answers within DrainTimeout, closes.
     public async ValueTask DisposeAsync()
     {
         if (Interlocked.Exchange(ref _closing, 1) == 1) return;
@@ -128,7 +117,7 @@ internal sealed class StoreLink : IAsyncDisposable
             int at = attempt % _stores.Count;
             LinkConnection? connection = await ConnectAsync(at);
             if (connection is not null && await ServeAsync(connection)) pause = _limits.BackOffMin;
-            // Once in each round, so that stores which take connections and drop them do not make it spin.
+            // Once per round, so that stores that close new connections do not cause a busy loop.
             if (at < _stores.Count - 1) continue;
             await Task.Delay(pause, _time, _stopping.Token)
                 .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -149,20 +138,20 @@ internal sealed class StoreLink : IAsyncDisposable
         }
         catch (Exception e)
         {
-            // A bug of ours: it costs this attempt.
+            // A bug must not end more than this attempt.
             _log.LogError(e, "the link to the store failed unexpectedly");
             failure = "the link failed unexpectedly";
         }
 
-        bool news = !string.Equals(_lastFailures[at], failure, StringComparison.Ordinal);
+        bool changed = !string.Equals(_lastFailures[at], failure, StringComparison.Ordinal);
         (_connection, _failure, _lastFailures[at]) = (connection, failure, failure);
         if (connection is not null) _log.LogInformation("connected to the store at {Store}", store);
-        else if (news && !_stopping.IsCancellationRequested)
+        else if (changed && !_stopping.IsCancellationRequested)
             _log.LogWarning("{Failure}, retrying", failure);
         return connection;
     }
 
-    // Whether it was of any use: an answer came.
+    // Whether any answer came.
     private async Task<bool> ServeAsync(LinkConnection connection)
     {
         _answered = false;
@@ -175,7 +164,7 @@ internal sealed class StoreLink : IAsyncDisposable
         }
         catch (Exception e)
         {
-            // A bug of ours: it costs this connection, and what was on its way goes over the next.
+            // A bug must not end more than this connection; the next one sends the messages again.
             _log.LogError(e, "the link to the store failed unexpectedly");
         }
         finally
@@ -207,7 +196,7 @@ internal sealed class StoreLink : IAsyncDisposable
         }
         finally
         {
-            Break(connection, "the connection to the store broke");
+            Break(connection, "the connection to the store was lost");
         }
     }
 
@@ -224,11 +213,11 @@ internal sealed class StoreLink : IAsyncDisposable
                 int count = await connection.ReceiveAsync(bytes.AsMemory(length));
                 if (count == 0) return;
                 length += count;
-                failure = _queue.Answer(bytes.AsSpan(0, length), answered, out int consumed);
+                failure = _queue.TakeAnswers(bytes.AsSpan(0, length), answered, out int consumed).Failure;
                 _answered |= answered.Count > 0;
                 length -= consumed;
                 bytes.AsSpan(consumed, length).CopyTo(bytes);
-                if (length >= Answer.BytesMax) failure ??= "the store gave an answer without an end";
+                if (length >= Answer.BytesMax) failure ??= "the store sent an answer that is too long";
                 foreach ((Delivery delivery, Receipt receipt) in answered) delivery.TrySetResult(receipt);
                 NotifyIfEmptied();
             }
@@ -251,13 +240,13 @@ internal sealed class StoreLink : IAsyncDisposable
         connection.Close();
         _work.Signal();
         if (_stopping.IsCancellationRequested) return;
-        // The store closes a link that was idle for long: no reason to alarm anyone.
+        // The store closes a link that was idle for a long time: no warning.
         LogLevel level = unanswered > 0 ? LogLevel.Warning : LogLevel.Information;
         _log.Log(
-            level, "{Failure}, connecting again; {Unanswered} messages had no answer", failure, unanswered);
+            level, "{Failure}, reconnecting; {Unanswered} messages had no answer", failure, unanswered);
     }
 
-    // Runs when the oldest message may be late.
+    // Called when the oldest message may be late.
     private void Sweep()
     {
         var late = new List<Delivery>();
@@ -271,7 +260,7 @@ internal sealed class StoreLink : IAsyncDisposable
         NotifyIfEmptied();
     }
 
-    // Rounded up: timers count whole milliseconds, and a sweep that comes early finds nothing.
+    // Rounded up: timers count whole milliseconds, and an early sweep finds nothing.
     private void SweepIn(TimeSpan wait)
     {
         double milliseconds = Math.Max(1, Math.Ceiling(wait.TotalMilliseconds));

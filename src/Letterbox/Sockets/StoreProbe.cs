@@ -1,5 +1,5 @@
-// How the web process learns whether its stores can take messages: it asks each of them, over a connection of
-// its own, so that a question never waits behind messages that hang.
+// Checks for the web process whether its stores can take messages: a status request to each of them, over a
+// separate connection, so that it never waits behind messages.
 
 using Letterbox.Configuration;
 using Letterbox.Hosting;
@@ -7,11 +7,7 @@ using Letterbox.Messages;
 
 namespace Letterbox.Sockets;
 
-/// <summary>Asks the stores how they are. Safe on any thread, many calls at once.</summary>
-/// <param name="stores">Where they are.</param>
-/// <param name="tls">Certificates on both sides; <c>null</c>: no TLS.</param>
-/// <param name="limits">The bounds.</param>
-/// <param name="time">The clock.</param>
+/// <summary>Safe on any thread, concurrently.</summary>
 internal sealed class StoreProbe(
     IReadOnlyList<Address> stores, MutualTls? tls, LinkLimits limits, TimeProvider time)
 {
@@ -19,11 +15,8 @@ internal sealed class StoreProbe(
     private Task<Readiness>? _answer;
     private long _asked;
 
-    /// <summary>
-    /// Whether one store at least takes messages now, as it was found within the last <see
-    /// cref="LinkLimits.ProbeEvery"/>. Then what is wrong with the others is a note. Takes no longer than
-    /// <see cref="LinkLimits.ProbeTimeout"/>.
-    /// </summary>
+    // Ready if at least one store takes messages; failures of the others are notes. The result is at most
+    // ProbeEvery old, and takes at most ProbeTimeout.
     public Task<Readiness> AskAsync()
     {
         lock (_gate)
@@ -53,7 +46,7 @@ internal sealed class StoreProbe(
         using (connection)
         await using (deadline.Token.UnsafeRegister(static c => ((LinkConnection)c!).Close(), connection))
         {
-            await connection.SendAsync("?\n"u8.ToArray());
+            await connection.SendAsync(Liveness.StoreRequest);
             byte[] line = await connection.ReceiveLineAsync();
             if (!Answer.TryReadStatus(line, out string? wait, out IReadOnlyList<string> notes))
                 return ($"the store at {store} does not answer", []);

@@ -1,23 +1,21 @@
-// What the line `?` is answered: can messages be taken now, and is there something that a person should see
-// to? The receipts tell the first: if the last message had to wait, so will the next.
+// The answer to the status request `?`: can messages be taken now, and is there something that an operator
+// should fix? The last receipt shows the first: if that message had to wait, the next one has to wait too.
 //
-// A store that gets no messages because it reported WAIT would never notice that it can store again: so a
-// wait
-// counts until a message need not, or for a while.
+// But a store that gets no messages because it answers WAIT would never find out that it can take them again:
+// so a WAIT counts only until a message is stored, or for a while.
 
 using Letterbox.Messages;
 
 namespace Letterbox.Sockets;
 
-/// <summary>The state of a store as its senders see it. Safe on any thread.</summary>
-/// <param name="state">What is known without a message; called for every question.</param>
-/// <param name="memory">How long a wait counts when no message comes after it.</param>
+/// <summary>The state of a store as its clients see it. Safe on any thread.</summary>
+/// <param name="state">What is known without a message; called for every request.</param>
+/// <param name="memory">How long a WAIT counts if no message follows.</param>
 /// <param name="time">The clock.</param>
 internal sealed class StoreStatus(Func<Readiness> state, TimeSpan memory, TimeProvider time)
 {
     private volatile LastWait? _lastWait;
 
-    /// <summary>Records the answer to a message.</summary>
     public void Record(in Receipt receipt)
     {
         // The rate of one client is not the state of the store.
@@ -26,7 +24,6 @@ internal sealed class StoreStatus(Func<Readiness> state, TimeSpan memory, TimePr
         else if (_lastWait is not null && receipt.Kind == ReceiptKind.Stored) _lastWait = null;
     }
 
-    /// <summary>The answer to the question.</summary>
     public Receipt Describe()
     {
         Readiness now = state();

@@ -35,7 +35,7 @@ internal sealed class SimulatedLink(Agenda agenda, Func<SimulatedConnection?> co
     public void Deliver(Message message, Action<Receipt> answer)
     {
         var delivery = new Delivery(message, agenda.Time.GetTimestamp());
-        if (_queue.Add(delivery, out AfterAdding todo) is { } rejection)
+        if (_queue.Add(delivery, out AfterAdding todo).Failure is { } rejection)
         {
             agenda.In(TimeSpan.Zero, () => answer(Receipt.Later(rejection)));
             return;
@@ -94,7 +94,7 @@ internal sealed class SimulatedLink(Agenda agenda, Func<SimulatedConnection?> co
         if (connection != _connection) return;
         _unread.AddRange(bytes);
         var answered = new List<(Delivery Delivery, Receipt Receipt)>();
-        string? failure = _queue.Answer(_unread.ToArray(), answered, out int consumed);
+        string? failure = _queue.TakeAnswers(_unread.ToArray(), answered, out int consumed).Failure;
         _unread.RemoveRange(0, consumed);
         foreach ((Delivery delivery, Receipt receipt) in answered) Describe(delivery, receipt);
         Assert.True(failure is null, $"the link does not understand the store: {failure}");

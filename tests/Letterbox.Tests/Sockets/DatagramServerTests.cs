@@ -161,15 +161,15 @@ public sealed class DatagramServerTests : IAsyncDisposable
             new StoreStatus(() => new Readiness([], []), default, time), inFlightMax: 1000, time,
             NullLogger.Instance);
         using UdpClient client = Connect(server.EndPoint);
-        for (int i = 0; i < DatagramServer.PerTurn + 1; i++)
+        for (int i = 0; i < DatagramServer.BurstMax + 1; i++)
             await client.SendAsync(Cuts.Bytes("username=a&message=b"));
         using var stop = new CancellationTokenSource();
         server.Start(stop.Token);
         TimeSpan rest = await time.NextTimerAsync();
-        Assert.Equal(DatagramServer.PerTurn, mailbox.Messages.Count);
+        Assert.Equal(DatagramServer.BurstMax, mailbox.Messages.Count);
         time.Advance(rest);
         using var timeout = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-        for (int i = 0; i < DatagramServer.PerTurn + 1; i++) await client.ReceiveAsync(timeout.Token);
+        for (int i = 0; i < DatagramServer.BurstMax + 1; i++) await client.ReceiveAsync(timeout.Token);
         await stop.CancelAsync();
         await server.DrainAsync(Timeout.InfiniteTimeSpan);
     }

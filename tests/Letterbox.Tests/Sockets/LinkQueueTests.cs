@@ -66,7 +66,7 @@ public sealed class LinkQueueTests
         _queue.Connect();
         Add(_queue, "1");
         Take(_queue);
-        Assert.Equal(failure, _queue.Answer(Cuts.Bytes(line + "\n"), [], out _));
+        Assert.Equal(failure, _queue.TakeAnswers(Cuts.Bytes(line + "\n"), [], out _).Failure);
         Assert.Equal(1, _queue.Count);
     }
 
@@ -74,7 +74,8 @@ public sealed class LinkQueueTests
     public void An_answer_to_nothing_is_a_fault()
     {
         _queue.Connect();
-        string? failure = _queue.Answer(Cuts.Bytes("WAIT too many connections\n"), [], out _);
+        string? failure =
+            _queue.TakeAnswers(Cuts.Bytes("WAIT too many connections\n"), [], out _).Failure;
         Assert.Equal("the store sent an answer without a message: too many connections", failure);
     }
 
@@ -109,10 +110,10 @@ public sealed class LinkQueueTests
     public void One_message_too_many_is_refused_and_so_is_one_after_the_end()
     {
         for (int i = 0; i < 100; i++) Add(_queue, "x");
-        Assert.NotNull(_queue.Add(new Delivery(Texts.Message("a", "b"), 0), out _));
+        Assert.False(_queue.Add(new Delivery(Texts.Message("a", "b"), 0), out _).Succeeded);
         Assert.Equal(100, _queue.Clear().Count);
         _queue.Close();
-        Assert.NotNull(_queue.Add(new Delivery(Texts.Message("a", "b"), 0), out _));
+        Assert.False(_queue.Add(new Delivery(Texts.Message("a", "b"), 0), out _).Succeeded);
     }
 
     [Fact]
@@ -126,7 +127,7 @@ public sealed class LinkQueueTests
             queue.Connect();
             Assert.Equal(["1", "2"], Take(queue));
             var none = new List<(Delivery, Receipt)>();
-            string? failure = queue.Answer(Cuts.Bytes("WAIT x\nWAIT x\n"), none, out _);
+            string? failure = queue.TakeAnswers(Cuts.Bytes("WAIT x\nWAIT x\n"), none, out _).Failure;
             Assert.Equal("the store takes no messages: x", failure);
             Assert.Empty(none);
             queue.Break();
@@ -136,7 +137,7 @@ public sealed class LinkQueueTests
         Assert.Equal(["1", "2"], Take(queue));
         Assert.Equal([(first, Receipt.Later("x"))], Answer(queue, [Cuts.Bytes("WAIT x\n")]));
         _time.Advance(s_limits.RoundEvery);
-        Assert.NotNull(queue.Answer(Cuts.Bytes("WAIT x\n"), [], out _));
+        Assert.False(queue.TakeAnswers(Cuts.Bytes("WAIT x\n"), [], out _).Succeeded);
     }
 
     [Fact]
@@ -174,7 +175,7 @@ public sealed class LinkQueueTests
     private Delivery Add(LinkQueue queue, string text)
     {
         var delivery = new Delivery(Texts.Message("a", text), _time.GetTimestamp());
-        Assert.Null(queue.Add(delivery, out _));
+        Assert.True(queue.Add(delivery, out _).Succeeded);
         return delivery;
     }
 
@@ -193,7 +194,7 @@ public sealed class LinkQueueTests
         foreach (byte[] piece in pieces)
         {
             held = [.. held, .. piece];
-            Assert.Null(queue.Answer(held, answered, out int consumed));
+            Assert.Equal(Result.Success, queue.TakeAnswers(held, answered, out int consumed));
             held = held[consumed..];
             all.AddRange(answered);
         }
