@@ -42,7 +42,18 @@ internal static class Listing
             using IStoredMessages stored = settings.MongoUri is { } uri
                 ? MongoStore.Open(uri, settings.MongoDatabase, settings.MongoCollection)
                 : JournalReader.Open(settings.JournalPath);
-            return await RunAsync(stored, lines, follow, output, TimeProvider.System, stop);
+            bool damaged = false;
+            if (stored is JournalReader journal)
+            {
+                journal.OnDamage = (_, _, damage) =>
+                {
+                    damaged = true;
+                    Console.Error.WriteLine($"letterbox: {damage}");
+                };
+            }
+
+            int status = await RunAsync(stored, lines, follow, output, TimeProvider.System, stop);
+            return damaged ? ExitStatus.Failed : status;
         }
         catch (StoreException e)
         {

@@ -4,6 +4,7 @@
 
 using System.Buffers.Binary;
 using System.Text;
+using Letterbox.Messages;
 using Letterbox.Store.Journal;
 using Letterbox.Tests.Support;
 
@@ -108,14 +109,26 @@ public sealed class SyncTests(TracedStore traced) : IClassFixture<TracedStore>
                 using var folder = new TempFolder();
                 disk.Leave(folder.Path, uncertain, random);
                 crashed();
-                string[] missing = [.. Missing(folder, acknowledged)];
-                bool noticed = LogCheck.Kept(folder.File(JournalFile.Name)).Count > 0;
-                if (noticed && uncertain == Uncertain.FlippedByte) continue;
+                string[] missing;
+                try
+                {
+                    missing = [.. Missing(folder, acknowledged)];
+                }
+                // The byte made the newest version of a page unreadable, during a checkpoint.
+                catch (StoreException) when (IsReported(folder, uncertain))
+                {
+                    continue;
+                }
+
+                if (IsReported(folder, uncertain)) continue;
                 foreach (string id in missing)
                     yield return $"{id} at {call.Returned}, {uncertain}";
             }
         }
     }
+
+    private static bool IsReported(TempFolder folder, Uncertain uncertain) =>
+        uncertain == Uncertain.FlippedByte && LogCheck.Kept(folder.File(JournalFile.Name)).Count > 0;
 
     private IEnumerable<string> Missing(TempFolder folder, HashSet<string> acknowledged)
     {

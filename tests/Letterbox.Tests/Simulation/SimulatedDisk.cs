@@ -38,9 +38,9 @@ internal interface ISimulatedDisk : IDisposable
     IReadOnlyList<(string Id, string Text)> Rows { get; }
 
     /// <summary>
-    /// Commits a batch, as <see cref="CommitBatch"/> does. Stored, failed or stored in files that are gone.
+    /// Commits a batch, as <see cref="CommitBatch"/> does. Stored, failed or stored in missing files.
     /// </summary>
-    string? Commit(IReadOnlyList<Pending> batch, bool fails, bool gone = false);
+    Result Commit(IReadOnlyList<Pending> batch, bool fails, bool gone = false);
 
     /// <summary>The store process was killed; the next one opens what it left.</summary>
     void Kill();
@@ -54,9 +54,9 @@ internal sealed class ModelDisk : ISimulatedDisk
 
     public IReadOnlyList<(string Id, string Text)> Rows => _rows;
 
-    public string? Commit(IReadOnlyList<Pending> batch, bool fails, bool gone = false)
+    public Result Commit(IReadOnlyList<Pending> batch, bool fails, bool gone = false)
     {
-        if (fails) return "the disk failed";
+        if (fails) return Result.Failed("the disk failed");
         foreach (Pending pending in batch)
         {
             Message message = pending.Message;
@@ -67,7 +67,7 @@ internal sealed class ModelDisk : ISimulatedDisk
                 : Receipt.Taken(message.Id);
         }
 
-        return gone ? "the files are gone" : null;
+        return gone ? Result.Failed("the files are missing") : Result.Success;
     }
 
     public void Kill()
@@ -105,18 +105,18 @@ internal sealed class SqliteDisk : ISimulatedDisk
         }
     }
 
-    public string? Commit(IReadOnlyList<Pending> batch, bool fails, bool gone = false)
+    public Result Commit(IReadOnlyList<Pending> batch, bool fails, bool gone = false)
     {
         // A hook that says no makes SQLite roll back. A failure closes the connection, the hook with it.
         // When there is none yet, the disk that fails again lets none be opened.
-        if (fails && _writer.Connection is null) return "the disk failed";
+        if (fails && _writer.Connection is null) return Result.Failed("the disk failed");
         if (fails) raw.sqlite3_commit_hook(_writer.Connection!.Handle, static _ => 1, null);
-        string? failure = _writer.Append(batch);
-        if (!fails) return failure;
+        Result result = _writer.Append(batch);
+        if (!fails) return result;
         // A batch of nothing but what is there already or refused writes nothing, and SQLite asks no hook.
-        if (failure is null) raw.sqlite3_commit_hook(_writer.Connection!.Handle, null, null);
+        if (result.Succeeded) raw.sqlite3_commit_hook(_writer.Connection!.Handle, null, null);
         // The model's words: the network cuts lines by their lengths.
-        return "the disk failed";
+        return Result.Failed("the disk failed");
     }
 
     // What a killed process leaves is what its files hold at that moment; to close them properly would mend

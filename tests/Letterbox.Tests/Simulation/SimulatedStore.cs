@@ -118,24 +118,24 @@ internal sealed class SimulatedStore : IDisposable
     }
 
     // On the writer's thread.
-    private string? Hold(IReadOnlyList<Pending> batch)
+    private Result Hold(IReadOnlyList<Pending> batch)
     {
-        if (_killed) return "killed";
+        if (_killed) return Result.Failed("killed");
         _held = batch;
         _entered.Release();
         _go.Wait();
-        if (_fate == CommitFate.KilledBefore) return "killed";
-        if (_lies && _fate is CommitFate.Stored or CommitFate.KilledAfter) return SayOnly(batch);
-        string? failure = _disk.Commit(batch, _fate == CommitFate.Failed, _fate == CommitFate.Gone);
-        return _fate == CommitFate.Stored ? failure : failure ?? "the disk failed";
+        if (_fate == CommitFate.KilledBefore) return Result.Failed("killed");
+        if (_lies && _fate is CommitFate.Stored or CommitFate.KilledAfter) return AnswerOnly(batch);
+        Result result = _disk.Commit(batch, _fate == CommitFate.Failed, _fate == CommitFate.Gone);
+        return _fate == CommitFate.Stored || !result.Succeeded ? result : Result.Failed("the disk failed");
     }
 
-    private string? SayOnly(IReadOnlyList<Pending> batch)
+    private Result AnswerOnly(IReadOnlyList<Pending> batch)
     {
         if (_saidToBeStored is { } before) _disk.Commit(before, fails: false);
         _saidToBeStored = [.. batch];
         foreach (Pending pending in batch) pending.Receipt = Receipt.Stored(pending.Message.Id);
-        return null;
+        return Result.Success;
     }
 
     /// <summary>One connection, seen from the store.</summary>

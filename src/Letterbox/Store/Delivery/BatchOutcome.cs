@@ -4,7 +4,11 @@ using Letterbox.Messages;
 
 namespace Letterbox.Store.Delivery;
 
-/// <summary>Why a batch was not delivered, or not certainly.</summary>
+// Called for several batches at once. A batch may come again, in whole or in part, even after it was stored.
+internal delegate Task<BatchOutcome> DeliverBatch(
+    IReadOnlyList<JournalEntry> batch, CancellationToken cancel);
+
+/// <summary>Why a batch was not delivered, or may not have been.</summary>
 /// <param name="Reason">One line for a log, never with a password.</param>
 /// <param name="NeedsOperator">
 /// A person has to fix something first, such as a wrong password or a full disk: retrying soon does not help.
@@ -13,8 +17,8 @@ internal sealed record DeliveryFailure(string Reason, bool NeedsOperator = false
 
 /// <summary>The outcome of a batch.</summary>
 /// <param name="Failure">
-/// Null: every message of the batch is stored durably, except those in <paramref name="Rejected"/>. Else
-/// nothing is certain, and the same messages are sent again.
+/// Null: every message is stored durably, except those in <paramref name="Rejected"/>. Otherwise nothing is
+/// certain, and the same messages are sent again.
 /// </param>
 /// <param name="Rejected">Messages that the destination rejected while it stored the rest.</param>
 internal sealed record BatchOutcome(DeliveryFailure? Failure, IReadOnlyList<RejectedEntry> Rejected)
@@ -27,18 +31,9 @@ internal sealed record BatchOutcome(DeliveryFailure? Failure, IReadOnlyList<Reje
 /// <summary>A message that the destination rejected.</summary>
 /// <param name="Index">Position in the batch, from 0.</param>
 /// <param name="Reason">One line of plain text.</param>
-/// <param name="IsPermanent">
-/// False: the error code is not known here, and the destination may accept the message later.
-/// </param>
+/// <param name="IsPermanent">False: the error code is unknown, the message may be accepted later.</param>
 internal readonly record struct RejectedEntry(int Index, string Reason, bool IsPermanent = true)
 {
-    /// <summary>The reason when a different document has the key.</summary>
+    // The reason when a different document has the key.
     public const string Conflict = "conflict";
 }
-
-/// <summary>
-/// Delivers a batch. Called for several batches at once. A batch may come again, whole or in part, even after
-/// it was stored.
-/// </summary>
-internal delegate Task<BatchOutcome> DeliverBatch(
-    IReadOnlyList<JournalEntry> batch, CancellationToken cancel);

@@ -23,28 +23,28 @@ using Microsoft.Extensions.Logging;
 namespace Letterbox.Store.Delivery;
 
 /// <summary>
-/// Relays a journal to MongoDB on a thread of its own. The properties may be read on any thread.
+/// Relays a journal to a destination, on its own thread. The properties may be read on any thread.
 /// </summary>
 internal sealed class Relay : IAsyncDisposable
 {
-    // With one, MongoDB waits for the mark and the next page: three quarters of the rate of bare inserts.
-    // With three the relay reaches it (bench/backlog.sh), and holds three pages in memory.
+    // With one batch MongoDB waits for the mark and the next page: three quarters of the rate of bare
+    // inserts. With three the relay reaches that rate (bench/backlog.sh), and holds three pages in memory.
     private const int InFlightMax = 3;
 
-    // How often a message is given another key: who knows its text can take the next ones, but not the last,
-    // which is random. What MongoDB calls a conflict even then goes to quarantine.
+    // How often a message gets another key. A client that knows its text can occupy the next ones, but not
+    // the last, which is random. A message that still conflicts goes to quarantine.
     private const int RekeysMax = 4;
 
-    private static readonly DeliveryFailure s_stopped = new("the relay stops");
+    private static readonly DeliveryFailure s_stopped = new("the relay is stopping");
 
     private static readonly TimeSpan s_purgeEvery = TimeSpan.FromHours(1);
 
-    // News wakes the relay at once. The poll finds what another process changed: a watermark that was set
-    // back, a quarantine.
+    // New messages wake the relay at once. The poll finds changes by other processes: a watermark that was
+    // set back, a release from quarantine.
     private static readonly TimeSpan s_poll = TimeSpan.FromSeconds(5);
 
-    // What a stop grants the batches in flight, all together: a MongoDB that hangs must not keep the journal
-    // from being closed before the supervisor runs out of patience.
+    // Time for all batches in flight when the relay stops: a destination that hangs must not prevent the
+    // journal from being closed before the supervisor's timeout.
     private static readonly TimeSpan s_stopTimeout = TimeSpan.FromSeconds(3);
 
     private readonly MessageJournal _journal;
@@ -59,7 +59,8 @@ internal sealed class Relay : IAsyncDisposable
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly object _gate = new();
     private readonly Queue<InFlightBatch> _inFlightBatches = new();
-    private bool _news;
+    private readonly HashSet<long> _damagedRows = [];
+    private bool _hasNew;
     private long _watermark;
     private long _quarantined;
     private long _stopped;
@@ -68,14 +69,8 @@ internal sealed class Relay : IAsyncDisposable
     private bool _purgeFails;
     private JournalReader? _reader;
 
-    /// <summary>Starts the thread.</summary>
-    /// <param name="journal">Relayed from; it must outlive the relay.</param>
-    /// <param name="deliver">Brings one batch to MongoDB.</param>
+    /// <summary>Starts the thread. The journal must outlive the relay.</summary>
     /// <param name="keep">How long delivered messages stay in the journal.</param>
-    /// <param name="time">All waiting goes by it.</param>
-    /// <param name="log">
-    /// Told of an outage once, and of its end; of what goes to quarantine, a line for each batch.
-    /// </param>
     public Relay(MessageJournal journal, DeliverBatch deliver, TimeSpan keep, TimeProvider time, ILogger log)
     {
         (_journal, _deliver, _keep, _time, _log) = (journal, deliver, keep, time, log);
@@ -84,9 +79,7 @@ internal sealed class Relay : IAsyncDisposable
         new Thread(Run) { Name = "relay", IsBackground = true }.Start();
     }
 
-    /// <summary>
-    /// What whoever runs this should know, a line each; nothing when all is well. Up to five seconds old.
-    /// </summary>
+    // What an operator should know, one line each, up to five seconds old.
     public IReadOnlyList<string> Notes
     {
         get
@@ -101,15 +94,13 @@ internal sealed class Relay : IAsyncDisposable
         }
     }
 
-    /// <summary>How many messages wait in the journal to be brought to MongoDB.</summary>
+    // Messages that are still to be delivered.
     internal long Backlog => Math.Max(0, _journal.LastSequence - Volatile.Read(ref _watermark));
 
     private bool IsStopping => _stopping.IsCancellationRequested;
 
-    /// <summary>
-    /// Ends after the batches in flight, or without them after 3 s; what is not marked by then stays in the
-    /// journal, and is sent at the next start. The journal may be closed after that. May be called twice.
-    /// </summary>
+    // Ends after the batches in flight, or after 3 s; a batch that is not marked by then is sent again at the
+    // next start. The journal may be closed after that. May be called twice.
     public async ValueTask DisposeAsync()
     {
         _journal.Grown -= OnGrown;
@@ -123,7 +114,7 @@ internal sealed class Relay : IAsyncDisposable
     {
         lock (_gate)
         {
-            _news = true;
+            _hasNew = true;
             Monitor.PulseAll(_gate);
         }
     }
@@ -154,33 +145,33 @@ internal sealed class Relay : IAsyncDisposable
         }
         catch (Exception e)
         {
-            // A bug of ours: messages wait, the relay goes on.
-            _log.LogError(e, "internal error in the relay");
-            return new DeliveryFailure("internal error, see the log");
+            // A bug: messages wait, the relay continues.
+            _log.LogError(e, "the relay failed unexpectedly");
+            return new DeliveryFailure("the relay failed unexpectedly");
         }
     }
 
-    // Brings what waits to MongoDB, page by page, then waits for news. Returns why it could not go on.
+    // Delivers what is waiting, page by page, then waits for new messages. Returns why it had to stop.
     private DeliveryFailure? RunOnce()
     {
-        // What was still in flight when a turn failed goes again. What of it MongoDB has, it passes over.
+        // Batches still in flight when the last run failed are sent again; what is stored of them is ignored.
         while (_inFlightBatches.TryDequeue(out InFlightBatch? left)) AwaitOutcome(left);
         if (IsStopping) return null;
         MaintainJournal();
-        // Before the reading, so that news that comes after it ends the wait.
-        lock (_gate) _news = false;
+        // Before reading, so that messages that arrive after it end the wait.
+        lock (_gate) _hasNew = false;
         StartBatches(ReadWatermark());
         if (_inFlightBatches.Count == 0)
         {
-            if (Backlog == 0) _backoff.Over(waiting: 0);
-            Wait(s_poll, () => _news || IsStopping);
+            if (Backlog == 0) _backoff.Recovered(waiting: 0);
+            Wait(s_poll, () => _hasNew || IsStopping);
         }
 
         while (_inFlightBatches.TryDequeue(out InFlightBatch? first))
         {
             if (AwaitOutcome(first) is not { } outcome) return null;
             if (Complete(first, outcome) is { } failure) return failure == s_stopped ? null : failure;
-            _backoff.Over(Backlog);
+            _backoff.Recovered(Backlog);
             MaintainJournal();
             StartBatches(first.UpTo);
         }
@@ -188,7 +179,7 @@ internal sealed class Relay : IAsyncDisposable
         return null;
     }
 
-    // Has as many batches in flight as may be; none when the watermark was set back, until it is read again.
+    // Fills up the batches in flight; starts none when the watermark was set back, until it is read again.
     private void StartBatches(long watermark)
     {
         long after = _inFlightBatches.LastOrDefault()?.UpTo ?? watermark;
@@ -209,7 +200,7 @@ internal sealed class Relay : IAsyncDisposable
         return batch;
     }
 
-    // The file holds the watermark: `letterbox redeliver` may set it back. The field is the value last read.
+    // The watermark is in the file: `letterbox redeliver` may set it back. The field is the last value read.
     private long ReadWatermark()
     {
         long watermark = Reader().ReadWatermark();
@@ -217,7 +208,17 @@ internal sealed class Relay : IAsyncDisposable
         return watermark;
     }
 
-    private JournalReader Reader() => _reader ??= JournalReader.Open(_journal.Path);
+    private JournalReader Reader()
+    {
+        if (_reader is not null) return _reader;
+        _reader = JournalReader.Open(_journal.Path);
+        _reader.OnDamage = (from, to, what) =>
+        {
+            _log.LogError("{Damage}", what);
+            if (from == to) _damagedRows.Add(from);
+        };
+        return _reader;
+    }
 
     private async Task SendAsync(InFlightBatch batch)
     {
@@ -228,8 +229,8 @@ internal sealed class Relay : IAsyncDisposable
         }
         catch (Exception e)
         {
-            _log.LogError(e, "internal error in the relay");
-            outcome = BatchOutcome.Failed("internal error, see the log");
+            _log.LogError(e, "the relay failed unexpectedly");
+            outcome = BatchOutcome.Failed("the relay failed unexpectedly");
         }
 
         lock (_gate)
@@ -239,7 +240,7 @@ internal sealed class Relay : IAsyncDisposable
         }
     }
 
-    // Waits for the outcome; null: the relay is to stop, and it does not come.
+    // Waits for the outcome; null: the relay is stopping, and there is none in time.
     private BatchOutcome? AwaitOutcome(InFlightBatch batch)
     {
         Wait(Timeout.InfiniteTimeSpan, () => batch.Outcome is not null || IsStopping);
@@ -248,20 +249,25 @@ internal sealed class Relay : IAsyncDisposable
         return batch.Outcome;
     }
 
-    // Marks a batch delivered, or returns why it has to go again. When the mark fails it goes again too: that
-    // is rare, and costs less than to remember.
+    // Marks a batch delivered, or returns why it has to be sent again. If only the mark fails it is sent
+    // again too: that is rare, and cheaper than to remember the outcome.
     private DeliveryFailure? Complete(InFlightBatch batch, BatchOutcome outcome)
     {
         var rejected = new List<(JournalEntry Entry, string Reason)>();
         if (Sort(batch, outcome, rejected) is { } failure) return failure;
-        (long, string)[] reported = [.. rejected.Select(static held => (held.Entry.Sequence, held.Reason))];
-        if (_journal.MarkDelivered(batch.After, batch.UpTo, reported) is { } notMarked) return new(notMarked);
-        // Nothing was noted when the watermark was set back meanwhile: they are sent and judged again.
+        // A damaged row goes to quarantine, so that it is not purged.
+        (long, string)[] held =
+        [
+            .. rejected.Select(static held => (held.Entry.Sequence, held.Reason)),
+            .. from row in _damagedRows where row > batch.After && row < batch.UpTo select (row, "damaged"),
+        ];
+        if (_journal.MarkDelivered(batch.After, batch.UpTo, held).Failure is { } failed) return new(failed);
+        // If the watermark was set back meanwhile nothing was marked: the messages are sent again.
         if (ReadWatermark() == batch.UpTo && rejected.Count > 0) LogQuarantined(rejected);
         return null;
     }
 
-    // Gathers what is refused for good; what only its key stands in the way of is sent under other ones.
+    // Collects the messages that are rejected permanently; sends those whose keys conflict under other keys.
     private DeliveryFailure? Sort(
         InFlightBatch sent, BatchOutcome outcome, List<(JournalEntry, string)> rejected)
     {
@@ -269,7 +275,7 @@ internal sealed class Relay : IAsyncDisposable
         for (int rekeys = 0; ; rekeys++)
         {
             if (outcome.Failure is { } notStored) return notStored;
-            if (_unknownErrors.Of(outcome.Rejected, batch.Count) is { } reason) return new(reason);
+            if (_unknownErrors.RetryReason(outcome.Rejected, batch.Count) is { } reason) return new(reason);
             var taken = new List<JournalEntry>();
             foreach (RejectedEntry entry in outcome.Rejected)
             {
@@ -280,15 +286,15 @@ internal sealed class Relay : IAsyncDisposable
 
             if (taken.Count == 0) return null;
             bool last = rekeys == RekeysMax - 1;
-            if (_journal.Rekey(taken, fresh: last, out batch) is { } failure) return new(failure);
+            if (_journal.Rekey(taken, fresh: last, out batch).Failure is { } failure) return new(failure);
             if (batch.Count == 0) return null;
-            TellRekeyed(taken);
+            LogRekeyed(taken);
             if (AwaitOutcome(Start(sent.After, batch)) is not { } next) return s_stopped;
             outcome = next;
         }
     }
 
-    private void TellRekeyed(List<JournalEntry> taken)
+    private void LogRekeyed(List<JournalEntry> taken)
     {
         int count = taken.Count;
         MessageKey id = taken[0].Message.Id;
@@ -315,13 +321,13 @@ internal sealed class Relay : IAsyncDisposable
         if (count == 1)
         {
             _log.LogError(
-                "MongoDB does not take message {Id}: {Reason}; it stays in the journal, in quarantine",
+                "MongoDB rejects message {Id}: {Reason}; it stays in the journal, in quarantine",
                 id, reason);
         }
         else
         {
             _log.LogError(
-                "MongoDB does not take {Count} messages, the first {Id}: {Reason}; they stay in the journal, "
+                "MongoDB rejects {Count} messages, the first {Id}: {Reason}; they stay in the journal, "
                 + "in quarantine", count, id, reason);
         }
     }
@@ -331,7 +337,7 @@ internal sealed class Relay : IAsyncDisposable
         PurgeIfDue();
         if (_lastCheck is { } last && _time.GetElapsedTime(last) < s_poll) return;
         _lastCheck = _time.GetTimestamp();
-        if (Reader().IsReleaseAskedFor() && _journal.ReleaseFromQuarantine() is { } failure)
+        if (Reader().IsReleaseRequested() && _journal.ReleaseFromQuarantine().Failure is { } failure)
             throw new StoreException(failure);
         Volatile.Write(ref _quarantined, Reader().CountQuarantine());
     }
@@ -341,14 +347,14 @@ internal sealed class Relay : IAsyncDisposable
         bool recently = _purged is { } last && _time.GetElapsedTime(last) < s_purgeEvery;
         if (recently && !_journal.IsShortOfSpace) return;
         _purged = _time.GetTimestamp();
-        string? failure = _journal.Purge(_keep, _stopping.Token);
-        if (failure is not null && !_purgeFails)
-            _log.LogWarning("delivered messages cannot be purged: {Fault}; trying on", failure);
-        if (failure is null && _purgeFails) _log.LogInformation("delivered messages are purged again");
-        _purgeFails = failure is not null;
+        Result purged = _journal.Purge(_keep, _stopping.Token);
+        if (!purged.Succeeded && !_purgeFails)
+            _log.LogWarning("delivered messages cannot be purged: {Reason}; retrying", purged.Failure);
+        if (purged.Succeeded && _purgeFails) _log.LogInformation("delivered messages are purged again");
+        _purgeFails = !purged.Succeeded;
     }
 
-    // Waits for a time, or until that is so, which is looked at under the lock.
+    // Waits for a time, or until the condition holds, which is evaluated under the lock.
     private void Wait(TimeSpan timeout, Func<bool> until)
     {
         bool due = false;
@@ -368,7 +374,7 @@ internal sealed class Relay : IAsyncDisposable
         }
     }
 
-    /// <summary>A batch on its way. The outcome is guarded by the lock.</summary>
+    // The outcome is guarded by the lock.
     private sealed class InFlightBatch(long after, IReadOnlyList<JournalEntry> entries)
     {
         public long After => after;

@@ -1,16 +1,15 @@
-// How long messages have not reached MongoDB, what is said of it, and when to try again.
+// How long messages have not reached MongoDB, what is logged about it, and when to retry.
 //
-//    a fault of the moment     100 ms, doubling to 5 s     told when it begins, and when it is over
-//    a fault of the place      30 s                        told as well when it follows one of the moment:
-//                                                          here somebody has to do something
+//    transient failure     100 ms, doubling to 5 s     logged when it begins and when it ends
+//    needs an operator     30 s                        also logged when it follows a transient failure
 //
-// Each pause is between half of it and all of it, so that many stores do not come back in step.
+// Each pause is between half of it and all of it, so that many stores do not retry in step.
 
 using Microsoft.Extensions.Logging;
 
 namespace Letterbox.Store.Delivery;
 
-/// <summary>Used by the relay's thread; <see cref="Failure"/> may be read on any.</summary>
+/// <summary>Used by the relay's thread; <see cref="Failure"/> may be read on any thread.</summary>
 internal sealed class RelayBackoff(ILogger log)
 {
     private static readonly TimeSpan s_pauseMin = TimeSpan.FromMilliseconds(100);
@@ -21,10 +20,10 @@ internal sealed class RelayBackoff(ILogger log)
     private int _failures;
     private bool _operatorLogged;
 
-    /// <summary>Why messages do not reach MongoDB, fit for a log; <c>null</c> when they do.</summary>
+    // Why messages do not reach MongoDB, for a log; null when they do.
     public string? Failure => _failure;
 
-    /// <summary>Notes a failure. Returns for how long to wait before the next try.</summary>
+    /// <summary>Records a failure. Returns how long to wait before the next attempt.</summary>
     public TimeSpan Failed(DeliveryFailure failure)
     {
         _failure = failure.Reason;
@@ -33,21 +32,21 @@ internal sealed class RelayBackoff(ILogger log)
         {
             _operatorLogged = true;
             log.LogError(
-                "messages do not reach MongoDB: {Fault}; they are safe in the journal, but somebody has to "
-                + "mend this; trying on every 15 to 30 s", failure.Reason);
+                "messages do not reach MongoDB: {Reason}; they are safe in the journal, but this must be "
+                + "fixed; retrying every 15 to 30 s", failure.Reason);
         }
         else if (_failures == 1)
         {
             log.LogWarning(
-                "messages do not reach MongoDB: {Fault}; they are safe in the journal, trying on",
+                "messages do not reach MongoDB: {Reason}; they are safe in the journal, retrying",
                 failure.Reason);
         }
 
         return Jittered(failure.NeedsOperator ? s_operatorPause : Pause());
     }
 
-    /// <summary>Notes that messages reach MongoDB, and how many are still waiting.</summary>
-    public void Over(long waiting)
+    /// <summary>Records that messages reach MongoDB, and how many are still waiting.</summary>
+    public void Recovered(long waiting)
     {
         if (_failures == 0) return;
         log.LogInformation(

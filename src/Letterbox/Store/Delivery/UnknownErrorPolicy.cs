@@ -1,30 +1,27 @@
-// When a refusal by an unknown code counts.
+// When a rejection with an unknown error code is final.
 //
-// MongoDB has thousands of codes, and another server others still. One that is not known here may speak of
-// the message (an index that cannot take it), or of the moment. So the message is tried again for a minute,
-// together with whatever follows it. After that minute it goes to quarantine, which holds up nobody and loses
-// nothing: `letterbox quarantine retry`. Such refusals that come later do so at once, until there have been
-// none for ten minutes: so a stream of them cannot hold up the others for a minute each.
+// MongoDB has thousands of error codes, and compatible servers have more. An unknown code may mean that the
+// message is at fault (an index that cannot hold it), or that the failure is transient. So the batch is
+// retried for a minute. After that the message goes to quarantine, where it delays nothing and is not lost
+// (`letterbox quarantine retry`). Later rejections of this kind go there at once, until there have been none
+// for ten minutes: otherwise each of them would delay all messages by a minute.
 //
-// A refusal counts only where MongoDB took a neighbour. While it takes nothing, the place is at fault,
-// whatever the code says, and nobody is held up who would not be held up anyway.
+// A rejection is final only if another message of the batch was stored. While everything is rejected the
+// database is at fault, whatever the code means, and retrying delays no message that could be delivered.
 
 namespace Letterbox.Store.Delivery;
 
-/// <summary>Judges doubtful refusals. Used by the relay's thread.</summary>
+/// <summary>Decides on rejections with unknown codes. Used by the relay's thread.</summary>
 internal sealed class UnknownErrorPolicy(TimeProvider time)
 {
     private static readonly TimeSpan s_timeout = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan s_memory = TimeSpan.FromMinutes(10);
 
-    private long? _met;
+    private long? _last;
     private long _since;
 
-    /// <summary>
-    /// Why the batch is to be tried again, as long as one of its entries is in doubt; <c>null</c>: what was
-    /// refused is refused.
-    /// </summary>
-    public string? Of(IReadOnlyList<RejectedEntry> rejected, int batch)
+    /// <summary>Why the batch has to be retried; null: its rejections are final.</summary>
+    public string? RetryReason(IReadOnlyList<RejectedEntry> rejected, int batch)
     {
         foreach (RejectedEntry entry in rejected)
         {
@@ -38,8 +35,8 @@ internal sealed class UnknownErrorPolicy(TimeProvider time)
     private bool IsWithinRetryTime()
     {
         long now = time.GetTimestamp();
-        if (_met is not { } last || time.GetElapsedTime(last, now) > s_memory) _since = now;
-        _met = now;
+        if (_last is not { } last || time.GetElapsedTime(last, now) > s_memory) _since = now;
+        _last = now;
         return time.GetElapsedTime(_since, now) < s_timeout;
     }
 }

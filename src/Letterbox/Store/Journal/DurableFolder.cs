@@ -1,6 +1,6 @@
-// A folder that is still there after the power went: making one is a change to its parent, and is durable
-// only when the parent is synced. .NET syncs files, not folders, so that is asked of the C library. What
-// SQLite creates inside the data folder it syncs itself.
+// Creates folders that survive a power failure: a new folder is a change to its parent, and is durable only
+// when the parent is synced. .NET syncs files, not folders, so this calls the C library. SQLite syncs what it
+// creates inside the data folder.
 
 using System.Runtime.InteropServices;
 using Letterbox.Messages;
@@ -8,16 +8,15 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Letterbox.Store.Journal;
 
-/// <summary>Makes folders durably.</summary>
 internal static partial class DurableFolder
 {
     private const int CloseOnExec = 0x8_0000, IOError = 5;
 
     /// <summary>
-    /// Makes <paramref name="folder"/>, for this user alone, and what is missing above it; on return all of
-    /// it is on stable storage: also what an earlier start made, and could not sync any more.
+    /// Creates a folder, for this user only, and missing ones above it. On return all of it is on stable
+    /// storage, including folders that an earlier start created but could not sync.
     /// </summary>
-    /// <exception cref="StoreException">It cannot be made.</exception>
+    /// <exception cref="StoreException">It cannot be created.</exception>
     public static void Create(string folder)
     {
         string path = Path.GetFullPath(folder);
@@ -30,14 +29,14 @@ internal static partial class DurableFolder
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw StoreException.OfFile($"cannot make the folder {folder}: {e.Message}", e);
+            throw StoreException.OfFile($"cannot create the folder {folder}: {e.Message}", e);
         }
 
         for (; Path.GetDirectoryName(path) is { } parent; path = parent)
             Sync(parent, changed: made > 0 && parent.Length >= existing.Length);
     }
 
-    /// <summary>Opens a folder, to be synced or locked; null: it cannot be, on Windows never.</summary>
+    // Opens a folder to sync or lock it; null: not possible, as always on Windows.
     public static SafeFileHandle? Open(string folder)
     {
         if (OperatingSystem.IsWindows()) return null;
@@ -45,11 +44,10 @@ internal static partial class DurableFolder
         return file < 0 ? null : new SafeFileHandle(file, ownsHandle: true);
     }
 
-    /// <summary>Syncs the names in a folder.</summary>
     public static void Sync(string folder) => Sync(folder, changed: true);
 
-    // NTFS journals its own folders. Above those that were made now there are some that this user may not
-    // read, or that know no sync (/proc): that is a fault only when the disk itself fails.
+    // NTFS journals folders itself. Folders above the new ones may be unreadable for this user, or on a file
+    // system without sync (/proc): that is an error only when the disk itself fails.
     private static void Sync(string folder, bool changed)
     {
         if (OperatingSystem.IsWindows()) return;

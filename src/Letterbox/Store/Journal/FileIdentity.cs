@@ -1,25 +1,23 @@
-// Which file a path leads to. A name says nothing of that: the file may have been deleted, moved, or replaced
-// by another one of the same name, while whoever has it open goes on writing to what nobody will find again.
+// Which file a path leads to. The file may have been deleted, moved, or replaced by another one of the same
+// name while a process still writes to the old one.
 //
-// statx(2) has the same layout on every processor, and is the only way to ask that costs less than 1 us.
+// statx(2) has the same layout on every processor, and is the only call that takes less than 1 us.
 
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 
 namespace Letterbox.Store.Journal;
 
-/// <summary>A file as the kernel knows it: device and inode. Linux only: elsewhere all are alike.</summary>
+// Device and inode. Linux only: elsewhere all files are equal.
 internal readonly partial record struct FileIdentity(uint DeviceMajor, uint DeviceMinor, ulong Inode)
 {
     private const int AtWorkingFolder = -100, AtEmptyPath = 0x1000;
     private const uint Links = 0x4, InodeNumber = 0x100;
 
-    /// <summary>
-    /// The file at <paramref name="path"/>; null: there is none, or none that can be reached.
-    /// </summary>
+    // Null: there is no file, or it is inaccessible.
     public static FileIdentity? Of(string path) => Of(path, out _);
 
-    /// <summary>The same, with the number of names that it has left: 0, it was deleted.</summary>
+    // With the number of its links: 0, it was deleted.
     public static FileIdentity? Of(string path, out uint links)
     {
         links = 1;
@@ -29,7 +27,6 @@ internal readonly partial record struct FileIdentity(uint DeviceMajor, uint Devi
         return status.Identity;
     }
 
-    /// <summary>The file that is open.</summary>
     public static FileIdentity? Of(SafeFileHandle file) =>
         !OperatingSystem.IsLinux() ? default(FileIdentity)
         : StatX((int)file.DangerousGetHandle(), "", AtEmptyPath, InodeNumber, out Status status) == 0
@@ -39,7 +36,7 @@ internal readonly partial record struct FileIdentity(uint DeviceMajor, uint Devi
     [LibraryImport("libc", EntryPoint = "statx", StringMarshalling = StringMarshalling.Utf8)]
     private static partial int StatX(int folder, string path, int flags, uint mask, out Status status);
 
-    // struct statx; the rest of its 256 bytes is of no interest here.
+    // struct statx; the rest of its 256 bytes is not needed.
     [StructLayout(LayoutKind.Explicit, Size = 256)]
     private struct Status
     {

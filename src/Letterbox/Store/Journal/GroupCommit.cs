@@ -15,61 +15,51 @@ using Microsoft.Extensions.Logging;
 
 namespace Letterbox.Store.Journal;
 
-/// <summary>
-/// A message that waits for its commit. The task ends with the receipt; what waits for it never runs on the
-/// writer's thread, and must not block those behind it.
-/// </summary>
+// A message that waits for its commit. The task completes with the receipt. Its continuations never run on
+// the writer's thread, and must not block.
 internal sealed class Pending(Message message, DateTimeOffset received) : TaskCompletionSource<Receipt>
 {
-    /// <summary>The message.</summary>
     public Message Message => message;
 
-    /// <summary>When it came in, local time.</summary>
+    // Local time.
     public DateTimeOffset Received => received;
 
-    /// <summary>What it will be told; set by the commit.</summary>
+    // Set by the commit.
     public Receipt Receipt { get; set; }
 }
 
 /// <summary>
-/// Writes a batch and syncs it: sets the receipt of each message, and returns null once all of it is on
-/// stable storage; or returns why nothing of it is.
+/// Writes a batch, syncs it and sets the receipt of each message. If it fails nothing of the batch is stored.
 /// </summary>
-internal delegate string? CommitBatch(IReadOnlyList<Pending> batch);
+internal delegate Result CommitBatch(IReadOnlyList<Pending> batch);
 
 /// <summary>The queue and the writer's thread.</summary>
 internal sealed class GroupCommit : IAsyncDisposable
 {
-    /// <summary>
-    /// Most messages that wait; beyond it senders are asked to come again. A second's work and more.
-    /// </summary>
+    // Most messages that wait, more than a second's work; beyond it senders have to retry.
     public const int QueueMax = 16_384;
 
-    /// <summary>Most bytes of text that wait: as many messages of 2,000 bytes.</summary>
+    // Most bytes of text that wait: as many messages of 2,000 bytes.
     public const int QueueBytesMax = 32 * 1024 * 1024;
 
-    /// <summary>
-    /// Most messages in a batch. More would hardly make the sync cheaper, and the first would wait longer.
-    /// </summary>
+    // Most messages in a batch. More would hardly make the sync cheaper, and the first would wait longer.
     public const int BatchMax = 256;
 
-    /// <summary>
-    /// Most bytes of text in it, and one message more: so a batch fits a small disk.
-    /// </summary>
+    // Most bytes of text in a batch, plus one message: a batch fits on a small disk.
     public const int BatchBytesMax = 256 * 1024;
 
     private static readonly TimeSpan s_idle = TimeSpan.FromSeconds(1);
 
     private readonly object _gate = new();
     private readonly Queue<Pending> _messages = new();
-    private int _bytes; // of the texts of the messages
+    private int _bytes; // of the texts in the queue
     private readonly Queue<Action> _work = new();
     private readonly ConcurrentQueue<Pending[]> _committed = new();
-    private readonly LoopSignal _brought = new();
+    private readonly LoopSignal _arrived = new();
     private readonly LoopSignal _answers = new();
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly Task _waking;
-    private readonly Task _answering;
+    private readonly Task _waker;
+    private readonly Task _answerer;
     private readonly CommitBatch _commit;
     private readonly Action _afterwards;
     private readonly Action _idle;
@@ -79,27 +69,23 @@ internal sealed class GroupCommit : IAsyncDisposable
     private int _failedBatches;
     private volatile string? _failure;
 
-    /// <summary>Starts the thread.</summary>
-    /// <param name="commit">Writes a batch; called on the writer's thread.</param>
-    /// <param name="afterwards">
-    /// Called on the writer's thread after a batch was committed and its answers are on their way; must be
-    /// quick.
-    /// </param>
-    /// <param name="idle">Called there once a second while there is nothing to do.</param>
-    /// <param name="log">Told when storing fails, and when it works again.</param>
+    /// <summary>Starts the thread, which calls all three.</summary>
+    /// <param name="afterwards">Called after a batch was committed and its answers were queued; must be
+    /// quick.</param>
+    /// <param name="idle">Called once a second while there is nothing to do.</param>
     public GroupCommit(CommitBatch commit, Action afterwards, Action idle, ILogger log)
     {
         (_commit, _afterwards, _idle, _log) = (commit, afterwards, idle, log);
-        _waking = Background.Run("waking the writer", WakeAsync);
-        _answering = Background.Run("answering", AnswerAsync);
+        _waker = Background.Run("waking the writer", WakeAsync);
+        _answerer = Background.Run("answering", AnswerAsync);
         new Thread(Run) { Name = "journal writer", IsBackground = true }.Start();
     }
 
-    /// <summary>Why the last batch could not be stored; null when it was. Readable on any thread.</summary>
+    // Why the last batch could not be stored; null when it was. Readable on any thread.
     public string? Failure => _failure;
 
-    /// <summary>
-    /// Queues a message; ends when its batch is committed, or has failed. At once when the queue is full.
+    /// <summary>Queues a message. Completes when its batch is committed or has failed; at once if the queue
+    /// is full.
     /// </summary>
     public ValueTask<Receipt> AddAsync(Message message, DateTimeOffset received)
     {
@@ -115,14 +101,11 @@ internal sealed class GroupCommit : IAsyncDisposable
             sleeps = _sleeps;
         }
 
-        if (sleeps) _brought.Signal();
+        if (sleeps) _arrived.Signal();
         return new ValueTask<Receipt>(pending.Task);
     }
 
-    /// <summary>
-    /// Runs <paramref name="work"/> on the writer's thread between two batches, and blocks until it is done:
-    /// for callers that have a thread of their own.
-    /// </summary>
+    /// <summary>Runs work on the writer's thread between two batches. Blocks until it is done.</summary>
     /// <exception cref="ObjectDisposedException">The writer has stopped.</exception>
     public T Run<T>(Func<T> work)
     {
@@ -153,7 +136,7 @@ internal sealed class GroupCommit : IAsyncDisposable
         return result!;
     }
 
-    /// <summary>Takes no more messages, commits and answers those it has, and ends the thread.</summary>
+    // Accepts no more messages, commits and answers the queued ones, and ends the thread.
     public async ValueTask DisposeAsync()
     {
         lock (_gate)
@@ -163,9 +146,9 @@ internal sealed class GroupCommit : IAsyncDisposable
         }
 
         await _ended.Task;
-        _brought.Dispose();
+        _arrived.Dispose();
         _answers.Dispose();
-        await Task.WhenAll(_waking, _answering);
+        await Task.WhenAll(_waker, _answerer);
     }
 
     private void Wake()
@@ -175,7 +158,7 @@ internal sealed class GroupCommit : IAsyncDisposable
 
     private async Task WakeAsync()
     {
-        while (await _brought.WaitAsync())
+        while (await _arrived.WaitAsync())
         {
             lock (_gate) Wake();
         }
@@ -187,8 +170,8 @@ internal sealed class GroupCommit : IAsyncDisposable
         AnswerCommitted();
     }
 
-    // The last one first: when a connection hears of its oldest message all the others are known too, and
-    // leave with it in one send.
+    // In reverse: when a connection receives the answer to its oldest message the rest are known too, and all
+    // are sent together.
     private void AnswerCommitted()
     {
         while (_committed.TryDequeue(out Pending[]? batch))
@@ -211,7 +194,7 @@ internal sealed class GroupCommit : IAsyncDisposable
         _ended.SetResult();
     }
 
-    // Waits for something to do, or a second; false: there is nothing left and never will be.
+    // Waits for work, at most a second; false: closing, and nothing is left.
     private bool Take(List<Pending> batch, out Action? work)
     {
         lock (_gate)
@@ -238,21 +221,21 @@ internal sealed class GroupCommit : IAsyncDisposable
 
     private void Commit(List<Pending> batch)
     {
-        string? failure = TryCommit(batch);
-        if (failure is null)
+        Result result = TryCommit(batch);
+        if (result.Succeeded)
         {
-            // Said before the answers: whoever has one finds the state that it speaks of.
+            // Before the answers, so that a sender with an answer sees the new state.
             if (_failedBatches > 0) Recovered();
         }
         else
         {
-            Failed(failure);
-            foreach (Pending message in batch) message.Receipt = Receipt.Later(failure);
+            Failed(result.Failure);
+            foreach (Pending message in batch) message.Receipt = Receipt.Later(result.Failure);
         }
 
         _committed.Enqueue([.. batch]);
         _answers.Signal();
-        if (failure is null) Guard(_afterwards);
+        if (result.Succeeded) Guard(_afterwards);
     }
 
     private void Guard(Action action)
@@ -263,12 +246,12 @@ internal sealed class GroupCommit : IAsyncDisposable
         }
         catch (Exception e)
         {
-            // A bug of ours, or a file that cannot be looked at: the writer goes on.
-            _log.LogError(e, "the writer of the journal met a fault");
+            // A bug, or a file that cannot be checked: the writer continues.
+            _log.LogError(e, "the writer of the journal failed unexpectedly");
         }
     }
 
-    private string? TryCommit(List<Pending> batch)
+    private Result TryCommit(List<Pending> batch)
     {
         try
         {
@@ -276,9 +259,9 @@ internal sealed class GroupCommit : IAsyncDisposable
         }
         catch (Exception e)
         {
-            // A bug of ours: it costs this batch a delay, never the writer.
-            _log.LogError(e, "a batch failed by a fault of the program");
-            return "the store failed";
+            // A bug: it delays this batch and does not stop the writer.
+            _log.LogError(e, "a commit failed unexpectedly");
+            return Result.Failed("the store failed unexpectedly");
         }
     }
 
@@ -286,7 +269,7 @@ internal sealed class GroupCommit : IAsyncDisposable
     {
         _failure = failure;
         if (_failedBatches++ > 0) return;
-        _log.LogError("messages cannot be stored: {Reason}; senders are told to wait", failure);
+        _log.LogError("messages cannot be stored: {Reason}; senders are asked to wait", failure);
     }
 
     private void Recovered()

@@ -1,47 +1,46 @@
-// How much more the journal may take in. Messages are told to wait before the disk is full: what is left
-// then is room for the marks of what MongoDB has, for the log, and for whoever else lives on this disk.
+// How much more the journal may store. Messages have to wait before the disk is full: the remaining space is
+// for delivery marks, for the log, and for other programs on this disk.
 //
-//    the journal's file   | in use ........ | free pages |     free pages come of purging: the file does not
+//    the journal's file   | in use ........ | free pages |     from purging: the file does not
 //                         '---- BytesMax ---'                  shrink, but new messages go there first
-//    the disk             | others | the file | free ..... |
-//                                DiskReserve: free pages and what is free on the disk together
+//    the disk             | other files | the file | free ..... |
+//                                DiskReserve: free pages and free space on the disk together
 //
-// There is room again by itself: when messages are purged, for the lack of it before their time, or when
-// somebody makes room on the disk.
+// The shortage ends automatically when messages are purged (earlier than usual if space is short), or when
+// space on the disk is freed.
 //
-// A purge needs room too: its transaction goes to the log, and the log can start over only when the database
-// can grow by what the log holds. So no batch may eat that room. What a batch needs at most is known before
-// it is written, and counted; when the sum comes near the bound, or after a second, the disk is looked at
-// again. On a small disk the log is small too.
+// A purge needs space too: its transaction goes to the log, and the log can start over only when the database
+// can grow by the content of the log. So no batch may use that space. The most that a batch needs is computed
+// before it is written, and added up; when the sum comes near the limit, or after a second, the disk is
+// checked again. On a small disk the log is small too.
+
+using Letterbox.Messages;
 
 namespace Letterbox.Store.Journal;
 
-/// <summary>The bounds of a journal.</summary>
+/// <summary>The limits of a journal.</summary>
 /// <param name="BytesMax">Most bytes in use in the journal's file; its log may take 16 MB more.</param>
 /// <param name="DiskReserve">
 /// Fewest bytes that stay free on its disk; null: 64 MiB, but at most a tenth of the disk.
 /// </param>
 internal sealed record JournalBounds(long? BytesMax = null, long? DiskReserve = null);
 
-/// <summary>Says when the journal must not grow any more. Used by the writer's thread.</summary>
-/// <param name="path">The journal's file.</param>
-/// <param name="bounds">How far it may grow.</param>
-/// <param name="time">The clock of the looks.</param>
+// Decides when the journal must not grow any more. Used by the writer's thread.
 internal sealed class JournalCapacity(string path, JournalBounds bounds, TimeProvider time)
 {
-    // A look costs two queries and some calls of the system: nothing once a second, much at every commit.
+    // A check costs some queries and system calls: negligible once a second, but not at every commit.
     private static readonly TimeSpan s_checkEvery = TimeSpan.FromSeconds(1);
 
-    /// <summary>Most bytes that the log keeps between two batches, on any disk.</summary>
+    // Most bytes that the log keeps between two batches, on any disk.
     public const long LogMaxAnywhere = 16 << 20;
 
     private const long DefaultReserve = 64 << 20;
     private const int Page = 4096;
 
-    // What is left when the log has grown by a batch: room for the rounding of a file system.
+    // What remains when the log has grown by a batch: file systems round up.
     private const long Slack = 64 << 10;
 
-    // A purge for room makes enough for any batch, so that it need not come again for the next one.
+    // A purge for space frees enough for any batch, so that the next one needs none.
     private const long PurgeForMax = 2 << 20;
 
     private long? _lastCheck;
@@ -49,12 +48,10 @@ internal sealed class JournalCapacity(string path, JournalBounds bounds, TimePro
     private long _left;
     private volatile string? _shortage;
 
-    /// <summary>Whether the last look found a shortage. Readable on any thread.</summary>
+    // Whether the last check found a shortage. Readable on any thread.
     public bool IsShort => _shortage is not null;
 
-    /// <summary>
-    /// Most bytes of the log on this disk: 16 MiB, but no more than a sixteenth of the disk.
-    /// </summary>
+    // Most bytes of the log on this disk: 16 MiB, but at most a sixteenth of the disk.
     public static long LogMax(string path)
     {
         try
@@ -68,18 +65,15 @@ internal sealed class JournalCapacity(string path, JournalBounds bounds, TimePro
         }
     }
 
-    /// <summary>
-    /// Why these messages have to wait, fit for anyone to read; <c>null</c>: there is room for them.
-    /// </summary>
-    /// <param name="journal">
-    /// The writing connection, in no transaction; <c>null</c>: the disk failed, and comes before its room.
+    /// <summary>Whether there is space for these messages; the reason is public.</summary>
+    /// <param name="journal">The writing connection, in no transaction; null: the disk failed, which is
+    /// reported first.
     /// </param>
-    /// <param name="batch">The messages.</param>
-    public string? Shortage(Sqlite? journal, IReadOnlyList<Pending> batch)
+    public Result CheckSpace(Sqlite? journal, IReadOnlyList<Pending> batch)
     {
-        if (journal is null) return null;
-        // In the log: a page of the index of keys for each message, for they may be anywhere in it. In both:
-        // the text, and what stands around it.
+        if (journal is null) return Result.Success;
+        // In the log: a page of the index of keys for each message, for keys may be anywhere in it. In both:
+        // the text and its overhead.
         long log = 8 * Page, data = 8 * Page;
         foreach (Pending pending in batch)
         {
@@ -90,12 +84,12 @@ internal sealed class JournalCapacity(string path, JournalBounds bounds, TimePro
         }
 
         bool recent = _lastCheck is { } last && time.GetElapsedTime(last) < s_checkEvery;
-        if (!recent || (_shortage is null && log + data > _left)) return Check(journal, log, data);
-        _left -= log + data;
-        return _shortage;
+        if (!recent || (_shortage is null && log + data > _left)) Check(journal, log, data);
+        else _left -= log + data;
+        return _shortage is { } shortage ? Result.Failed(shortage) : Result.Success;
     }
 
-    /// <summary>Whether a purge has to go on until there is room for any batch.</summary>
+    // Whether a purge has to continue until there is space for any batch.
     public bool NeedsPurge(Sqlite? journal) =>
         journal is not null && Check(journal, 0, PurgeForMax) is not null;
 
@@ -107,7 +101,7 @@ internal sealed class JournalCapacity(string path, JournalBounds bounds, TimePro
         return _shortage = shortage;
     }
 
-    // A log that was copied gives its room back. A reader may be in the way, and is not waited for each time.
+    // A log that was copied can be truncated. A reader may prevent that, and is not waited for each time.
     private bool Shrink(Sqlite journal)
     {
         if (new FileInfo(path + "-wal") is not { Exists: true, Length: > 0 }) return false;
@@ -128,7 +122,7 @@ internal sealed class JournalCapacity(string path, JournalBounds bounds, TimePro
         {
             var disk = new DriveInfo(Path.GetDirectoryName(path)!);
             long total = disk.TotalSize, free = freePages * page;
-            // What the log holds of the end of the database is still to be copied there.
+            // The part of the log that extends the database is still to be copied there.
             long onDisk = disk.AvailableFreeSpace - Math.Max(0, pages * page - new FileInfo(path).Length);
             long reserve = bounds.DiskReserve ?? Math.Min(DefaultReserve, total / 10);
             data = Math.Min(data, log == 0 ? total / 8 : data);
@@ -138,7 +132,7 @@ internal sealed class JournalCapacity(string path, JournalBounds bounds, TimePro
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
         {
-            // A share without a letter, on Windows, is no drive. What cannot be found out is no shortage.
+            // On Windows a share without a drive letter is not a drive. An unknown amount is not a shortage.
             _left = long.MaxValue;
             return null;
         }

@@ -1,8 +1,7 @@
-// The journal as it lies on the disk: a SQLite database, `letterbox.db` in the data folder, and how it is
-// opened.
+// The journal on disk: a SQLite database, `letterbox.db` in the data folder, and how it is opened.
 //
 //    header    application_id 0x4C424F58 ("LBOX") · user_version 2, the version of this schema.
-//              One of version 1 gets what it lacks, `rekeyed`, when its owner opens it.
+//              The owner adds `rekeyed` to a journal of version 1 when it opens it.
 //
 //    messages                                      one row for each accepted message
 //    +-----+--------------------------+----------------------------+----------+---------+
@@ -10,10 +9,10 @@
 //    +-----+--------------------------+----------------------------+----------+---------+
 //    |   1 | 635d8a1a9c3e5f0011223344 | 2022-10-29 20:20:58.020261 | krabaton | First … |
 //    +-----+--------------------------+----------------------------+----------+---------+
-//    seq   order of arrival. Given by the writer: one more than the greatest seq of messages and deliveries,
-//          so that a number is not given again though its message was purged.
-//    id    24 lower-case hex digits, so that any SQLite tool shows what MongoDB shows. Unique: this is what
-//          swallows a message that was sent twice.
+//    seq   order of arrival: one more than the greatest seq of messages and deliveries,
+//          so that the number of a purged message is not assigned again.
+//    id    24 lower-case hex digits, so that any SQLite tool shows what MongoDB shows. Unique: this drops a
+//          message that was sent twice.
 //
 //    deliveries                                    one row for each batch that MongoDB acknowledged
 //    +------+---------------+
@@ -21,26 +20,25 @@
 //    +------+---------------+    since `at`, in ms since 1970. The greatest seq is the watermark; it is
 //                                never purged. `letterbox redeliver` takes rows off the end.
 //
-//    quarantine                                    one row for each message that MongoDB does not take
+//    quarantine                                    one row for each message that MongoDB rejects
 //    +------+----+--------+
-//    | seq  | at | reason |      since `at`, in ms since 1970; 0: `letterbox quarantine retry` asks for it to
-//    +------+----+--------+      be sent again, and the store process will give its message a new seq, as if
-//                                it had just come. The message is never purged.
+//    | seq  | at | reason |      since `at`, in ms since 1970; 0: `letterbox quarantine retry` requested a
+//    +------+----+--------+      delivery, and the store process will give the message a new seq, as if it
+//                                had just arrived. The message is never purged.
 //
-//    rekeyed                                       one row for each key that a message was thanked for and
-//    +--------------------------+-------...---+    has no more, because MongoDB has another document under
-//    | old                      | new         |    it. The message is under `new` since the same transaction,
-//    +--------------------------+-------...---+    at its old place. Never purged: whoever asks for the old
-//                                                  key has it from his receipt.
+//    rekeyed                                       one row for each acknowledged key that its message has
+//    +--------------------------+-------...---+    lost, because MongoDB has another document under it. The
+//    | old                      | new         |    message is under `new` since the same transaction, at its
+//    +--------------------------+-------...---+    old place. Never purged: receipts show the old key.
 //
 // Beside it: `letterbox.db-wal`, the write-ahead log (synchronous=FULL: a commit returns after the log is
 // synced), `letterbox.db-shm`, its index, and `letterbox.lock`, see JournalLock.cs.
 //
-// What a crash can leave: half a transaction at the end of the log, which SQLite leaves out by its checksums;
-// or a whole transaction that was written but not yet synced, which nobody was told of. The rows of the
-// second kind come back to life on opening. They must reach the disk before the same message is told apart as
-// "already stored", so opening syncs the log and copies it into the database first of all. A log that is
-// damaged, or alone, is no crash's: see LogCheck.cs.
+// A crash can leave half a transaction at the end of the log, which SQLite ignores because of its checksums;
+// or a whole transaction that was written but not yet synced or acknowledged. Its rows exist when the journal
+// is opened again, and must reach the disk before a repeated message is acknowledged as "already stored". So
+// opening first syncs the log and copies it into the database. A crash does not damage the log or remove the
+// database: see LogCheck.cs.
 
 using Letterbox.Messages;
 using Microsoft.Extensions.Logging;
@@ -49,10 +47,9 @@ using SQLitePCL;
 
 namespace Letterbox.Store.Journal;
 
-/// <summary>Opens the journal's file, for its one writer and for its readers.</summary>
+/// <summary>Opens the journal's file, for its writer and its readers.</summary>
 internal static class JournalFile
 {
-    /// <summary>Name of the file in the data folder.</summary>
     public const string Name = "letterbox.db";
 
     private const int Version = 2;
@@ -85,45 +82,40 @@ internal static class JournalFile
         CREATE INDEX IF NOT EXISTS rekeyed_new ON rekeyed (new);
         """;
 
-    // What another process's lock may cost the writer: another program's, or that of a change from outside,
-    // such as `letterbox quarantine`, for as long as its transaction takes.
+    // How long the writer waits for the lock of another process, such as `letterbox quarantine`.
     private static readonly TimeSpan s_writerTimeout = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan s_readerTimeout = TimeSpan.FromSeconds(5);
 
     /// <summary>
-    /// Opens the journal for writing, at the start of the process; makes it when there is none. The folder
-    /// exists and the lock is held. On return everything that can be read in it is on stable storage.
+    /// Opens the journal for writing at the start of the process; creates it if there is none. The folder
+    /// exists and the lock is held. On return everything that can be read from it is on stable storage.
     /// </summary>
-    /// <exception cref="StoreException">
-    /// It is damaged, newer than this program, no journal, or out of reach.
-    /// </exception>
+    /// <exception cref="StoreException">It is damaged, of a newer version, no journal, or
+    /// inaccessible.</exception>
     public static Sqlite OpenToWrite(string path, ILogger log)
     {
         LogCheck.BeforeOpening(path, log);
         SyncLog(path);
-        MakeFile(path);
+        CreateFile(path);
         return Open(path, raw.SQLITE_OPEN_READWRITE | raw.SQLITE_OPEN_CREATE, s_writerTimeout, file =>
         {
             if (IsEmpty(file, path)) Create(file, path);
             long version = CheckKind(file, path);
             Configure(file, path);
             if (version < Version) Execute(file, path, SinceVersion2);
-            LogCheck.TakeBack(file, path, log);
-            // A reader of another program may be in the way: then the log, synced above, holds on to the
-            // rest.
+            LogCheck.RestoreRecovered(file, path, log);
+            // The reader of another program may prevent this: then the rest stays in the log, synced above.
             int code = file.Checkpoint(waiting: true);
             if ((code & 0xFF) != raw.SQLITE_BUSY) Check(code, path);
         });
     }
 
     /// <summary>
-    /// Opens the journal for writing again after the disk failed under it. What the log holds may be a commit
-    /// whose sync failed, and the next sync of the same pages would succeed without having written them: only
-    /// when all of it has been copied into the database is it known again what is stored.
+    /// Opens the journal for writing again after the disk failed. The log may hold a commit whose sync
+    /// failed, and the next sync of the same pages would succeed without having written them: only when all
+    /// of it has been copied into the database it is known what is stored.
     /// </summary>
-    /// <exception cref="StoreException">
-    /// Not now: the disk still fails, or a reader is in the way.
-    /// </exception>
+    /// <exception cref="StoreException">The disk still fails, or a reader prevents the copy.</exception>
     public static Sqlite Reopen(string path) =>
         Open(path, raw.SQLITE_OPEN_READWRITE, s_writerTimeout, file =>
         {
@@ -132,13 +124,11 @@ internal static class JournalFile
             Check(file.Checkpoint(waiting: true), path);
         });
 
-    /// <summary>
-    /// Opens the journal for one small change from outside, whether its owner is at work or not.
-    /// </summary>
+    /// <summary>Opens the journal for one small change, whether its owner is running or not.</summary>
     /// <exception cref="StoreException">There is none, or it cannot be changed.</exception>
     public static Sqlite OpenToChange(string path)
     {
-        CheckThere(path);
+        CheckExists(path);
         CheckLog(path);
         return Open(path, raw.SQLITE_OPEN_READWRITE, s_readerTimeout, file =>
         {
@@ -147,17 +137,15 @@ internal static class JournalFile
         });
     }
 
-    /// <summary>
-    /// Opens the journal for reading, in this process or another, while the writer is at work.
-    /// </summary>
+    /// <summary>Opens the journal for reading, in any process, whether its owner is running or not.</summary>
     /// <exception cref="StoreException">There is none, or it cannot be read.</exception>
     public static Sqlite OpenToRead(string path)
     {
-        CheckThere(path);
+        CheckExists(path);
         return Open(path, raw.SQLITE_OPEN_READONLY, s_readerTimeout, file => CheckKind(file, path));
     }
 
-    /// <summary>Throws with advice unless <paramref name="code"/> is OK.</summary>
+    // Throws with advice unless the code is OK.
     public static void Check(int code, string path)
     {
         if (code == raw.SQLITE_OK) return;
@@ -200,14 +188,14 @@ internal static class JournalFile
         }
     }
 
-    private static void CheckThere(string path)
+    private static void CheckExists(string path)
     {
         if (!File.Exists(path))
-            throw new StoreException($"there is no journal at {path}: no message was ever left here");
+            throw new StoreException($"there is no journal at {path}: no message was ever stored here");
     }
 
-    // SQLite takes an empty file for an empty database, and would make one that others may read.
-    private static void MakeFile(string path)
+    // An empty file is an empty database to SQLite, which would create one that other users may read.
+    private static void CreateFile(string path)
     {
         if (File.Exists(path)) return;
         try
@@ -216,11 +204,11 @@ internal static class JournalFile
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw StoreException.OfFile($"cannot make the journal {path}: {e.Message}", e);
+            throw StoreException.OfFile($"cannot create the journal {path}: {e.Message}", e);
         }
     }
 
-    // While the owner is at work the log is checked, and changes.
+    // While the owner is running the log has been checked, and changes.
     private static void CheckLog(string path)
     {
         try
@@ -243,7 +231,7 @@ internal static class JournalFile
     private static void Create(Sqlite file, string path) =>
         Execute(file, path, $"PRAGMA application_id={ApplicationId}; {Schema} {SinceVersion2}");
 
-    // As a whole or not at all: an error closes the file, and what was begun is undone.
+    // Atomic: an error closes the file, which rolls back.
     private static void Execute(Sqlite file, string path, string change) =>
         Check(file.Execute($"BEGIN; {change} PRAGMA user_version={Version}; COMMIT;"), path);
 
@@ -252,15 +240,15 @@ internal static class JournalFile
     {
         Check(file.Scalar("PRAGMA application_id", out long application), path);
         if (application != ApplicationId)
-            throw new StoreException($"{path} is not a journal of letterbox: another program made it");
+            throw new StoreException($"{path} is not a journal of letterbox: another program created it");
         Check(file.Scalar("PRAGMA user_version", out long version), path);
         if (version <= Version) return version;
         throw new StoreException(
             $"the journal {path} has version {version}, this program knows {Version}: use a newer one");
     }
 
-    // fullfsync is macOS's: there a plain fsync leaves the data in the drive's cache. The log is copied by
-    // the writer when it has time (wal_autocheckpoint=0), not by the commit that happens to fill it.
+    // fullfsync is for macOS, where a plain fsync leaves the data in the drive's cache. The writer copies the
+    // log when it has time (wal_autocheckpoint=0), not the commit that happens to fill it.
     private static void Configure(Sqlite file, string path)
     {
         Check(file.Execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA fullfsync=1;"

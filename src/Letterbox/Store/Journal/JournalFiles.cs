@@ -1,23 +1,22 @@
-// Are the journal's files still the ones that are open? A file that was deleted, moved or replaced (`git
-// clean`, a cleaner of temporary folders, a restore while the store runs) takes every commit as before, and
-// none of it is there at the next start. So the paths are compared with what was opened: after each commit,
-// before anybody is thanked for it, and once a second while nothing comes. A path that leads to the open file
-// is a link that it still has: the count of links need not be compared too.
+// Checks that the journal's files are still the open ones. A file that was deleted, moved or replaced (`git
+// clean`, a cleaner of temporary folders, a restore while the store runs) accepts every commit as before, but
+// nothing of it exists at the next start. So the paths are compared with the open files: after each commit,
+// before it is acknowledged, and once a second while idle. A path that leads to the open file is one of its
+// links, so the link count need not be compared.
 //
 //    letterbox.db        the messages
 //    letterbox.db-wal    the newest of them
-//    letterbox.db-shm    the index of the log: another process that makes a new one does not see our commits
+//    letterbox.db-shm    the index of the log: a process that creates a new one does not see our commits
 //    letterbox.lock      the right to write
 //
-// When all are back in their places, messages are taken again.
+// When all files are back in their places, messages are accepted again.
 
 using System.Globalization;
 using Letterbox.Messages;
 
 namespace Letterbox.Store.Journal;
 
-/// <summary>The four files of a journal. Used by the writer's thread.</summary>
-/// <param name="path">The database.</param>
+// The four files of a journal. Used by the writer's thread.
 internal sealed class JournalFiles(string path)
 {
     private readonly (string Path, FileIdentity? Opened)[] _files =
@@ -29,37 +28,35 @@ internal sealed class JournalFiles(string path)
     private bool _opened;
 
     /// <summary>
-    /// Notes which files they are, right after they were opened. SQLite makes log and index again when it
-    /// opens the database again; that and the lock stay the same as long as the process lives.
+    /// Records the identities right after opening. When SQLite reopens the database it creates log and index
+    /// anew; database and lock stay the same for the life of the process.
     /// </summary>
-    /// <exception cref="StoreException">Another database or lock file is there now.</exception>
+    /// <exception cref="StoreException">The database or the lock file was replaced.</exception>
     public void Opened()
     {
         for (int i = 0; i < _files.Length; i++)
         {
             FileIdentity? now = FileIdentity.Of(_files[i].Path);
             if (_opened && i < 2 && now != _files[i].Opened)
-                throw new StoreException($"{_files[i].Path} was replaced", Gone(_files[i].Path));
+                throw new StoreException($"{_files[i].Path} was replaced", Missing(_files[i].Path));
             _files[i].Opened = now;
         }
 
         _opened = true;
     }
 
-    /// <summary>The database was closed: SQLite deletes log and index then.</summary>
+    // The database was closed: SQLite then deletes log and index.
     public void Closed() => _files[2].Opened = _files[3].Opened = null;
 
-    /// <summary>
-    /// Why nothing that is written now will be found again, fit for anyone to read; null: it will.
-    /// </summary>
-    public string? Failure()
+    // A file that is missing, for anyone to read; null: none.
+    public string? FindMissing()
     {
         foreach ((string file, FileIdentity? opened) in _files)
-            if (opened is not null && FileIdentity.Of(file) != opened) return Gone(file);
+            if (opened is not null && FileIdentity.Of(file) != opened) return Missing(file);
         return null;
     }
 
-    /// <summary>What happened to each file, and how to save what it holds, for a log.</summary>
+    // What happened to each file and how to save its content, for a log.
     public string Explain()
     {
         var lines = new List<string>();
@@ -75,7 +72,7 @@ internal sealed class JournalFiles(string path)
         return string.Join("; ", lines);
     }
 
-    /// <summary>Whether what the database or its log holds ends with this process.</summary>
+    // Whether the content of the database or its log is lost when this process ends.
     public bool IsDeleted()
     {
         foreach ((string file, FileIdentity? opened) in _files)
@@ -84,7 +81,7 @@ internal sealed class JournalFiles(string path)
         return false;
     }
 
-    // By which descriptor it is open, and where it is now, if it has a name left.
+    // Its open descriptor, and its current path if it still has one.
     private static (string? Open, string? Place) Find(FileIdentity? file)
     {
         if (!OperatingSystem.IsLinux()) return default;
@@ -100,5 +97,5 @@ internal sealed class JournalFiles(string path)
         return default;
     }
 
-    private static string Gone(string file) => $"{Path.GetFileName(file)} was moved or deleted";
+    private static string Missing(string file) => $"{Path.GetFileName(file)} was moved or deleted";
 }

@@ -1,9 +1,9 @@
-// One process owns the journal: the lock file `letterbox.lock` beside it, locked (flock) for as long as the
-// owner lives, and the folder itself, so that a deleted lock file lets no second owner in. The kernel lets go
-// of the locks when the process ends, however it ends. SQLite's own locks cannot serve: they are held for a
-// transaction only. FileShare.None cannot either: a variable of the environment switches it off.
+// One process owns the journal: it locks (flock) the file `letterbox.lock` beside it, and the folder itself,
+// so that deleting the lock file admits no second owner. The kernel releases the locks when the process ends.
+// SQLite's locks are not enough, since they last for a transaction only; neither is FileShare.None, which an
+// environment variable disables.
 //
-// A folder that is locked is also one that systemd-tmpfiles does not clean.
+// systemd-tmpfiles does not clean a locked folder.
 
 using System.Runtime.InteropServices;
 using Letterbox.Messages;
@@ -11,15 +11,14 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Letterbox.Store.Journal;
 
-/// <summary>The right to write to the journal of a folder; given back by <see cref="Dispose"/>.</summary>
+// The right to write to the journal of a folder, until disposed.
 internal sealed partial class JournalLock : IDisposable
 {
-    /// <summary>Name of the file in the data folder.</summary>
     public const string Name = "letterbox.lock";
 
     private const int Exclusive = 2, NoWait = 4;
 
-    // What a store process that starts while the lock file is deleted again and again may take.
+    // Attempts while the lock file is deleted again and again.
     private const int AttemptsMax = 10;
 
     private readonly FileStream _file;
@@ -27,10 +26,8 @@ internal sealed partial class JournalLock : IDisposable
 
     private JournalLock(FileStream file, SafeFileHandle? folder) => (_file, _folder) = (file, folder);
 
-    /// <summary>Takes the lock of <paramref name="folder"/>, which exists.</summary>
-    /// <exception cref="StoreException">
-    /// Another process has it, or the folder cannot be written to.
-    /// </exception>
+    /// <exception cref="StoreException">Another process has the lock, or the folder is not
+    /// writable.</exception>
     public static JournalLock Take(string folder)
     {
         string path = Path.Combine(folder, Name);
@@ -39,7 +36,7 @@ internal sealed partial class JournalLock : IDisposable
         try
         {
             locked = DurableFolder.Open(folder);
-            // Where folders cannot be locked (NFS) the file alone has to do.
+            // Where folders cannot be locked (NFS) the file alone is used.
             int error = 0;
             if (locked is not null && !TryLock(locked, out error) && IsHeld(error)) throw InUse(folder);
             for (int attempt = 1; file is null; attempt++)
@@ -48,7 +45,7 @@ internal sealed partial class JournalLock : IDisposable
                 if (!OperatingSystem.IsWindows() && !TryLock(file.SafeFileHandle, out error))
                     throw IsHeld(error) ? InUse(folder) : CannotLock(Marshal.GetPInvokeErrorMessage(error));
                 if (FileIdentity.Of(path) == FileIdentity.Of(file.SafeFileHandle)) continue;
-                // Deleted between the opening and the lock: that locks nobody out.
+                // Deleted between opening and locking: that lock excludes no other process.
                 if (attempt == AttemptsMax) throw CannotLock("it is deleted again and again");
                 file.Dispose();
                 file = null;
@@ -66,7 +63,7 @@ internal sealed partial class JournalLock : IDisposable
                     $"cannot write {path}: this user must be allowed to write there", e);
             }
 
-            // Windows: a sharing violation.
+            // A sharing violation on Windows.
             if (e is IOException && (e.HResult & 0xFFFF) == 32) throw InUse(folder);
             if (e is IOException) throw StoreException.OfFile($"cannot lock {path}: {e.Message}", e);
             throw;
@@ -75,7 +72,6 @@ internal sealed partial class JournalLock : IDisposable
         StoreException CannotLock(string reason) => new($"cannot lock {path}: {reason}");
     }
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         _file.Dispose();

@@ -1,6 +1,6 @@
-// Reads the journal while the writer is at work, in this process or in another. Every read is a page of its
-// own: a long transaction would hold on to an old state of the database, and the write-ahead log could not
-// start over before it ends.
+// Reads the journal in any process, whether the writer is running or not. Each page is read in its own
+// transaction: a long one would keep an old state of the database, and the log could not start over before
+// its end.
 
 using System.Diagnostics.CodeAnalysis;
 using System.Text.Unicode;
@@ -12,15 +12,11 @@ namespace Letterbox.Store.Journal;
 /// <summary>A read-only connection to the journal. Not thread-safe.</summary>
 internal sealed class JournalReader : IStoredMessages
 {
-    /// <summary>
-    /// Most messages in a page; MongoDB's drivers send no more documents at once with profit.
-    /// </summary>
+    // Most messages in a page; larger MongoDB commands are not faster.
     public const int PageMax = 1_000;
 
-    /// <summary>
-    /// A page ends with the message that reaches this many bytes: far below MongoDB's limit for a wire
-    /// message of 48 MB.
-    /// </summary>
+    // A page ends with the message that reaches this many bytes: far below MongoDB's limit of 48 MB for a
+    // wire message.
     public const int PageBytesMax = 4 * 1024 * 1024;
 
     private readonly string _path;
@@ -31,11 +27,12 @@ internal sealed class JournalReader : IStoredMessages
     private readonly Statement _quarantine;
     private readonly Statement _quarantined;
     private long _listed;
+    private long _damageReported;
 
-    /// <summary>
-    /// Told of rows that cannot be read, and are passed over; unless set they end the reading.
-    /// </summary>
-    public Action<string> OnDamage { get; set; } = static what => throw new StoreException(what);
+    // Called once for each range of rows that is skipped because it cannot be read. By default it ends the
+    // reading.
+    public Action<long, long, string> OnDamage { get; set; } =
+        static (_, _, damage) => throw new StoreException(damage);
 
     private JournalReader(string path, Sqlite connection)
     {
@@ -53,10 +50,7 @@ internal sealed class JournalReader : IStoredMessages
             """);
     }
 
-    /// <summary>Opens the journal at <paramref name="path"/>.</summary>
-    /// <exception cref="StoreException">
-    /// There is none, or it cannot be read; the text names the file.
-    /// </exception>
+    /// <exception cref="StoreException">There is no journal, or it cannot be read.</exception>
     public static JournalReader Open(string path)
     {
         Sqlite connection = JournalFile.OpenToRead(path);
@@ -71,16 +65,11 @@ internal sealed class JournalReader : IStoredMessages
         }
     }
 
-    /// <summary>
-    /// The place up to which MongoDB has every message that it will take; 0 when it has none.
-    /// </summary>
-    /// <exception cref="StoreException">The file cannot be read.</exception>
+    // All messages up to this number are delivered or in quarantine.
     public long ReadWatermark() => Scalar("SELECT max(seq) FROM deliveries");
 
-    /// <summary>
-    /// The messages that follow <paramref name="sequence"/>, in order: a page of them, none at the end.
-    /// </summary>
-    /// <exception cref="StoreException">The file cannot be read.</exception>
+    /// <summary>The next page of messages after a number, in order; empty at the end.</summary>
+    /// <exception cref="StoreException">The file cannot be read; all methods throw it.</exception>
     public IReadOnlyList<JournalEntry> ReadAfter(long sequence)
     {
         var page = new List<JournalEntry>();
@@ -111,7 +100,7 @@ internal sealed class JournalReader : IStoredMessages
         }
     }
 
-    // A page of the table that cannot be read hides its rows and no others: looks for the first row behind.
+    // A database page that cannot be read hides its own rows only: searches for the first row behind it.
     private IReadOnlyList<JournalEntry> ReadBehindDamage(long sequence)
     {
         long damaged = sequence + 1, readable = long.MaxValue;
@@ -145,46 +134,37 @@ internal sealed class JournalReader : IStoredMessages
 
     private void ReportDamage(long from, long to)
     {
+        if (to <= _damageReported) return;
+        _damageReported = to;
         string end = to == long.MaxValue ? "the end" : $"{to}";
         string rows = from == to ? $"row {from}" : $"rows {from} to {end}";
-        OnDamage($"the journal {_path} is damaged: {rows} cannot be read");
+        OnDamage(from, to, $"the journal {_path} is damaged: {rows} cannot be read");
     }
 
-    /// <summary>
-    /// The first message that a purge would take: every later one is in the journal too. Null: there is none.
-    /// </summary>
-    /// <exception cref="StoreException">The file cannot be read.</exception>
+    // The first message that a purge would delete; all later ones are in the journal. Null: there is none.
     public JournalEntry? ReadOldest() => One(_oldest, ReadEntry);
 
-    /// <summary>
-    /// When the oldest batch that the journal remembers was delivered; null: none was. What was purged was
-    /// received before.
-    /// </summary>
-    /// <exception cref="StoreException">The file cannot be read.</exception>
+    // When the oldest batch with a mark was delivered; null: none. Purged messages were received before.
     public DateTimeOffset? ReadFirstDelivery()
     {
         long at = Scalar("SELECT ifnull((SELECT at FROM deliveries ORDER BY seq LIMIT 1), -1)");
         return at < 0 ? null : DateTimeOffset.FromUnixTimeMilliseconds(at);
     }
 
-    /// <summary>Whether a message with this key is in the journal.</summary>
-    /// <exception cref="StoreException">The file cannot be read.</exception>
     public bool Holds(MessageKey id)
     {
         _holds.Bind(1, id.ToString());
         return One(_holds, static row => row) is not null;
     }
 
-    /// <summary>Why MongoDB does not take this message; null when it is not in quarantine.</summary>
-    /// <exception cref="StoreException">The file cannot be read.</exception>
+    // Why MongoDB rejects this message; null: it is not in quarantine.
     public string? QuarantineReason(long sequence)
     {
         _quarantine.Bind(1, sequence);
         return One(_quarantine, static row => row.Text(0));
     }
 
-    /// <summary>What is in quarantine, in order, streamed.</summary>
-    /// <exception cref="StoreException">The file cannot be read.</exception>
+    // In order, streamed.
     public IEnumerable<QuarantinedMessage> ReadQuarantine()
     {
         IReadOnlyList<QuarantinedMessage> page;
@@ -194,28 +174,22 @@ internal sealed class JournalReader : IStoredMessages
         }
     }
 
-    /// <summary>How many messages are in quarantine.</summary>
-    /// <exception cref="StoreException">The file cannot be read.</exception>
     public long CountQuarantine() => Scalar($"SELECT count(*) FROM quarantine WHERE {Quarantine.IsHeld}");
 
-    /// <summary>How many keys were given up, because MongoDB has other documents under them.</summary>
-    /// <exception cref="StoreException">The file cannot be read.</exception>
+    // Keys that were replaced because MongoDB has other documents under them.
     public long CountRekeyed() =>
-        // A journal that no store process of this version has opened has no such table.
+        // A journal of version 1 has no such table until a store process opens it.
         Scalar("SELECT count(*) FROM sqlite_schema WHERE name = 'rekeyed'") == 0
             ? 0
             : Scalar("SELECT count(*) FROM rekeyed");
 
-    /// <summary>Whether somebody asked for something in quarantine to be sent again.</summary>
-    /// <exception cref="StoreException">The file cannot be read.</exception>
-    public bool IsReleaseAskedFor() => Scalar(
+    public bool IsReleaseRequested() => Scalar(
         $"SELECT EXISTS (SELECT 1 FROM quarantine WHERE at = 0 AND {Quarantine.IsHeld})") != 0;
 
     /// <summary>
-    /// What SQLite finds wrong with the file, a line each, at most 100; nothing when it is sound. Reads all
-    /// of it, and keeps the log from starting over meanwhile.
+    /// SQLite's findings, one line each, at most 100; none if the file is intact. Reads the whole file, and
+    /// prevents the log from starting over meanwhile.
     /// </summary>
-    /// <exception cref="StoreException">The file cannot be read.</exception>
     public IReadOnlyList<string> CheckIntegrity()
     {
         using Statement check = Prepare("PRAGMA integrity_check");
@@ -230,16 +204,12 @@ internal sealed class JournalReader : IStoredMessages
         return findings;
     }
 
-    /// <inheritdoc/>
-    /// <exception cref="StoreException">The file cannot be read.</exception>
     public IEnumerable<StoredMessage> ReadAll()
     {
         _listed = 0;
         return ReadNew();
     }
 
-    /// <inheritdoc/>
-    /// <exception cref="StoreException">The file cannot be read.</exception>
     public IEnumerable<StoredMessage> ReadNew()
     {
         while (true)
@@ -254,7 +224,6 @@ internal sealed class JournalReader : IStoredMessages
         }
     }
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         _from.Dispose();
@@ -268,6 +237,7 @@ internal sealed class JournalReader : IStoredMessages
     private List<QuarantinedMessage> ReadQuarantine(long after)
     {
         var page = new List<QuarantinedMessage>();
+        long first = after;
         _quarantined.Bind(1, after);
         try
         {
@@ -276,11 +246,14 @@ internal sealed class JournalReader : IStoredMessages
             {
                 long at = _quarantined.Integer(5);
                 DateTimeOffset? since = at == 0 ? null : DateTimeOffset.FromUnixTimeMilliseconds(at);
-                page.Add(new QuarantinedMessage(ReadEntry(_quarantined), _quarantined.Text(6), since));
+                after = _quarantined.Integer(0);
+                if (TryReadEntry(_quarantined, out JournalEntry? entry))
+                    page.Add(new QuarantinedMessage(entry, _quarantined.Text(6), since));
+                else ReportDamage(after, after);
             }
 
             CheckStep(code);
-            return page;
+            return page.Count == 0 && after > first ? ReadQuarantine(after) : page;
         }
         finally
         {
@@ -306,7 +279,6 @@ internal sealed class JournalReader : IStoredMessages
         return true;
     }
 
-    /// <summary>What <paramref name="read"/> makes of the first row; null when there is none.</summary>
     private T? One<T>(Statement statement, Func<Statement, T> read) where T : class
     {
         try

@@ -2,10 +2,9 @@
 
 namespace Letterbox.Store.Journal;
 
-/// <summary>The connection and the statements prepared on it; they come and go together.</summary>
 internal sealed class JournalStatements : IDisposable
 {
-    /// <summary>Rows that one step of a purge deletes, or of a release moves: a few milliseconds.</summary>
+    // Rows that one step of a purge deletes or a release moves: a few milliseconds.
     public const int Step = 500;
 
     private readonly List<Statement> _all = [];
@@ -69,37 +68,21 @@ internal sealed class JournalStatements : IDisposable
     public Sqlite Connection { get; }
 
     public Statement Begin { get; }
-
     public Statement Commit { get; }
-
     public Statement Rollback { get; }
-
     public Statement Insert { get; }
-
     public Statement Find { get; }
-
     public Statement Rekey { get; }
-
     public Statement Remove { get; }
-
     public Statement Follow { get; }
-
     public Statement NoteRekeyed { get; }
-
     public Statement Deliver { get; }
-
     public Statement Forget { get; }
-
     public Statement Quarantine { get; }
-
     public Statement Move { get; }
-
     public Statement ForgetMoved { get; }
-
     public Statement Expired { get; }
-
     public Statement PurgeMessages { get; }
-
     public Statement PurgeDeliveries { get; }
 
     public void Dispose()

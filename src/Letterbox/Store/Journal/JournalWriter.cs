@@ -1,4 +1,4 @@
-// Everything that is ever written to the journal, as transactions on its one writing connection.
+// All transactions that write to the journal, on its one writing connection.
 
 using System.Text;
 using Letterbox.Messages;
@@ -8,7 +8,7 @@ using SQLitePCL;
 namespace Letterbox.Store.Journal;
 
 /// <summary>
-/// The journal's transactions. Each returns null once it is on stable storage, or why nothing of it is done;
+/// The journal's transactions. Each is on stable storage when it succeeds, and has no effect when it fails;
 /// the next one may succeed. Used by one thread at a time.
 /// </summary>
 internal sealed class JournalWriter : IDisposable
@@ -29,7 +29,7 @@ internal sealed class JournalWriter : IDisposable
     private long _last;
     private int _checkpoints;
 
-    /// <summary>Opens the journal at <paramref name="path"/>, whose lock the caller holds.</summary>
+    /// <summary>Opens the journal; the caller holds the lock.</summary>
     /// <exception cref="StoreException">It cannot be used.</exception>
     public JournalWriter(string path, TimeProvider time, ILogger log)
     {
@@ -38,60 +38,52 @@ internal sealed class JournalWriter : IDisposable
         Use(JournalFile.OpenToWrite(path, log));
     }
 
-    /// <summary>The greatest seq ever committed; 0 for none. Readable on any thread.</summary>
+    // The greatest seq ever committed; 0 for none. Readable on any thread.
     public long LastSequence => Volatile.Read(ref _last);
 
-    /// <summary>The connection, null while the disk fails; for tests, which make it fail.</summary>
+    // Null while the disk fails.
     public Sqlite? Connection => _open?.Connection;
 
-    /// <summary>Whether the files are still where they were opened.</summary>
     public JournalFiles Files => _files;
 
-    /// <summary>
-    /// Stores a batch of messages, and sets the receipt of each. One that cannot be stored does not harm
-    /// others.
-    /// </summary>
-    public string? Append(IReadOnlyList<Pending> batch)
+    // Stores messages and sets the receipt of each. A message that cannot be stored does not affect the rest.
+    public Result Append(IReadOnlyList<Pending> batch)
     {
-        if (Begin() is { } failure) return failure;
+        if (Begin() is { Succeeded: false } failed) return failed;
         int code = raw.SQLITE_OK;
         for (int i = 0; i < batch.Count && code == raw.SQLITE_OK; i++) code = Insert(batch[i]);
         return End(code);
     }
 
-    /// <summary>
-    /// Writes all that the journal holds, deleted files included, to a new file. Returns null once it is on
-    /// stable storage, or why it is not.
-    /// </summary>
-    public string? SaveTo(string copy)
+    // Copies the whole journal to a new file, even if its files were deleted.
+    public Result SaveTo(string copy)
     {
-        if (_open is null) return "the journal is not open";
+        if (_open is null) return Result.Failed("the journal is not open");
         try
         {
             PrivateFile.Open(copy).Dispose();
             string quoted = copy.Replace("'", "''", StringComparison.Ordinal);
             int code = _open.Connection.Execute($"VACUUM INTO '{quoted}'");
-            if (code != raw.SQLITE_OK) return Sqlite.Explain(code);
+            if (code != raw.SQLITE_OK) return Result.Failed(Sqlite.Explain(code));
             using FileStream saved = PrivateFile.Open(copy);
             saved.Flush(flushToDisk: true);
-            return null;
+            return Result.Success;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return e.Message;
+            return Result.Failed(e.Message);
         }
     }
 
     /// <summary>
-    /// Notes that every message after <paramref name="after"/> up to <paramref name="upTo"/> is in MongoDB,
-    /// except <paramref name="rejected"/>, which it does not take. When the watermark is not at <paramref
-    /// name="after"/> any more, nothing is noted: it was set back while these were on their way, and to move
-    /// it on would leave out what it was set back for.
+    /// Marks the messages after <paramref name="after"/> up to <paramref name="upTo"/> as delivered, except
+    /// <paramref name="rejected"/>, which go to quarantine. Does nothing if the watermark is no longer at
+    /// <paramref name="after"/>: it was set back meanwhile, and these messages are delivered again.
     /// </summary>
-    public string? MarkDelivered(
+    public Result MarkDelivered(
         long after, long upTo, IReadOnlyList<(long Sequence, string Reason)> rejected)
     {
-        if (Begin() is { } failure) return failure;
+        if (Begin() is { Succeeded: false } failed) return failed;
         JournalStatements open = _open!;
         long now = _time.GetUtcNow().ToUnixTimeMilliseconds();
         open.Deliver.Bind(1, upTo);
@@ -100,7 +92,7 @@ internal sealed class JournalWriter : IDisposable
         int code = open.Deliver.Run();
         if (code != raw.SQLITE_OK || open.Connection.Changes == 0) return End(code);
 
-        // What was in quarantine and is delivered again is judged anew.
+        // For messages that were in quarantine and were delivered again, the new outcome counts.
         open.Forget.Bind(1, after);
         open.Forget.Bind(2, upTo);
         code = open.Forget.Run();
@@ -116,44 +108,42 @@ internal sealed class JournalWriter : IDisposable
     }
 
     /// <summary>
-    /// Gives messages the next key (TextKey.cs) at their places, as MongoDB has other documents under theirs.
+    /// Gives messages the next key (TextKey.cs) at their places, because MongoDB has other documents under
+    /// theirs.
     /// </summary>
-    /// <param name="entries">The messages.</param>
-    /// <param name="fresh">A key that nobody can have taken, instead of the next one.</param>
+    /// <param name="fresh">A random key instead of the next one.</param>
     /// <param name="rekeyed">
-    /// The messages with their keys; without those that are in the journal under the next key already.
+    /// The messages with their keys, except those that the journal already has under the next key.
     /// </param>
-    public string? Rekey(
+    public Result Rekey(
         IReadOnlyList<JournalEntry> entries, bool fresh, out IReadOnlyList<JournalEntry> rekeyed)
     {
         var found = new List<JournalEntry>(entries.Count);
         rekeyed = found;
-        if (Begin() is { } failure) return failure;
+        if (Begin() is { Succeeded: false } failed) return failed;
         int code = raw.SQLITE_OK;
         for (int i = 0; i < entries.Count && code == raw.SQLITE_OK; i++)
             code = Rekey(entries[i], fresh, found);
         return End(code);
     }
 
-    /// <summary>
-    /// Deletes some of the messages that were delivered before <paramref name="before"/>, oldest first,
-    /// quarantined ones never. <paramref name="done"/>: none are left.
-    /// </summary>
-    public string? Purge(DateTimeOffset before, out bool done)
+    // Deletes some of the messages that were delivered before that time, oldest first, never quarantined
+    // ones. done: none are left.
+    public Result Purge(DateTimeOffset before, out bool done)
     {
         done = true;
-        if (Begin() is { } failure) return failure;
+        if (Begin() is { Succeeded: false } failed) return failed;
         JournalStatements open = _open!;
         int code = ExpiredUpTo(before, out long expired);
         if (code == raw.SQLITE_OK && expired > 0)
         {
-            // Each message may be on pages of its own, and all of them go to the log.
+            // Each message may be on separate pages, which all go to the log.
             int step = _logMax < JournalCapacity.LogMaxAnywhere ? SmallStep : JournalStatements.Step;
             open.PurgeMessages.Bind(1, expired);
             open.PurgeMessages.Bind(2, step);
             code = open.PurgeMessages.Run();
             done = open.Connection.Changes < step;
-            // The row at `expired` stays: it may be the watermark, and holds the number of the last message.
+            // The row at `expired` stays: it may be the watermark, and has the number of the last message.
             open.PurgeDeliveries.Bind(1, expired);
             if (code == raw.SQLITE_OK) code = open.PurgeDeliveries.Run();
             done &= open.Connection.Changes < JournalStatements.Step;
@@ -162,14 +152,12 @@ internal sealed class JournalWriter : IDisposable
         return End(code);
     }
 
-    /// <summary>
-    /// Gives some of the messages that are to leave quarantine new numbers, as if they had just come: so they
-    /// are after the watermark. <paramref name="done"/>: none are left.
-    /// </summary>
-    public string? Release(out bool done)
+    // Gives some of the messages to be released from quarantine new numbers, as if they had just arrived, so
+    // that they are after the watermark. done: none are left.
+    public Result Release(out bool done)
     {
         done = true;
-        if (Begin() is { } failure) return failure;
+        if (Begin() is { Succeeded: false } failed) return failed;
         JournalStatements open = _open!;
         open.Move.Bind(1, _last);
         int code = open.Move.Run();
@@ -184,22 +172,20 @@ internal sealed class JournalWriter : IDisposable
         return End(code);
     }
 
-    /// <summary>
-    /// Copies the log into the database when enough has gathered there; for the time between two batches.
-    /// </summary>
+    // Copies the log into the database if it is large enough; called between two batches.
     public void CheckpointIfDue()
     {
         if (_open is null || _open.Connection.PagesWritten * 4096L < _logMax / PartsOfLog) return;
         bool waiting = ++_checkpoints % CheckpointsBetweenWaits == 0
             && new FileInfo(_path + "-wal") is { Exists: true } log && log.Length > PartsOfLog * _logMax;
-        // A failure costs nothing but room: the log keeps what could not be copied, and the next time comes.
+        // A failure only costs space: the log keeps what could not be copied until the next time.
         _open.Connection.Checkpoint(waiting);
     }
 
-    /// <summary>Closes the connection; SQLite copies the log into the database and removes it.</summary>
+    // SQLite copies the log into the database and deletes it.
     public void Dispose() => _open?.Dispose();
 
-    private string? Begin()
+    private Result Begin()
     {
         try
         {
@@ -207,39 +193,38 @@ internal sealed class JournalWriter : IDisposable
         }
         catch (StoreException e)
         {
-            return e.Reason;
+            return Result.Failed(e.Reason);
         }
 
         _next = _last + 1;
         int code = _open!.Begin.Run();
-        return code == raw.SQLITE_OK ? null : Fail(code);
+        return code == raw.SQLITE_OK ? Result.Success : Fail(code);
     }
 
-    // Commits when all went well. The commit is where the disk may fail: then nothing of the transaction is
-    // done.
-    private string? End(int code)
+    // Commits if all succeeded. If the disk fails during the commit the transaction has no effect.
+    private Result End(int code)
     {
         if (code == raw.SQLITE_OK) code = _open!.Commit.Run();
         if (code != raw.SQLITE_OK) return Fail(code);
         Volatile.Write(ref _last, _next - 1);
-        return null;
+        return Result.Success;
     }
 
-    private string Fail(int code)
+    private Result Fail(int code)
     {
         if (_open!.Connection.InTransaction) _open.Rollback.Run();
-        // A full disk or a lock leaves the connection as it was before. After anything else it is not known
-        // what the log holds: what is true is in the file, to be read again.
+        // A full disk or a lock leaves the connection unchanged. After any other error the state of the log
+        // is unknown, and the file has to be opened and read again.
         bool harmless = (code & 0xFF) is raw.SQLITE_FULL or raw.SQLITE_BUSY or raw.SQLITE_LOCKED;
-        // But not while the files are gone: what is open may be all that is left of them.
-        if ((!harmless && _files.Failure() is null) || _open.Connection.InTransaction)
+        // But not while files are missing: the open ones may be the only copies.
+        if ((!harmless && _files.FindMissing() is null) || _open.Connection.InTransaction)
         {
             _open.Dispose();
             _open = null;
             _files.Closed();
         }
 
-        return Sqlite.Explain(code);
+        return Result.Failed(Sqlite.Explain(code));
     }
 
     private int Insert(Pending pending)
@@ -270,7 +255,7 @@ internal sealed class JournalWriter : IDisposable
         return raw.SQLITE_OK;
     }
 
-    // The key is taken: by this very message, sent again, or by another one.
+    // The key exists: this message was sent again, or a different one has it.
     private int ResolveDuplicateKey(Pending pending, ReadOnlySpan<byte> id)
     {
         Message message = pending.Message;
@@ -279,7 +264,7 @@ internal sealed class JournalWriter : IDisposable
         return code;
     }
 
-    // Null: the key is free. Else whether this very message has it.
+    // same: whether this message has the key; null: the key is free.
     private int Find(
         ReadOnlySpan<byte> id, ReadOnlySpan<byte> username, ReadOnlySpan<byte> text, out bool? same)
     {
@@ -327,9 +312,9 @@ internal sealed class JournalWriter : IDisposable
         return code;
     }
 
-    // What SQLite has against one message alone costs that one its place: its statement was undone, the
-    // transaction goes on. Only its size is its own fault. A number that is taken was given by another
-    // writer, and is about the batch: the file is opened again, and says what the next number is.
+    // An error about one message only rejects that message: its statement was rolled back, the transaction
+    // continues. Only a size error is permanent. A sequence number that exists was assigned by another writer
+    // and fails the batch: the file is opened again, to read the next number.
     private int Reject(Pending pending, int code)
     {
         bool tooBig = (code & 0xFF) == raw.SQLITE_TOOBIG;

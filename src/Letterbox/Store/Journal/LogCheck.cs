@@ -1,18 +1,20 @@
-// What is looked at before SQLite opens the journal: whether database and log belong together, and whether
-// the log is whole. For SQLite deletes a log whose database is missing or empty, even to read; it applies a
-// log of another database; and it forgets what is behind a damaged frame.
+// Checks before SQLite opens the journal: whether database and log belong together, and whether the log is
+// intact. SQLite deletes a log whose database is missing or empty, even when it only reads; it applies the
+// log of another database; and it discards what follows a damaged frame.
 //
 // A damaged log is copied to `letterbox.db-wal.damaged-TIME`, the database to `letterbox.db.damaged-TIME`.
-// Then, whichever comes first:
+// Then the first case that applies:
 //
-//    each damaged frame has one wrong byte, which its checksum tells     corrected in the log
+//    each damaged frame can be corrected: one wrong byte, or the        corrected in the log
+//    database has its page already
+//    the database has the newest version of each page already           the log is deleted
 //    each damaged page was written again later, intact                  all other frames are applied to the
-//                                                                       database, which needs no log then
-//    else                                                               the same to `letterbox.db.recovered`
+//                                                                       database, which then needs no log
+//    else                                                               the same in `letterbox.db.recovered`
 //
-// In the last case the journal is opened as SQLite leaves it, and takes the messages back that only
-// `letterbox.db.recovered` has; with them on stable storage that file is deleted. A crash at any point leaves
-// enough to begin again.
+// In the last case the journal is opened with what SQLite reads, and the messages that only
+// `letterbox.db.recovered` has are inserted; when they are on stable storage that file is deleted. After a
+// crash at any point this starts again.
 
 using System.Buffers.Binary;
 using System.Globalization;
@@ -23,16 +25,15 @@ using SQLitePCL;
 
 namespace Letterbox.Store.Journal;
 
-/// <summary>Checks the journal's files, and keeps what is in a damaged log.</summary>
 internal static class LogCheck
 {
     private const int HeaderLength = 100;
 
-    /// <summary>The damaged logs that were kept beside a journal, by their names.</summary>
+    // The damaged logs that were kept beside a journal.
     public static IReadOnlyList<string> Kept(string path) =>
         [.. Directory.EnumerateFiles(Path.GetDirectoryName(path)!, JournalFile.Name + "-wal.damaged-*")];
 
-    /// <summary>Throws when there is a log, or half a transaction, and no database.</summary>
+    // Throws if there is a log, or half a transaction, and no database.
     public static void CheckDatabaseIsThere(string path)
     {
         if (Length(path) > 0) return;
@@ -41,16 +42,17 @@ internal static class LogCheck
         if (left is null) return;
         string state = File.Exists(path) ? "is empty" : "is missing";
         throw new StoreException(
-            $"the journal {path} {state}, but {left} is there and may hold messages. Nothing was changed. "
+            $"the journal {path} {state}, but {left} exists and may hold messages. Nothing was changed. "
             + "Put the database back beside it, or move it away to start with an empty journal "
-            + "(docs/OPERATIONS.md, \"The database is gone\")", "the journal is missing");
+            + "(docs/OPERATIONS.md, \"The database is missing\")", "the journal is missing");
     }
 
     /// <summary>
-    /// Checks the log of a journal that no process has open, before the first one opens it to write. What
-    /// SQLite would forget is kept.
+    /// Checks the log of a journal that no process has open, before the first one opens it for writing. Keeps
+    /// what SQLite would discard.
     /// </summary>
-    /// <exception cref="StoreException">They do not belong together, or nothing can be kept.</exception>
+    /// <exception cref="StoreException">Database and log do not belong together, or copying
+    /// fails.</exception>
     public static void BeforeOpening(string path, ILogger log)
     {
         try
@@ -65,21 +67,21 @@ internal static class LogCheck
         }
     }
 
-    /// <summary>Throws when the log is damaged: the store process is to see to it.</summary>
+    // Throws if the log is damaged: only the store process recovers it.
     public static void CheckUndamaged(string path)
     {
         if (Read(path) is { IsDamaged: true })
             throw new StoreException($"the log of the journal {path} is damaged: start the store process "
-                + "first, it keeps what can be read");
+                + "first, it recovers what can be read");
     }
 
-    /// <summary>Stores what was recovered from a damaged log and is not in the journal.</summary>
-    public static void TakeBack(Sqlite file, string path, ILogger log)
+    // Inserts the messages that were recovered from a damaged log and are not in the journal.
+    public static void RestoreRecovered(Sqlite file, string path, ILogger log)
     {
         string recovered = path + ".recovered";
         if (!File.Exists(recovered)) return;
-        // Where the database was ahead of the readable part of the log, what SQLite made of them is no state
-        // at all: a person must recover it from the files that were kept.
+        // If the database was ahead of the readable part of the log, SQLite has combined them into an invalid
+        // state: a person has to recover it from the kept files.
         JournalFile.Check(file.Prepare("PRAGMA integrity_check(1)", out Statement? check), path);
         using (check)
         {
@@ -87,15 +89,15 @@ internal static class LogCheck
                 JournalFile.Check(raw.SQLITE_CORRUPT, path);
         }
 
-        int taken = 0;
+        int restored = 0;
         using (JournalReader? reader = TryOpen(recovered, log))
         {
-            if (reader is not null) taken = Insert(file, path, reader);
+            if (reader is not null) restored = Insert(file, path, reader);
         }
 
         File.Delete(recovered);
         DurableFolder.Sync(Path.GetDirectoryName(path)!);
-        log.LogWarning("{Taken} messages that were behind the damage are in the journal again", taken);
+        log.LogWarning("{Count} messages behind the damage were restored", restored);
     }
 
     private static JournalReader? TryOpen(string recovered, ILogger log)
@@ -103,19 +105,19 @@ internal static class LogCheck
         try
         {
             JournalReader reader = JournalReader.Open(recovered);
-            reader.OnDamage = what => log.LogError("{What}", what);
+            reader.OnDamage = (_, _, damage) => log.LogError("{Damage}", damage);
             return reader;
         }
         catch (StoreException e)
         {
-            log.LogError("what is kept of the damaged log cannot be read here: {Reason}", e.Message);
+            log.LogError("the recovered part of the damaged log cannot be read: {Reason}", e.Message);
             return null;
         }
     }
 
     private static int Insert(Sqlite file, string path, JournalReader reader)
     {
-        int taken = 0;
+        int restored = 0;
         JournalFile.Check(file.Execute("BEGIN IMMEDIATE"), path);
         JournalFile.Check(file.Prepare("""
             INSERT INTO messages (seq, id, date, username, message)
@@ -133,12 +135,12 @@ internal static class LogCheck
                 insert.Bind(3, message.Username);
                 insert.Bind(4, message.Text);
                 JournalFile.Check(insert.Run(), path);
-                taken += file.Changes;
+                restored += file.Changes;
             }
         }
 
         JournalFile.Check(file.Execute("COMMIT"), path);
-        return taken;
+        return restored;
     }
 
     private static bool IsLegal(StoredMessage stored) => StoredMessage.TryParseDate(stored.Date, out _)
@@ -153,17 +155,17 @@ internal static class LogCheck
             throw Foreign(path, "the database has no header");
         int pageSize = BinaryPrimitives.ReadUInt16BigEndian(header[16..]);
         if (pageSize == 1) pageSize = 65_536;
-        if (WalFile.Read(path + "-wal", pageSize) is not { } wal) return null;
+        if (WalFile.Read(path + "-wal", path, pageSize) is not { } wal) return null;
         if (wal.PageSize != pageSize) throw Foreign(path, "their page sizes are different");
-        // Where the log is damaged the database may be ahead of what is readable of it.
-        if (!wal.IsDamaged && wal.Mismatch(Length(path)) is { } failure) throw Foreign(path, failure);
+        // If the log is damaged the database may be ahead of its readable part.
+        if (!wal.IsDamaged && wal.FindMismatch(Length(path)) is { } failure) throw Foreign(path, failure);
         return wal;
     }
 
     private static StoreException Foreign(string path, string failure) => new(
         $"the journal {path} and its log {path}-wal do not belong together: {failure}. Nothing was changed. "
         + "Is the database an older copy, or another one? Put back the one that the log was written for, or "
-        + "move the log away (docs/OPERATIONS.md, \"The database is gone\")",
+        + "move the log away (docs/OPERATIONS.md, \"The database is missing\")",
         "the journal and its log do not match");
 
     private static void Keep(string path, WalFile wal, ILogger log)
@@ -181,22 +183,28 @@ internal static class LogCheck
         }
 
         bool whole = wal.IsCorrectable;
-        if (!whole)
+        if (!whole && wal.IsCopiedTo(path, path + "-wal"))
+        {
+            File.Delete(path + "-wal");
+            whole = true;
+        }
+        else if (!whole)
         {
             Copy(path, draft, copy => whole = wal.ApplyTo(copy, path + "-wal"));
-            // Whole, it is the journal. Should the log outlive a crash here, the same is made of both again.
+            // If it is whole it becomes the journal. If the log survives a crash here this is repeated with
+            // both.
             File.Move(draft, whole ? path : path + ".recovered", overwrite: true);
             DurableFolder.Sync(Path.GetDirectoryName(path)!);
             if (whole) File.Delete(path + "-wal");
         }
 
         log.LogError(
-            "the log {Path} is damaged at frame {Frame} of {Frames}; {Commits} commits are there or behind. "
+            "the log {Path} is damaged at frame {Frame} of {Frames}; this affects {Commits} commits. "
             + "It is kept as {Kept}, the database beside it. {Outcome}; see docs/OPERATIONS.md, "
             + "\"The log is damaged\"",
-            path + "-wal", wal.Readable + 1, wal.Frames.Count, wal.CommitsLeftOut, kept, whole
+            path + "-wal", wal.Readable + 1, wal.Frames.Count, wal.CommitsDiscarded, kept, whole
                 ? "The damage is repaired, nothing is lost"
-                : "What can be read is taken back");
+                : "What can be read is restored");
     }
 
     private static void Copy(string from, string to, Action<SafeFileHandle> change)
@@ -207,8 +215,8 @@ internal static class LogCheck
         RandomAccess.FlushToDisk(copy);
     }
 
-    // How many pages the database had when the transaction began that this rollback journal undoes; 0: none,
-    // as when it is made (https://sqlite.org/fileformat2.html, section 3).
+    // The number of pages before the transaction that this rollback journal undoes; 0 for the transaction
+    // that creates the database (https://sqlite.org/fileformat2.html, section 3).
     private static uint PagesBefore(string journal)
     {
         Span<byte> header = stackalloc byte[20];

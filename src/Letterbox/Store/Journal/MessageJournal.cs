@@ -1,16 +1,14 @@
-// The journal, seen from the rest of the store process: append a message, mark what MongoDB has, purge what
-// it has had for long enough. Behind it: GroupCommit.cs (the queue and the writer's thread), JournalWriter.cs
-// (the transactions), JournalFile.cs (the file). Reading is JournalReader.cs, on connections of its own.
+// The journal as the rest of the store process uses it: append messages, mark delivered ones, purge those
+// that were delivered long enough ago. It uses GroupCommit.cs (the queue and the writer's thread),
+// JournalWriter.cs (the transactions) and JournalFile.cs (the file). JournalReader.cs reads, on separate
+// connections.
 
 using Letterbox.Messages;
 using Microsoft.Extensions.Logging;
 
 namespace Letterbox.Store.Journal;
 
-/// <summary>
-/// The one owner of a journal. <see cref="AppendAsync"/> is a <see cref="Deliver"/>: any thread, many at
-/// once.
-/// </summary>
+/// <summary>The owner of a journal. <see cref="AppendAsync"/> is thread-safe.</summary>
 internal sealed class MessageJournal : IAsyncDisposable
 {
     private readonly TimeProvider _time;
@@ -22,59 +20,46 @@ internal sealed class MessageJournal : IAsyncDisposable
     private volatile string? _missingFile;
 
     private MessageJournal(
-        string path, TimeProvider time, JournalLock owned, JournalWriter writer, JournalCapacity room,
+        string path, TimeProvider time, JournalLock owned, JournalWriter writer, JournalCapacity capacity,
         ILogger log)
     {
-        (Path, _time, _lock, _writer, _capacity, _log) = (path, time, owned, writer, room, log);
+        (Path, _time, _lock, _writer, _capacity, _log) = (path, time, owned, writer, capacity, log);
         Notes = [.. LogCheck.Kept(path).Select(static kept =>
             $"the journal's log was damaged and is kept as {System.IO.Path.GetFileName(kept)}: see the log")];
         _commits = new GroupCommit(
-            batch => (_missingFile is null ? null : FindMissingFile())
-                ?? room.Shortage(writer.Connection, batch) ?? writer.Append(batch) ?? FindMissingFile(),
-            Committed, () => FindMissingFile(), log);
+            Commit, Committed, () => CheckFiles(), log);
     }
 
-    /// <summary>
-    /// Raised after messages were committed and answered, on the writer's thread: a handler must be quick,
-    /// and not throw.
-    /// </summary>
+    // Raised on the writer's thread after a commit: a handler must be quick and not throw.
     public event EventHandler? Grown;
 
-    /// <summary>The file.</summary>
     public string Path { get; }
 
-    /// <summary>Place of the newest message; 0 when there has been none.</summary>
+    // The number of the newest message; 0 for none.
     public long LastSequence => _writer.LastSequence;
 
-    /// <summary>Why messages cannot be stored now, fit for anyone to read; null when they can.</summary>
+    // Why messages cannot be stored now, for anyone to read; null when they can.
     public string? Failure => _missingFile ?? _commits.Failure;
 
-    /// <summary>
-    /// Why no message can be stored until a person has done something: a file of the journal is gone. Found
-    /// within a second, whether messages come or not.
-    /// </summary>
-    public string? Gone => _missingFile;
+    // The missing file because of which no message is accepted until an operator acts; detected within a
+    // second.
+    public string? MissingFile => _missingFile;
 
-    /// <summary>What a person should see to, a line each, as it was when the journal was opened.</summary>
+    // What an operator should know, one line each, when the journal was opened.
     public IReadOnlyList<string> Notes { get; }
 
-    /// <summary>Whether new messages had to wait for room of late: a purge makes some.</summary>
+    // Whether new messages recently had to wait for space, which a purge frees.
     public bool IsShortOfSpace => _capacity.IsShort;
 
-    /// <summary>The writer; for tests, which make its connection fail.</summary>
+    // For tests, which make its connection fail.
     internal JournalWriter Writer => _writer;
 
-    /// <summary>
-    /// Opens the journal of <paramref name="folder"/>, makes folder and journal when there are none.
-    /// </summary>
-    /// <param name="folder">The data folder.</param>
-    /// <param name="time">The clock of the messages.</param>
-    /// <param name="log">Told when storing fails, and when it works again.</param>
-    /// <param name="bounds">How far it may grow; by default there is no bound but the disk.</param>
-    /// <param name="mustExist">No folder and no journal is made.</param>
+    /// <summary>Opens the journal of a data folder; creates folder and journal if there are none.</summary>
+    /// <param name="bounds">By default only the disk limits it.</param>
+    /// <param name="mustExist">No folder and no journal is created.</param>
     /// <exception cref="StoreException">
-    /// Another process owns it, the folder cannot be written to, or the file is damaged, newer than this
-    /// program or not a journal. Nothing was changed; the text says what to do.
+    /// Another process owns it, the folder is not writable, or the file is damaged, of a newer version or not
+    /// a journal. Nothing was changed; the text advises what to do.
     /// </exception>
     public static MessageJournal Open(
         string folder, TimeProvider time, ILogger log, JournalBounds? bounds = null, bool mustExist = false)
@@ -86,8 +71,8 @@ internal sealed class MessageJournal : IAsyncDisposable
         JournalLock owned = JournalLock.Take(folder);
         try
         {
-            var room = new JournalCapacity(path, bounds ?? new JournalBounds(), time);
-            return new MessageJournal(path, time, owned, new JournalWriter(path, time, log), room, log);
+            var capacity = new JournalCapacity(path, bounds ?? new JournalBounds(), time);
+            return new MessageJournal(path, time, owned, new JournalWriter(path, time, log), capacity, log);
         }
         catch
         {
@@ -97,66 +82,58 @@ internal sealed class MessageJournal : IAsyncDisposable
     }
 
     /// <summary>
-    /// Stores a message, stamped with the time of this call. Stored: it is on stable storage, now or since an
-    /// earlier call with the same id, user name and text. Refused: the id is taken by another message, or
-    /// SQLite will not have this one. Later: the queue is full, there is no room, the journal is closing, or
-    /// the disk failed; the message may be stored or not.
+    /// Stores a message with the time of this call. Stored: it is on stable storage, since now or since an
+    /// earlier call with the same id, user name and text. Rejected: a different message has the id, or SQLite
+    /// rejects this one. Later: the queue is full, there is no space, the journal is closing, or the disk
+    /// failed; the message may be stored or not.
     /// </summary>
     public ValueTask<Receipt> AppendAsync(Message message) => _commits.AddAsync(message, _time.GetLocalNow());
 
-    /// <summary>The same for a message that was received elsewhere, by the clock there.</summary>
+    // For a message that was received elsewhere, at that time by the clock there.
     internal ValueTask<Receipt> ImportAsync(Message message, DateTime received) =>
         _commits.AddAsync(message, new DateTimeOffset(received, TimeSpan.Zero));
 
-    /// <summary>
-    /// Notes durably that every message after <paramref name="after"/>, where the watermark was found, up to
-    /// <paramref name="upTo"/> is in MongoDB, except those that it will never take: they go to quarantine.
-    /// Nothing is noted when the watermark was set back since. Returns null, or why it cannot be noted.
-    /// Blocks for a commit: for a thread of one's own.
-    /// </summary>
-    public string? MarkDelivered(
+    // The methods below run on the writer's thread and block until they are committed.
+
+    /// <inheritdoc cref="JournalWriter.MarkDelivered"/>
+    public Result MarkDelivered(
         long after, long upTo, IReadOnlyList<(long Sequence, string Reason)> rejected) =>
         Work(() => _writer.MarkDelivered(after, upTo, rejected));
 
-    /// <summary>
-    /// Gives messages another key, durably: MongoDB has other documents under theirs. Gives back what is to
-    /// be sent now. Returns null, or why it cannot be done. Blocks for a commit: for a thread of one's own.
-    /// </summary>
-    internal string? Rekey(
+    /// <inheritdoc cref="JournalWriter.Rekey(IReadOnlyList{JournalEntry}, bool, out
+    /// IReadOnlyList{JournalEntry})"/>
+    public Result Rekey(
         IReadOnlyList<JournalEntry> entries, bool fresh, out IReadOnlyList<JournalEntry> rekeyed)
     {
         IReadOnlyList<JournalEntry> found = [];
-        string? failure = Work(() => _writer.Rekey(entries, fresh, out found));
+        Result result = Work(() => _writer.Rekey(entries, fresh, out found));
         rekeyed = found;
-        return failure;
+        return result;
     }
 
     /// <summary>
-    /// Deletes what was delivered <paramref name="keep"/> ago or longer, and more of what was delivered while
-    /// there is no room for new messages; never what is in quarantine. In small steps between which new
-    /// messages are stored. Returns null, or why it is not all done. Blocks: for a thread of one's own.
+    /// Deletes messages that were delivered <paramref name="keep"/> ago or longer, and more delivered ones
+    /// while there is no space for new messages; never quarantined ones. In small steps, between which new
+    /// messages are stored.
     /// </summary>
-    /// <param name="keep">How long a delivered message stays.</param>
-    /// <param name="stop">Ends the purge between two steps.</param>
-    public string? Purge(TimeSpan keep, CancellationToken stop) =>
-        Purge(_time.GetUtcNow() - keep, onlyForSpace: false, stop)
-        ?? Purge(DateTimeOffset.MaxValue, onlyForSpace: true, stop);
-
-    /// <summary>
-    /// Gives what somebody asked to have out of quarantine a place behind the newest message, where the relay
-    /// finds it. Returns null, or why it is not all done. Blocks: for a thread of one's own.
-    /// </summary>
-    public string? ReleaseFromQuarantine()
+    public Result Purge(TimeSpan keep, CancellationToken stop)
     {
-        string? failure = null;
-        bool done = false;
-        while (!done && failure is null) failure = Work(() => _writer.Release(out done));
-        return failure;
+        Result purged = Purge(_time.GetUtcNow() - keep, onlyForSpace: false, stop);
+        return purged.Succeeded ? Purge(DateTimeOffset.MaxValue, onlyForSpace: true, stop) : purged;
     }
 
     /// <summary>
-    /// Takes no more messages; commits and answers those it has; closes the file and gives up the lock.
+    /// Moves the messages to be released behind the newest one, where the relay finds them.
     /// </summary>
+    public Result ReleaseFromQuarantine()
+    {
+        Result result = Result.Success;
+        bool done = false;
+        while (!done && result.Succeeded) result = Work(() => _writer.Release(out done));
+        return result;
+    }
+
+    // Accepts no more messages, commits and answers the queued ones, closes the file and releases the lock.
     public async ValueTask DisposeAsync()
     {
         await _commits.DisposeAsync();
@@ -168,9 +145,9 @@ internal sealed class MessageJournal : IAsyncDisposable
     {
         if (OperatingSystem.IsWindows()) return;
         UnixFileMode mode = File.GetUnixFileMode(folder);
-        if ((mode & PrivateFile.OthersRights) == UnixFileMode.None) return;
+        if ((mode & PrivateFile.OthersMode) == UnixFileMode.None) return;
         log.LogWarning(
-            "other users may look into the folder {Folder} (mode {Mode}): chmod 700, if they should not",
+            "other users can read the folder {Folder} (mode {Mode}): chmod 700, if they should not",
             folder, Convert.ToString((int)mode, 8));
     }
 
@@ -179,69 +156,81 @@ internal sealed class MessageJournal : IAsyncDisposable
         string path = System.IO.Path.Combine(folder, JournalFile.Name);
         if (File.Exists(path)) return;
         throw new StoreException(
-            $"the journal {path} was there, and cannot be found now: is its disk mounted, may this user read "
-            + "the folder? Bring it back; or, to begin with an empty one, stop letterbox and start it again",
+            $"the journal {path} existed and cannot be found now: is its disk mounted, may this user read "
+            + "the folder? Put it back; or, to begin with an empty one, stop letterbox and start it again",
             "the journal cannot be found")
         {
             Obstacle = StoreObstacle.Access,
         };
     }
 
-    private string? Purge(DateTimeOffset before, bool onlyForSpace, CancellationToken stop)
+    private Result Purge(DateTimeOffset before, bool onlyForSpace, CancellationToken stop)
     {
-        string? failure = null;
+        Result result = Result.Success;
         bool done = false;
-        while (!done && failure is null && !stop.IsCancellationRequested)
+        while (!done && result.Succeeded && !stop.IsCancellationRequested)
         {
-            failure = Work(() =>
+            result = Work(() =>
             {
                 done = onlyForSpace && !_capacity.NeedsPurge(_writer.Connection);
-                return done ? null : _writer.Purge(before, out done);
+                return done ? Result.Success : _writer.Purge(before, out done);
             });
         }
 
-        return failure;
+        return result;
     }
 
-    // What was written just now is in files that nobody will find again: it is not thanked for. Marks go on
-    // being written there, so that the relay brings MongoDB what is still open.
-    private string? FindMissingFile()
+    private Result Commit(IReadOnlyList<Pending> batch)
     {
-        string? gone = _writer.Files.Failure();
-        if (gone is null || _missingFile is not null) return _missingFile = gone;
-        _missingFile = gone;
-        _log.LogCritical(
-            "the journal is gone: {What}; no message is taken until it is back. Do not end process {Id} "
-            + "before what it holds is safe (docs/OPERATIONS.md, The journal is gone)",
-            _writer.Files.Explain(), Environment.ProcessId);
-        if (_writer.Files.IsDeleted()) Save();
-        return gone;
+        if (_missingFile is not null && CheckFiles() is { Succeeded: false } missing) return missing;
+        if (_capacity.CheckSpace(_writer.Connection, batch) is { Succeeded: false } shortage) return shortage;
+        Result stored = _writer.Append(batch);
+        return stored.Succeeded ? CheckFiles() : stored;
+    }
+
+    // A commit to a missing file is not acknowledged. Delivery marks are still written there, so that the
+    // relay can deliver the remaining messages.
+    private Result CheckFiles()
+    {
+        string? missing = _writer.Files.FindMissing();
+        bool isNew = missing is not null && _missingFile is null;
+        _missingFile = missing;
+        if (isNew)
+        {
+            _log.LogCritical(
+                "the journal is missing: {What}; no message is accepted until it is back. Do not end process "
+                + "{Id} before its content is saved (docs/OPERATIONS.md, The journal is missing)",
+                _writer.Files.Explain(), Environment.ProcessId);
+            if (_writer.Files.IsDeleted()) Save();
+        }
+
+        return missing is null ? Result.Success : Result.Failed(missing);
     }
 
     private void Save()
     {
         string copy = $"{Path}.saved-{_time.GetUtcNow():yyyyMMdd-HHmmss}";
-        string? failure;
+        Result saved;
         try
         {
             PrivateFile.CreateFolder(System.IO.Path.GetDirectoryName(Path)!);
-            failure = _writer.SaveTo(copy);
+            saved = _writer.SaveTo(copy);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            failure = e.Message;
+            saved = Result.Failed(e.Message);
         }
 
-        if (failure is null) _log.LogCritical("all that the journal held was saved to {Copy}", copy);
-        else _log.LogCritical("what the journal held could not be saved to {Copy}: {Reason}", copy, failure);
+        if (saved.Succeeded) _log.LogCritical("the journal was saved to {Copy}", copy);
+        else _log.LogCritical("the journal could not be saved to {Copy}: {Reason}", copy, saved.Failure);
     }
 
     // A purge of many steps must not fill the disk with its log.
-    private string? Work(Func<string?> work) => _commits.Run(() =>
+    private Result Work(Func<Result> work) => _commits.Run(() =>
     {
-        string? failure = work();
+        Result result = work();
         _writer.CheckpointIfDue();
-        return failure;
+        return result;
     });
 
     private void Committed()

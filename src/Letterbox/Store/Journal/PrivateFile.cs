@@ -1,17 +1,16 @@
-// Folders and files that only this user may read (0700, 0600), whatever the umask is: people's messages are
-// in them. What SQLite makes beside the database gets the rights of the database.
+// Folders and files that only this user may read (0700, 0600), whatever the umask is, since they hold
+// people's messages. Files that SQLite creates beside the database get its permissions.
 
 namespace Letterbox.Store.Journal;
 
-/// <summary>Makes files for this user alone. What exists keeps the rights that it has.</summary>
+// Existing files keep their permissions.
 internal static class PrivateFile
 {
     private const UnixFileMode Owner = UnixFileMode.UserRead | UnixFileMode.UserWrite;
 
-    /// <summary>Rights of others than the owner.</summary>
-    public const UnixFileMode OthersRights = (UnixFileMode)0b111_111;
+    public const UnixFileMode OthersMode = (UnixFileMode)0b111_111;
 
-    /// <summary>Opens a file to write; makes it when there is none.</summary>
+    // Opens a file for writing; creates it if there is none.
     public static FileStream Open(string path)
     {
         if (OperatingSystem.IsWindows())
@@ -24,12 +23,12 @@ internal static class PrivateFile
             Share = FileShare.ReadWrite | FileShare.Delete,
             UnixCreateMode = Owner,
         });
-        // The umask may have taken the owner's own rights.
+        // The umask may have removed the owner's permissions.
         if (isNew) File.SetUnixFileMode(file.SafeFileHandle, Owner);
         return file;
     }
 
-    /// <summary>Makes a folder, and with the usual rights what is missing above it.</summary>
+    // Missing folders above it get the usual permissions.
     public static void CreateFolder(string path)
     {
         bool isNew = !Directory.Exists(path);

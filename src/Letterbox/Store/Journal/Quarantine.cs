@@ -1,46 +1,43 @@
-// `letterbox quarantine`: what MongoDB does not take, seen, sent again or given up.
+// `letterbox quarantine`: lists, retries or drops the messages that MongoDB rejects.
 //
 //    quarantine   seq  at     reason
 //                  17  12:00  failed validation      list    shows it
-//                  17      0  failed validation      retry   marks it; the relay, which looks every few
+//                  17      0  failed validation      retry   marks it; the relay, which checks every few
 //                                                            seconds and at its start, moves the message
-//                                                            behind the newest one: it is in its way again
+//                                                            behind the newest one and delivers it again
 //                  (none, and no message 17)         drop    deletes both
 //
 // The store process numbers the messages, so only it may move one: that is why a retry is a mark. The key
-// stays, so a message that MongoDB took after all, or a retry asked for twice, does no harm.
+// stays, so it is harmless if MongoDB has the message after all, or if a retry is requested twice.
 //
-// After `letterbox redeliver` a row may stand beyond the watermark: its message is on its way already, and
-// will be judged anew with its neighbours. Until then it is not in quarantine.
+// After `letterbox redeliver` a row may be beyond the watermark: its message is being delivered again. Until
+// its outcome is known it does not count as quarantined.
 
 using Letterbox.Messages;
 using SQLitePCL;
 
 namespace Letterbox.Store.Journal;
 
-/// <summary>A message that MongoDB does not take.</summary>
-/// <param name="Entry">The message, at its place in the journal.</param>
-/// <param name="Reason">Why not; one line of plain text.</param>
-/// <param name="Since">When it was refused; null: it is about to be sent again.</param>
+/// <summary>A message that MongoDB rejects.</summary>
+/// <param name="Reason">One line of plain text.</param>
+/// <param name="Since">Null: it is about to be sent again.</param>
 internal sealed record QuarantinedMessage(JournalEntry Entry, string Reason, DateTimeOffset? Since);
 
-/// <summary>
-/// Changes to the quarantine. For any process, while the journal's owner is at work or not. Each is done as a
-/// whole or not at all, and on stable storage when it returns.
-/// </summary>
+// Changes to the quarantine, by any process, whether the owner of the journal is running or not. Each is
+// atomic, and durable when it returns.
 internal static class Quarantine
 {
-    /// <summary>What is true, in SQL, of a row that does stand in quarantine.</summary>
+    // SQL: whether a row counts as quarantined.
     public const string IsHeld = "seq <= (SELECT max(seq) FROM deliveries)";
 
-    /// <summary>
-    /// Has messages sent to MongoDB again. Returns those that are not in quarantine: then nothing was done.
+    /// <summary>Requests another delivery. Returns the messages that are not in quarantine: then nothing is
+    /// changed.
     /// </summary>
     /// <exception cref="StoreException">There is no journal, or it cannot be changed.</exception>
     public static IReadOnlyList<MessageKey> Retry(string path, IReadOnlyCollection<MessageKey> ids) =>
         Change(path, ids, "UPDATE quarantine SET at = 0 WHERE seq = ?1");
 
-    /// <summary>Has all of them sent to MongoDB again. Returns how many.</summary>
+    /// <summary>Requests another delivery of all. Returns how many.</summary>
     /// <exception cref="StoreException">There is no journal, or it cannot be changed.</exception>
     public static long RetryAll(string path)
     {
@@ -49,8 +46,8 @@ internal static class Quarantine
         return journal.Changes;
     }
 
-    /// <summary>
-    /// Removes messages for good. Returns those that are not in quarantine: then nothing was done.
+    /// <summary>Deletes messages permanently. Returns those that are not in quarantine: then nothing is
+    /// changed.
     /// </summary>
     /// <exception cref="StoreException">There is no journal, or it cannot be changed.</exception>
     public static IReadOnlyList<MessageKey> Drop(string path, IReadOnlyCollection<MessageKey> ids) =>
@@ -64,7 +61,7 @@ internal static class Quarantine
         Check(journal.Execute("BEGIN IMMEDIATE"));
         using Statement find = Prepare(
             $"SELECT seq FROM messages JOIN quarantine USING (seq) WHERE id = ?1 AND {IsHeld}");
-        var strange = new List<MessageKey>();
+        var unknown = new List<MessageKey>();
         foreach (MessageKey id in ids)
         {
             find.Bind(1, id.ToString());
@@ -72,13 +69,13 @@ internal static class Quarantine
             if (code is not (raw.SQLITE_ROW or raw.SQLITE_DONE)) Check(code);
             long sequence = code == raw.SQLITE_ROW ? find.Integer(0) : 0;
             find.Reset();
-            if (sequence == 0) strange.Add(id);
+            if (sequence == 0) unknown.Add(id);
             else foreach (string change in changes) Apply(change, sequence);
         }
 
-        // Without the commit, closing the connection undoes what was done.
-        if (strange.Count == 0) Check(journal.Execute("COMMIT"));
-        return strange;
+        // Without the commit, closing the connection rolls back.
+        if (unknown.Count == 0) Check(journal.Execute("COMMIT"));
+        return unknown;
 
         void Check(int code) => JournalFile.Check(code, path);
 

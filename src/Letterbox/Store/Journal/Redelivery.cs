@@ -1,25 +1,23 @@
-// `letterbox redeliver`: what MongoDB has lost, by going back to an old backup, is brought to it again.
+// `letterbox redeliver`: delivers again what MongoDB lost, for example when an old backup was restored.
 //
-//    deliveries   seq  at             since 12:00
-//                 100  11:00  stays   the watermark goes back to 100, and the relay, which looks for it
-//                 250  12:30  goes    before every batch, goes on with message 101
-//                 400  11:59  goes    the clock was set back: what comes after something lost is lost too
+//    deliveries   seq  at                since 12:00
+//                 100  11:00  stays      the watermark is set back to 100; the relay reads it before every
+//                 250  12:30  deleted    batch, and continues with message 101
+//                 400  11:59  deleted    the clock was set back: what follows a lost message is lost too
 //
-// MongoDB passes over what it still has: the keys are the same. What was purged cannot come back, and what is
-// in quarantine is tried again with its neighbours.
+// The keys stay the same, so MongoDB ignores what it still has. Purged messages cannot be delivered again;
+// quarantined ones are.
 
 using Letterbox.Messages;
 
 namespace Letterbox.Store.Journal;
 
-/// <summary>
-/// Asks for messages to be delivered again. For any process, while the owner is at work or not.
-/// </summary>
+// For any process, whether the owner of the journal is running or not.
 internal static class Redelivery
 {
     /// <summary>
     /// Sets the watermark back to before the first delivery since then, durably. Returns how many delivered
-    /// messages will be delivered again; with none, nothing is changed.
+    /// messages will be delivered again; if none, nothing is changed.
     /// </summary>
     /// <exception cref="StoreException">There is no journal, or it cannot be changed.</exception>
     public static long Request(string path, DateTimeOffset since)
@@ -30,8 +28,8 @@ internal static class Redelivery
             SELECT ifnull(min(seq), 0) FROM deliveries WHERE at >= {since.ToUnixTimeMilliseconds()}
             """);
         if (first == 0) return 0;
-        // Those in quarantine do not count: when they alone are left, the greatest number ever given may
-        // stand in the deliveries only, and deleting it there would have it given again.
+        // Quarantined ones do not count: if only they remain, the greatest number ever assigned may be in the
+        // deliveries alone, and deleting it there would assign it again.
         long messages = Scalar($"""
             SELECT count(*) FROM messages
             WHERE seq > ifnull((SELECT max(seq) FROM deliveries WHERE seq < {first}), 0)

@@ -1,26 +1,27 @@
-// The journal's write-ahead log, read before SQLite opens it. SQLite ends at the first frame whose checksum
-// is wrong, as at the torn end of a crash, and then starts the log over: what is intact behind a damaged
-// frame would be gone. All numbers are big-endian (https://sqlite.org/fileformat2.html, section 4).
+// The journal's write-ahead log, read before SQLite opens it. SQLite stops at the first frame with a wrong
+// checksum, as at the torn end after a crash, and then starts the log over: intact frames behind a damaged
+// one would be lost. All numbers are big-endian (https://sqlite.org/fileformat2.html, section 4).
 //
 //    0    magic 0x377F0682, or ..83: checksums of big-endian words · version · page size · checkpoint
 //   16    salt 1, salt 2: new each time the log starts over · checksum of the 24 bytes before
 //   32    frame:  page number · pages of the database after this commit, or 0: no commit · both salts ·
 //                 checksum · the page
 //
-// A checksum goes on from the one before, over the first 8 bytes of a frame and its page. So a frame behind a
-// damaged one can be verified still, from the checksum that the damaged one carries. And as each of its steps
-// can be undone, one wrong byte can be found: it is where the sum from the front and the sum from the end
-// meet. Frames of an earlier start of the log, behind its end, have other salts.
+// A checksum continues from the one before, over the first 8 bytes of a frame and its page. So a frame behind
+// a damaged one can still be verified, starting from the checksum in the damaged one. And since each step of
+// the checksum can be inverted, one wrong byte can be located: it is where the sum from the start and the sum
+// from the end meet. If there are several such places, the page may have been copied into the database
+// already, which the checksum verifies too. Frames from before the log last started over, behind its end,
+// have other salts.
 
 using System.Buffers.Binary;
 using Microsoft.Win32.SafeHandles;
 
 namespace Letterbox.Store.Journal;
 
-/// <summary>A frame. Intact: verified by its checksum. Written: that, or but for one byte.</summary>
+// Intact: verified by its checksum, or corrected. Written: intact, or except for one byte.
 internal readonly record struct WalFrame(uint Page, uint PagesAfter, bool Intact, bool Written);
 
-/// <summary>What is in a log.</summary>
 internal sealed class WalFile
 {
     private const int HeaderLength = 32;
@@ -34,11 +35,11 @@ internal sealed class WalFile
     private readonly bool _bigEndian;
     private readonly bool _headerSound;
 
-    private WalFile(SafeFileHandle log, int pageSize)
+    private WalFile(SafeFileHandle log, SafeFileHandle database, int pageSize)
     {
         byte[] header = new byte[HeaderLength];
         RandomAccess.Read(log, header, 0);
-        // A header that is damaged is taken for one that this machine wrote.
+        // A damaged header is treated as one that this machine wrote.
         _bigEndian = Word(header, 0) == BigEndianMagic;
         _bigEndian &= Sum(0, header.AsSpan(0, 24)) == Checksum(header, 24);
         bool intact = _bigEndian || Word(header, 0) == LittleEndianMagic;
@@ -46,53 +47,49 @@ internal sealed class WalFile
         _headerSound = intact || Correct(header.AsSpan(0, 24), header.AsSpan(24), 0) == 1;
         if (!intact && _headerSound) _corrections.Add((0, [.. header]));
         PageSize = _headerSound ? (int)Word(header, 8) : pageSize;
-        ReadFrames(log, header, intact, _headerSound);
+        ReadFrames(log, database, header, intact, _headerSound);
     }
 
     public int PageSize { get; }
 
-    /// <summary>The frames, up to and with the last one that belongs to this start of the log.</summary>
+    // The frames since the log last started over.
     public IReadOnlyList<WalFrame> Frames => _frames;
 
-    /// <summary>How many frames SQLite would take: all, or those before the first damaged one.</summary>
+    // The number of frames that SQLite would read: all, or those before the first damaged one.
     public int Readable { get; private set; }
 
-    /// <summary>How many frames there are with the last commit that was written; none: 0.</summary>
+    // The number of frames up to the last commit that was written.
     public int Committed =>
         _frames.FindLastIndex(static frame => frame is { Written: true, PagesAfter: > 0 }) + 1;
 
-    /// <summary>
-    /// Whether a commit was written that SQLite would leave out. A torn end alone is no damage.
-    /// </summary>
+    // Whether SQLite would discard a commit that was written. A torn end alone is not damage.
     public bool IsDamaged => Committed > Readable;
 
-    /// <summary>Whether <see cref="CorrectIn"/> makes SQLite take all of it.</summary>
+    // Whether SQLite reads all of it after CorrectIn.
     public bool IsCorrectable => _headerSound && _frames.Take(Committed).All(static frame => frame.Intact);
 
-    /// <summary>Commits that SQLite would leave out.</summary>
-    public int CommitsLeftOut => _frames.Skip(Readable).Count(static frame => frame.PagesAfter > 0);
+    // The number of commits that SQLite would discard.
+    public int CommitsDiscarded => _frames.Skip(Readable).Count(static frame => frame.PagesAfter > 0);
 
-    /// <summary>Reads a log; null: there is none, or nothing in it.</summary>
-    /// <param name="log">The file.</param>
-    /// <param name="pageSize">The database's, should the log's header be damaged.</param>
-    public static WalFile? Read(string log, int pageSize)
+    /// <summary>Reads a log; null: there is none, or it is empty.</summary>
+    /// <param name="pageSize">That of the database, in case the log's header is damaged.</param>
+    public static WalFile? Read(string log, string database, int pageSize)
     {
         if (!File.Exists(log)) return null;
-        using SafeFileHandle handle = Open(log);
-        return RandomAccess.GetLength(handle) < HeaderLength ? null : new WalFile(handle, pageSize);
+        using SafeFileHandle handle = Open(log), pages = Open(database);
+        return RandomAccess.GetLength(handle) < HeaderLength ? null : new WalFile(handle, pages, pageSize);
     }
 
-    /// <summary>Puts the single bytes right that were found to be wrong.</summary>
+    // Writes the corrected header and frames.
     public void CorrectIn(SafeFileHandle log)
     {
         foreach ((long at, byte[] bytes) in _corrections) RandomAccess.Write(log, bytes, at);
     }
 
     /// <summary>
-    /// Gives a copy of the database the intact frames, up to the last commit. A page that is neither in the
-    /// copy nor in an intact frame is filled with 0xFF, which is no page of a table, no reference to a page
-    /// and no text: what is read through it is seen to be damaged, and not taken for a message. False: there
-    /// is such a page.
+    /// Applies the intact frames, up to the last commit, to a copy of the database. A page whose newest
+    /// version is lost is filled with 0xFF, which is no valid page, page number or text: reading it is
+    /// reported as damage, and never returns a message. False: there is such a page.
     /// </summary>
     public bool ApplyTo(SafeFileHandle database, string log)
     {
@@ -107,7 +104,7 @@ internal sealed class WalFile
             WalFrame frame = _frames[i];
             if (frame.Page == 0 || frame.Page > pages) continue;
             RandomAccess.Read(handle, page, Offset(i) + FrameHeaderLength);
-            // A page that only leads to others alters no message, however wrong it is.
+            // An interior page only refers to other pages: a wrong one cannot change a message.
             if (!frame.Intact && page[0] != InteriorOfTable)
             {
                 missing.Add(frame.Page);
@@ -120,8 +117,8 @@ internal sealed class WalFile
             RandomAccess.Write(database, page, (frame.Page - 1L) * PageSize);
         }
 
-        // Of page 1 any version will do: it holds the schema. But the size must be right, and that no log is
-        // beside it (https://sqlite.org/fileformat2.html, section 1.3).
+        // Any version of page 1 will do: it holds the schema. But the size must be right, and the mode not
+        // WAL (https://sqlite.org/fileformat2.html, section 1.3).
         if (missing.Remove(1)) unknown.Add(1);
         page.AsSpan().Fill(0xFF);
         foreach (uint n in missing) RandomAccess.Write(database, page, (n - 1L) * PageSize);
@@ -133,11 +130,26 @@ internal sealed class WalFile
             && _frames.Take(Committed).All(static frame => frame.Written);
     }
 
-    /// <summary>
-    /// Why this cannot be the log of a database of that size, which SQLite would damage with it; null: it may
-    /// be. A page is in the database, or it is in the log.
-    /// </summary>
-    public string? Mismatch(long databaseLength)
+    // Whether a checkpoint has copied the newest version of each page, up to the last commit.
+    public bool IsCopiedTo(string database, string log)
+    {
+        using SafeFileHandle frames = Open(log), pages = Open(database);
+        byte[] frame = new byte[PageSize], page = new byte[PageSize];
+        var newest = new Dictionary<uint, int>();
+        for (int i = 0; i < Committed; i++) newest[_frames[i].Page] = i;
+        foreach ((uint number, int i) in newest)
+        {
+            RandomAccess.Read(frames, frame, Offset(i) + FrameHeaderLength);
+            RandomAccess.Read(pages, page, (number - 1L) * PageSize);
+            if (!_frames[i].Intact || !frame.AsSpan().SequenceEqual(page)) return false;
+        }
+
+        return true;
+    }
+
+    // Why this cannot be the log of a database of that size, which SQLite would damage with it; null: it can
+    // be. Each page is in the database or in the log.
+    public string? FindMismatch(long databaseLength)
     {
         WalFrame[] readable = [.. _frames.Take(Readable)];
         int committed = Array.FindLastIndex(readable, static frame => frame.PagesAfter > 0) + 1;
@@ -152,7 +164,7 @@ internal sealed class WalFile
             if (!logged.Contains((uint)n)) return $"page {n} is in neither of them";
         }
 
-        // Only VACUUM makes a database smaller, and it writes all pages.
+        // Only VACUUM shrinks a database, and it writes all pages.
         bool shrunk = there > pages && logged.Count(page => page <= pages) < pages;
         return shrunk ? $"it has {there} pages, and {pages} by its log" : null;
     }
@@ -160,7 +172,8 @@ internal sealed class WalFile
     private static SafeFileHandle Open(string log) => File.OpenHandle(
         log, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
 
-    private void ReadFrames(SafeFileHandle log, byte[] header, bool readable, bool before)
+    private void ReadFrames(
+        SafeFileHandle log, SafeFileHandle database, byte[] header, bool readable, bool before)
     {
         byte[] frame = new byte[FrameHeaderLength + PageSize];
         ulong seed = Checksum(header, 24);
@@ -175,6 +188,7 @@ internal sealed class WalFile
             readable &= sum && salted && Word(frame, 0) != 0;
             if (readable) Readable = i + 1;
             int candidates = !sum && salted ? CorrectFrame(frame, seed) : 0;
+            if (!sum && salted && candidates != 1 && TakeFromDatabase(frame, seed, database)) candidates = 1;
             bool corrected = sum ? !salted : candidates == 1;
             if (corrected)
             {
@@ -186,7 +200,7 @@ internal sealed class WalFile
             if (before || salted) ours = i + 1;
             (uint page, uint pages) = (Word(frame, 0), Word(frame, 4));
             if (before) most = Math.Max(most, Math.Max(page, pages));
-            // A damaged number of pages is not to be believed.
+            // The number of pages may be damaged.
             bool written = before || (candidates > 0 && pages <= most + 1_000);
             _frames.Add(new WalFrame(page, pages, before, written));
             seed = Checksum(frame, 16);
@@ -195,10 +209,23 @@ internal sealed class WalFile
         _frames.RemoveRange(ours, _frames.Count - ours);
     }
 
+    // A checkpoint may have copied the page before the frame was damaged: the checksum is then right with
+    // that page.
+    private bool TakeFromDatabase(byte[] frame, ulong seed, SafeFileHandle database)
+    {
+        byte[] copied = [.. frame];
+        long at = (Word(frame, 0) - 1L) * PageSize;
+        bool exists = at >= 0
+            && RandomAccess.Read(database, copied.AsSpan(FrameHeaderLength), at) == PageSize;
+        if (!exists || !IsSum(copied, seed)) return false;
+        copied.CopyTo(frame, 0);
+        return true;
+    }
+
     private bool IsSum(byte[] frame, ulong seed) =>
         Sum(Sum(seed, frame.AsSpan(0, 8)), frame.AsSpan(FrameHeaderLength)) == Checksum(frame, 16);
 
-    // What the checksum covers is not in one piece.
+    // The checksum covers two separate parts of the frame.
     private int CorrectFrame(byte[] frame, ulong seed)
     {
         byte[] covered = [.. frame.AsSpan(0, 8), .. frame.AsSpan(FrameHeaderLength)];
@@ -208,12 +235,10 @@ internal sealed class WalFile
         return candidates;
     }
 
-    /// <summary>
-    /// Looks for one wrong byte, in what the checksum covers or in the checksum itself: counts the places
-    /// where one could be, and puts it right when there is one place alone. The highest byte of a word
-    /// changes but the two highest bytes of the checksum, so there it often remains unknown. Where more is
-    /// wrong, one byte that would explain it is found by chance in one of 2^40 cases.
-    /// </summary>
+    // Searches for one wrong byte, in the covered bytes or in the checksum: counts the possible places, and
+    // corrects it if there is exactly one. The highest byte of a word affects only the two highest bytes of
+    // the checksum, so there the place often remains unknown. If more bytes are wrong, a single byte that
+    // would explain it is found by chance in one of 2^40 cases.
     private int Correct(Span<byte> covered, Span<byte> checksum, ulong seed)
     {
         var sums = new List<ulong> { seed };

@@ -1,45 +1,42 @@
-// What MongoDB answers to an insert command:
+// The reply of MongoDB to an insert command:
 //
 //     { ok: 1, n: 997, writeErrors: [ { index: 3, code: 11000, errmsg: "..." }, ... ],
 //       writeConcernError: { code: 64, errmsg: "..." }, errorLabels: [ "RetryableWriteError" ] }
 //
-// n is the number of documents inserted, writeErrors tells of each that was not, writeConcernError that what
-// was inserted is not (yet) as durable as was asked, and errorLabels that the same may work in a moment.
-// The driver throws an answer with a writeConcernError; MongoFailure.cs reads that one.
+// n is the number of documents inserted; writeErrors names each that was not; writeConcernError means that
+// the insert is not (yet) as durable as requested; errorLabels mark the errors as transient. The driver
+// throws a reply with a writeConcernError as an exception, see MongoFailure.cs.
 
 using MongoDB.Bson;
 
 namespace Letterbox.Store.Mongo;
 
-/// <summary>An error as the server writes it.</summary>
+// An error as the server writes it.
 internal readonly record struct ServerError(long Index, long Code, string Text)
 {
-    /// <summary>Fit for a log: one line.</summary>
+    // One line for a log.
     public override string ToString() => $"{Text} (MongoDB {Code})";
 
-    /// <summary>Reads one; what is missing or of another type is empty.</summary>
+    // A field that is missing or of another type is empty.
     public static ServerError Read(BsonDocument error) => new(
-        // An error that does not say which document it means must not be taken for the first one's.
+        // An error without an index must not be taken for that of the first document.
         Number(error, "index") ?? -1,
         Number(error, "code") ?? 0,
         MongoFailure.OneLine(error.GetValue("errmsg", "") is BsonString { Value: var text } ? text : ""));
 
     public static long? Number(BsonDocument document, string name) => document.GetValue(name, 0) switch
     {
-        // Servers differ on which of the three types a number is; fractions are cut off.
+        // Servers use any of the three types; fractions are cut off.
         { IsInt32: true } or { IsInt64: true } or { IsDouble: true } when document.Contains(name) =>
             document[name].ToInt64(),
         _ => null,
     };
 }
 
-/// <summary>The answer to an insert command.</summary>
-/// <param name="Inserted">Documents inserted.</param>
-/// <param name="Errors">Documents not inserted.</param>
-/// <param name="IsTransient">Whether the server calls its errors transient.</param>
+// IsTransient: the server marks its errors as transient.
 internal sealed record InsertReply(long Inserted, IReadOnlyList<ServerError> Errors, bool IsTransient)
 {
-    /// <exception cref="InvalidCastException">It is not built like an answer.</exception>
+    /// <exception cref="InvalidCastException">The reply is malformed.</exception>
     public static InsertReply Read(BsonDocument reply)
     {
         BsonArray errors = reply.GetValue("writeErrors", new BsonArray()).AsBsonArray;

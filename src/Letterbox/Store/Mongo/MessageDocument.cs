@@ -12,14 +12,12 @@ using BsonObjectId = MongoDB.Bson.ObjectId;
 
 namespace Letterbox.Store.Mongo;
 
-/// <summary>
-/// Writes a message straight into the driver's output and reads it from its input: no document in between.
-/// </summary>
+// Writes a message directly into the driver's output and reads it from its input, without a BsonDocument.
 internal sealed class MessageDocument : SerializerBase<StoredMessage>
 {
     public static readonly MessageDocument Instance = new();
 
-    /// <summary>Length of its document in bytes, roughly.</summary>
+    // Approximate length of the document in bytes.
     public static int SizeOf(StoredMessage message) =>
         Encoding.UTF8.GetByteCount(message.Username) + Encoding.UTF8.GetByteCount(message.Text) + 100;
 
@@ -43,10 +41,8 @@ internal sealed class MessageDocument : SerializerBase<StoredMessage>
         bson.WriteEndDocument();
     }
 
-    /// <summary>
-    /// Reads a document that may come from any program: a field that is missing or of another type is empty,
-    /// other fields are skipped.
-    /// </summary>
+    // Any program may have written the document: a field that is missing or of another type is empty, other
+    // fields are skipped.
     public override StoredMessage Deserialize(
         BsonDeserializationContext context, BsonDeserializationArgs args)
     {

@@ -1,17 +1,17 @@
-// What a failure of MongoDB means, by its code.
+// The meaning of MongoDB's error codes.
 //
 //    meaning     of a whole command, or a login           of one document in it
 //    ----------  ---------------------------------------  --------------------------------------------------
-//    transient   all but those below: the connection,     91, 189, 10107 and others that the server calls
-//                an election, not durable yet             retryable, or any at all under its label
-//    operator    13 not authorised, 18 and 8000 not       13, 14031
+//    transient   all but those below: the connection,     91, 189, 10107 and others that the server documents
+//                an election, not durable yet             as retryable, or any code with a transient label
+//    operator    13 not authorized, 18 and 8000 not       13, 14031
 //                authenticated, 14031 disk full
 //    duplicate                                            11000
 //    poison                                               121 failed validation, 10334 too large, 17280 index
 //                                                         key too large
 //    unknown                                              all others
 //
-// 8000 is what Atlas says of a wrong password.
+// Atlas reports a wrong password with 8000.
 
 using System.Net;
 using Letterbox.Store.Delivery;
@@ -22,7 +22,7 @@ using MongoDB.Driver.Core.Servers;
 
 namespace Letterbox.Store.Mongo;
 
-/// <summary>What the rejection of one document means: see the table.</summary>
+/// <summary>The meaning of an error about one document, see the table.</summary>
 internal enum WriteErrorKind
 {
     Duplicate,
@@ -37,7 +37,7 @@ internal static class MongoFailure
 {
     private const int ReasonMax = 500;
 
-    /// <summary>What the driver threw; <paramref name="cluster"/> is what it knows of the servers.</summary>
+    // What the driver threw; the cluster is what it knows about the servers.
     public static DeliveryFailure Of(Exception e, ClusterDescription? cluster)
     {
         for (Exception? inner = e; inner is not null; inner = inner.InnerException)
@@ -45,13 +45,12 @@ internal static class MongoFailure
             if (inner is MongoCommandException command) return Of(command.Result);
         }
 
-        // The driver's own text describes the whole cluster on several pages.
+        // The driver's text describes the whole cluster on several pages.
         if (e is TimeoutException && cluster is not null) return new(Describe(cluster));
         Exception innermost = e.GetBaseException();
         return new(OneLine(innermost == e ? e.Message : $"{e.Message} {innermost.Message}"));
     }
 
-    /// <summary>What a code of the server means for the document that it is about.</summary>
     public static WriteErrorKind Meaning(long code) => code switch
     {
         11000 => WriteErrorKind.Duplicate,
@@ -63,11 +62,11 @@ internal static class MongoFailure
         _ => WriteErrorKind.Unknown,
     };
 
-    /// <summary>The text as one line that is not too long for a log.</summary>
+    // The text as one line of limited length, for a log.
     public static string OneLine(string text) =>
         text[..Math.Min(text.Length, ReasonMax)].ReplaceLineEndings(" ");
 
-    // The answer to a command: it failed, or was done but is not durable yet.
+    // The reply to a command that failed, or that succeeded but is not durable yet.
     private static DeliveryFailure Of(BsonDocument answer)
     {
         if (answer.GetValue("writeConcernError", 0) is BsonDocument notDurable)
@@ -81,14 +80,14 @@ internal static class MongoFailure
         IEnumerable<string> servers = cluster.Servers.Select(
             static server => $"{Name(server.EndPoint)}: {State(server)}");
         if (cluster.DnsMonitorException is { } dns) servers = servers.Append(dns.GetBaseException().Message);
-        return OneLine($"no server takes writes ({string.Join("; ", servers)})");
+        return OneLine($"no server accepts writes ({string.Join("; ", servers)})");
     }
 
     private static string State(ServerDescription server) => server.HeartbeatException is { } e
         ? e.GetBaseException().Message
         : server.Type switch
         {
-            ServerType.Unknown => "no answer yet",
+            ServerType.Unknown => "no reply yet",
             ServerType.ReplicaSetSecondary => "is a secondary",
             var type => $"is a {type}",
         };

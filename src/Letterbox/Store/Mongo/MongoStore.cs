@@ -1,23 +1,22 @@
-// MongoDB, where messages end their journey. The relay inserts them in batches; a listing reads them.
+// MongoDB as a destination: the relay inserts messages in batches; a listing reads them.
 //
 //    insert command ──▶ failed, or the write concern not met ──▶ nothing is certain: the same batch again
-//                  └──▶ done; each document is judged by itself:
+//                  └──▶ done; the outcome of each document:
 //                         no error                                            stored
-//                         11000, and the document under that key is this one  stored, by an earlier try
-//                         11000, and another is under that key                refused: conflict
-//                         11000, and none is                                  refused: another unique index
-//                         poison                                              refused: it will never fit
-//                         a fault of the place or of the moment               nothing is certain
-//                         anything else                                       refused: perhaps not for good
+//                         11000, and the document with that key is equal      stored, by an earlier attempt
+//                         11000, and it is a different one                    rejected: conflict
+//                         11000, and there is none                            rejected: another unique index
+//                         poison                                              rejected permanently
+//                         needs an operator, or transient                     nothing is certain
+//                         anything else                                       rejected, perhaps temporarily
 //
-// Which code means what is in MongoFailure.cs.
+// The meanings of the codes are in MongoFailure.cs.
 //
-// Is a duplicate key proof that the earlier try is durable? By itself no: it may have reached the primary
-// only. But a write that changes nothing because of what it found waits for the write concern all the same:
-// the server then waits for the newest operation it knows of, which the one that it found came before
-// (SERVER-18522, since 3.2; LastOpFixer in write_ops_exec.cpp; its test
-// noop_writes_wait_for_write_concern.js inserts a duplicate). So with no writeConcernError, 11000 is
-// durable too.
+// Does a duplicate key prove that the earlier attempt is durable? Not by itself: it may have reached only the
+// primary. But a write that changes nothing also waits for the write concern: the server waits for the newest
+// operation it knows, and the document was written before that (SERVER-18522, since 3.2; LastOpFixer in
+// write_ops_exec.cpp; its test noop_writes_wait_for_write_concern.js inserts a duplicate). So without a
+// writeConcernError, 11000 means durable.
 
 using System.Diagnostics.CodeAnalysis;
 using Letterbox.Messages;
@@ -31,15 +30,15 @@ using MongoDB.Driver.Core.Clusters;
 namespace Letterbox.Store.Mongo;
 
 /// <summary>
-/// One collection of messages in MongoDB. Safe on any thread, except that a listing is for one.
+/// One collection of messages in MongoDB. Thread-safe, except for listings.
 /// </summary>
 internal sealed class MongoStore : IStoredMessages
 {
-    // One command is one document to MongoDB, 16 MiB at most. Half of that, and one message over it.
+    // A command is a document of at most 16 MiB: half of that, plus one message.
     private const int DocumentsMax = 1_000;
     private const int CommandBytesMax = 8 * 1024 * 1024;
 
-    // Under the socket's 10 s: the server's answer, which says more than a broken connection, comes first.
+    // Less than the socket timeout of 10 s, so that the server's reply comes first, which explains more.
     private const int WriteConcernMilliseconds = 5_000;
 
     private static readonly BsonDocument s_durably =
@@ -54,7 +53,7 @@ internal sealed class MongoStore : IStoredMessages
     private ICluster? _cluster;
     private bool _closed;
 
-    // Compiled ahead of time the driver finds these by reflection only, and the compiler leaves them out.
+    // The driver finds these by reflection only, so the ahead-of-time compiler would leave them out.
     [DynamicDependency(
         DynamicallyAccessedMemberTypes.PublicConstructors, typeof(BsonDocumentWrapperSerializer))]
     static MongoStore()
@@ -66,20 +65,17 @@ internal sealed class MongoStore : IStoredMessages
 
     private MongoStore(MongoUri uri, string collection) => (_uri, _collection) = (uri, collection);
 
-    /// <summary>
-    /// Reads the connection string. MongoDB itself may be away; connections are made when needed.
-    /// </summary>
+    /// <summary>Parses the connection string. Connections are made when needed.</summary>
     /// <param name="uri">A connection string; null: not configured, and the result is null.</param>
-    /// <param name="database">Without, the one of the URI, or letterbox.</param>
-    /// <param name="collection">The collection.</param>
-    /// <exception cref="StoreException">The connection string cannot be used.</exception>
+    /// <param name="database">Null: the one in the URI, or letterbox.</param>
+    /// <exception cref="StoreException">The connection string is invalid.</exception>
     [return: NotNullIfNotNull(nameof(uri))]
     public static MongoStore? Open(string? uri, string? database, string collection) =>
         uri is null ? null : new(new MongoUri(uri, database), collection);
 
     /// <summary>
-    /// Stores a batch with write concern majority, journaled; it can be sent again any number of times.
-    /// Takes 5 s when MongoDB is away, about 15 s when it hangs, unless the URI has timeouts of its own.
+    /// Stores a batch with write concern majority, journaled; idempotent. Takes 5 s when MongoDB is down and
+    /// about 15 s when it hangs, unless the URI sets timeouts.
     /// </summary>
     public async Task<BatchOutcome> InsertAsync(IReadOnlyList<JournalEntry> batch, CancellationToken cancel)
     {
@@ -90,22 +86,22 @@ internal sealed class MongoStore : IStoredMessages
             {
                 BsonArray documents = Documents(batch, from);
                 BsonDocument reply = await Database().RunCommandAsync(Insert(documents), null, cancel);
-                DeliveryFailure? failure =
-                    await JudgeAsync(InsertReply.Read(reply), batch, from, documents.Count, rejected, cancel);
+                DeliveryFailure? failure = await ClassifyAsync(
+                    InsertReply.Read(reply), batch, from, documents.Count, rejected, cancel);
                 if (failure is not null) return new BatchOutcome(failure, []);
                 from += documents.Count;
             }
 
             return new BatchOutcome(null, rejected);
         }
-        // Of all kinds: a malformed answer throws whatever its bytes happen to break.
+        // Of any type: a malformed reply can cause any exception.
         catch (Exception e)
         {
             return new BatchOutcome(FailureOf(e), []);
         }
     }
 
-    /// <inheritdoc/>
+    /// <exception cref="StoreException">MongoDB cannot be read, or no longer.</exception>
     public IEnumerable<StoredMessage> ReadAll()
     {
         _recent.Clear();
@@ -116,13 +112,16 @@ internal sealed class MongoStore : IStoredMessages
         }
     }
 
-    /// <inheritdoc/>
+    /// <summary>Skips documents that Letterbox did not write, see RecentlyListed.cs.</summary>
+    /// <exception cref="StoreException">MongoDB cannot be read, or no longer.</exception>
     public IEnumerable<StoredMessage> ReadNew() => Read(_recent.WindowStart).Where(_recent.Add);
 
-    /// <summary>The messages stored since a date, as messages have it, oldest first.</summary>
+    /// <summary>The messages since a date, oldest first, streamed.</summary>
+    /// <exception cref="StoreException">MongoDB cannot be read, or no longer.</exception>
     public IEnumerable<StoredMessage> ReadSince(string date) => Read(date);
 
-    /// <summary>What the primary has under these keys: one command, so a thousand or so at a time.</summary>
+    /// <summary>What the primary has under these keys: one command, about a thousand at a time.</summary>
+    /// <exception cref="StoreException">MongoDB cannot be read.</exception>
     public async Task<IReadOnlyDictionary<MessageKey, StoredMessage>> FindAsync(
         IReadOnlyList<MessageKey> keys, CancellationToken cancel = default)
     {
@@ -136,7 +135,7 @@ internal sealed class MongoStore : IStoredMessages
         }
     }
 
-    /// <summary>Closes the connections; what is under way fails.</summary>
+    // Closes the connections; running operations fail.
     public void Dispose()
     {
         lock (_gate)
@@ -144,7 +143,7 @@ internal sealed class MongoStore : IStoredMessages
             _closed = true;
             if (_client is null) return;
             _client.Dispose();
-            // The driver keeps a cluster's connections and threads for the next client, unless told so.
+            // Otherwise the driver keeps a cluster's connections and threads for the next client.
             if (_cluster is not null) ClusterRegistry.Instance.UnregisterAndDisposeCluster(_cluster);
         }
     }
@@ -154,8 +153,8 @@ internal sealed class MongoStore : IStoredMessages
         lock (_gate)
         {
             ObjectDisposedException.ThrowIf(_closed, this);
-            // Not before there is something to bring: an SRV name is looked up here, and DNS that is away is
-            // an outage like others.
+            // Not before the first use: this resolves an SRV name, and a DNS failure is treated like any
+            // outage.
             if (_client is null)
             {
                 _client = new MongoClient(_uri.ToClientSettings());
@@ -177,7 +176,7 @@ internal sealed class MongoStore : IStoredMessages
         },
         BsonDocumentSerializer.Instance);
 
-    // As many as one command may hold.
+    // As many as fit into one command.
     private static BsonArray Documents(IReadOnlyList<JournalEntry> batch, int from)
     {
         int end = Math.Min(batch.Count, from + DocumentsMax);
@@ -192,19 +191,19 @@ internal sealed class MongoStore : IStoredMessages
         return documents;
     }
 
-    // Returns why nothing is certain, or null.
-    private async Task<DeliveryFailure?> JudgeAsync(
+    // Null: each document is stored or in `rejected`.
+    private async Task<DeliveryFailure?> ClassifyAsync(
         InsertReply reply, IReadOnlyList<JournalEntry> batch, int from, int count,
         List<RejectedEntry> rejected, CancellationToken cancel)
     {
         long reported = reply.Inserted + reply.Errors.Count;
-        if (reported < count) return new($"MongoDB's answer speaks of {reported} of {count} messages");
+        if (reported < count) return new($"MongoDB's reply covers {reported} of {count} messages");
 
         var duplicates = new List<ServerError>();
         foreach (ServerError error in reply.Errors)
         {
             if (error.Index < 0 || error.Index >= count)
-                return new($"MongoDB's answer names message {error.Index} of {count}");
+                return new($"MongoDB's reply names message {error.Index} of {count}");
             int index = from + (int)error.Index;
             string reason = error.ToString();
             switch (MongoFailure.Meaning(error.Code))
@@ -218,12 +217,12 @@ internal sealed class MongoStore : IStoredMessages
             }
         }
 
-        if (duplicates.Count > 0) await JudgeDuplicatesAsync(duplicates, batch, from, rejected, cancel);
+        if (duplicates.Count > 0) await ClassifyDuplicatesAsync(duplicates, batch, from, rejected, cancel);
         return null;
     }
 
-    // Reads what stands under the keys that are taken.
-    private async Task JudgeDuplicatesAsync(
+    // Reads the documents that have the keys.
+    private async Task ClassifyDuplicatesAsync(
         List<ServerError> duplicates, IReadOnlyList<JournalEntry> batch, int from,
         List<RejectedEntry> rejected, CancellationToken cancel)
     {
@@ -245,7 +244,7 @@ internal sealed class MongoStore : IStoredMessages
     {
         var filter = new BsonDocument("_id", new BsonDocument("$in", new BsonArray(
             keys.Select(MessageDocument.ToBson))));
-        // The primary is asked: a secondary that the URI prefers may not have heard of the document yet.
+        // From the primary: a secondary that the URI prefers may not have the document yet.
         IMongoCollection<StoredMessage> primary = Collection().WithReadPreference(ReadPreference.Primary);
         using IAsyncCursor<StoredMessage> cursor = await primary.FindAsync(
             (FilterDefinition<StoredMessage>)filter, cancellationToken: cancel);

@@ -1,5 +1,5 @@
-// The connection string: read by the driver, checked for what the driver passes over, completed, and never
-// quoted.
+// The connection string: parsed by the driver, checked for options that the driver ignores, completed, and
+// never quoted.
 //
 //     mongodb://user:password@host:27017,host2/database?option=value&option=value
 //     mongodb+srv://user:password@name/...                               the hosts are looked up in DNS
@@ -15,7 +15,7 @@ using MongoDB.Driver.Core.Configuration;
 
 namespace Letterbox.Store.Mongo;
 
-/// <summary>A connection string that can be used. No name has been looked up for it.</summary>
+/// <summary>A valid connection string. No DNS name has been resolved for it.</summary>
 internal sealed partial class MongoUri
 {
     private const string CaFile = "tlsCAFile";
@@ -25,12 +25,11 @@ internal sealed partial class MongoUri
     private readonly ConnectionString _options;
     private readonly X509Certificate2Collection? _roots;
 
-    /// <param name="text">The connection string.</param>
-    /// <param name="database">The database that is set beside it, if one is.</param>
-    /// <exception cref="StoreException">It cannot be used, or names another database.</exception>
+    /// <param name="database">LETTERBOX_MONGODB_DATABASE, if it is set.</param>
+    /// <exception cref="StoreException">It is invalid, or names another database.</exception>
     public MongoUri(string text, string? database)
     {
-        // A password with a slash in it looks like a host and a path: then nothing could be quoted safely.
+        // A password with a slash looks like a host and a path: then no part can be quoted safely.
         int authority = text.IndexOf("://", StringComparison.Ordinal) + 3;
         int end = text.AsSpan(authority).IndexOfAny('/', '?');
         if (end >= 0 && text.IndexOf('@', authority + end) >= 0) throw Reject(Escaping);
@@ -59,26 +58,23 @@ internal sealed partial class MongoUri
     private const string Escaping =
         "In a user name or password : / ? # [ ] @ and % are written as % and two hex digits, @ as %40";
 
-    /// <summary>Where messages go.</summary>
     public string Database { get; }
 
-    /// <summary>
-    /// What a client is made of. Of an SRV name the options are looked up in DNS, which may fail.
-    /// </summary>
+    // For an SRV name this reads the options from DNS, which may fail.
     public MongoClientSettings ToClientSettings()
     {
         var settings = MongoClientSettings.FromUrl(_url);
         settings.ApplicationName ??= "letterbox";
-        // The relay tries again, with the same keys, and knows of every try.
+        // The relay itself retries, with the same keys, and has to know of every attempt.
         (settings.RetryReads, settings.RetryWrites, settings.MaxAdaptiveRetries) = (false, false, 0);
-        // Clients of equal settings share their connections; these are for one store, which closes them. A
-        // delegate that captures something equals no other.
+        // Clients with equal settings share connections, but this store closes its own. A delegate that
+        // captures something equals no other.
         settings.ClusterConfigurator = _ => GC.KeepAlive(this);
-        // A relay must learn soon that MongoDB is away, and soon that it is back.
-        if (IsOpen("serverSelectionTimeout")) settings.ServerSelectionTimeout = TimeSpan.FromSeconds(5);
-        if (IsOpen("connectTimeout")) settings.ConnectTimeout = TimeSpan.FromSeconds(5);
-        if (IsOpen("socketTimeout")) settings.SocketTimeout = TimeSpan.FromSeconds(10);
-        if (IsOpen("heartbeat")) settings.HeartbeatInterval = TimeSpan.FromSeconds(1);
+        // The relay must soon detect that MongoDB is down, and that it is up again.
+        if (IsUnset("serverSelectionTimeout")) settings.ServerSelectionTimeout = TimeSpan.FromSeconds(5);
+        if (IsUnset("connectTimeout")) settings.ConnectTimeout = TimeSpan.FromSeconds(5);
+        if (IsUnset("socketTimeout")) settings.SocketTimeout = TimeSpan.FromSeconds(10);
+        if (IsUnset("heartbeat")) settings.HeartbeatInterval = TimeSpan.FromSeconds(1);
         if (_roots is null) return settings;
         settings.UseTls = true;
         settings.SslSettings = new SslSettings
@@ -100,13 +96,13 @@ internal sealed partial class MongoUri
                 + "is ?authSource=");
         }
 
-        // The database of the login stands there often, and is no place for messages.
+        // Often this is the database of the login, which must not hold messages.
         if (set is null && inUri is "admin" or "config" or "local")
             throw Reject($"its path names MongoDB's own database {inUri}; write /?authSource={inUri}");
         return inUri;
     }
 
-    private bool IsOpen(string option) =>
+    private bool IsUnset(string option) =>
         !_options.AllOptionNames.Any(name => name.StartsWith(option, StringComparison.OrdinalIgnoreCase));
 
     private X509Certificate2Collection? ReadRoots()
@@ -127,7 +123,7 @@ internal sealed partial class MongoUri
         return roots.Count > 0 ? roots : throw Reject($"{CaFile} holds no certificate in PEM form");
     }
 
-    // The platform has compared the name already; its own trusted roots count for nothing here.
+    // The platform has already checked the host name; its trusted roots do not count here.
     private bool Verify(X509Certificate? certificate, X509Chain? sent, SslPolicyErrors errors)
     {
         if (errors.HasFlag(SslPolicyErrors.RemoteCertificateNameMismatch))
@@ -149,7 +145,7 @@ internal sealed partial class MongoUri
     private static StoreException Reject(string reason) =>
         new($"LETTERBOX_MONGODB_URI cannot be used: {reason}");
 
-    // What the driver quotes: of a malformed connection string any piece may be the password.
+    // What the driver quotes: in a malformed connection string any part may be the password.
     [GeneratedRegex("""
         ['"].*['"]|(?<=value of ).*
         """, RegexOptions.Singleline, matchTimeoutMilliseconds: 1000)]

@@ -1,40 +1,34 @@
-// Which messages a follower has been shown lately, so that he is shown each once.
+// The messages that `messages --follow` has shown recently, so that it shows each once.
 //
-// New messages do not come last. Their keys are made when the page is viewed, so an _id says nothing of
+// New messages do not sort last. Their keys are made when the page is viewed, so an _id does not depend on
 // when the message was stored; and their dates are local times of receipt, which step back by an hour in
-// autumn, and reach MongoDB late when a journal had to wait. So whoever follows asks again for a window of
-// time before the newest date seen, and passes over what was in there already. A message that arrives with
-// a date older than the window (one of several store processes was cut off for longer) is not followed; a
-// full listing shows it.
+// autumn, and reach MongoDB late after an outage. So each poll reads a window of time before the newest date
+// seen, and skips what was shown before. A message that arrives with a date older than the window (a store
+// process was disconnected for longer) is not shown; a full listing shows it.
 
 using System.Globalization;
 using Letterbox.Messages;
 
 namespace Letterbox.Store.Mongo;
 
-/// <summary>The messages shown whose dates lie in the window. Not thread-safe.</summary>
+// The messages shown with dates in the window. Not thread-safe.
 internal sealed class RecentlyListed
 {
-    // The hour of autumn, and another for a journal that waited.
+    // One hour for the clock change in autumn, and one for late deliveries.
     private static readonly TimeSpan s_window = TimeSpan.FromHours(2);
 
     private readonly SortedSet<(DateTime Date, MessageKey Id)> _shown = [];
 
-    /// <summary>
-    /// Where the window begins, as a date of a message; <c>null</c> before the first message.
-    /// </summary>
+    // The start of the window, as a date of a message; null before the first message.
     public string? WindowStart =>
         _shown.Count == 0 ? null : Start.ToString(StoredMessage.DateFormat, CultureInfo.InvariantCulture);
 
     private DateTime Start =>
         _shown.Max.Date > DateTime.MinValue + s_window ? _shown.Max.Date - s_window : DateTime.MinValue;
 
-    /// <summary>Forgets everything.</summary>
     public void Clear() => _shown.Clear();
 
-    /// <summary>
-    /// Notes a message as shown. False when it was shown before, or is not one of ours: its date is none.
-    /// </summary>
+    // False: it was shown before, or its date is invalid, so that Letterbox did not write it.
     public bool Add(StoredMessage message)
     {
         bool ours = StoredMessage.TryParseDate(message.Date, out DateTime date);

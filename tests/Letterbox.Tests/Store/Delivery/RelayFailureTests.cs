@@ -38,7 +38,7 @@ public sealed class RelayFailureTests : IAsyncDisposable
         string[] all = ["message 1", "message 2", "message 3"];
         Assert.All(_host.Batches, batch => Assert.Equal(all, batch));
         Assert.Equal(
-            ["Warning: messages do not reach MongoDB: no server; they are safe in the journal, trying on",
+            ["Warning: messages do not reach MongoDB: no server; they are safe in the journal, retrying",
              "Information: messages reach MongoDB again, after 9 failures; 0 are waiting"],
             _host.Log.Lines);
     }
@@ -77,9 +77,9 @@ public sealed class RelayFailureTests : IAsyncDisposable
         Assert.Empty(relay.Notes);
         Assert.Empty(_host.Quarantined());
         Assert.Equal(
-            ["Warning: messages do not reach MongoDB: no server; they are safe in the journal, trying on",
+            ["Warning: messages do not reach MongoDB: no server; they are safe in the journal, retrying",
              "Error: messages do not reach MongoDB: not authorized; they are safe in the journal, but "
-             + "somebody has to mend this; trying on every 15 to 30 s",
+             + "this must be fixed; retrying every 15 to 30 s",
              "Information: messages reach MongoDB again, after 5 failures; 0 are waiting"],
             _host.Log.Lines);
     }
@@ -97,7 +97,7 @@ public sealed class RelayFailureTests : IAsyncDisposable
         Assert.Equal(["2 too large"], _host.Quarantined());
         Assert.Equal(3, _host.Watermark);
         Assert.Equal(
-            $"Error: MongoDB does not take message {messages[1].Id}: too large; "
+            $"Error: MongoDB rejects message {messages[1].Id}: too large; "
             + "it stays in the journal, in quarantine",
             Assert.Single(_host.Log.Lines));
     }
@@ -110,7 +110,7 @@ public sealed class RelayFailureTests : IAsyncDisposable
         await _host.Time.NextTimerAsync();
         Assert.Equal(["2 a", "3 b"], _host.Quarantined());
         Assert.Equal(
-            $"Error: MongoDB does not take 2 messages, the first {messages[1].Id}: a; "
+            $"Error: MongoDB rejects 2 messages, the first {messages[1].Id}: a; "
             + "they stay in the journal, in quarantine",
             Assert.Single(_host.Log.Lines));
     }

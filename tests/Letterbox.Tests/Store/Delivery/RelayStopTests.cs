@@ -102,7 +102,7 @@ public sealed class RelayStopTests : IAsyncDisposable
         while (await Task.WhenAny(pause, stopped.Task) == pause);
         await await stopped.Task;
         Assert.Equal(
-            "Warning: messages do not reach MongoDB: no server; they are safe in the journal, trying on",
+            "Warning: messages do not reach MongoDB: no server; they are safe in the journal, retrying",
             Assert.Single(_host.Log.Lines));
     }
 

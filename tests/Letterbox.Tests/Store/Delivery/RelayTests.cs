@@ -34,6 +34,24 @@ public sealed class RelayTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_damaged_row_is_logged_once_and_quarantined_and_all_others_are_delivered()
+    {
+        await Samples.FillAsync(_host.Journal, 5);
+        Samples.Query(_host.Journal.Path, "UPDATE messages SET id = 'none' || seq WHERE seq IN (2, 5)");
+        await using Relay relay = _host.Start(static _ => Stored);
+        await _host.PassAsync();
+        await _host.Time.NextTimerAsync();
+        await _host.Journal.AppendAsync(Samples.Message("six"));
+        await _host.Time.NextTimerAsync();
+        Assert.Equal(
+            ["message 1", "message 3", "message 4", "six"], _host.Batches.SelectMany(static batch => batch));
+        Assert.Equal(["2 damaged", "5 damaged"], _host.Quarantined());
+        Assert.Equal(
+            [$"Error: the journal {_host.Journal.Path} is damaged: row 2 cannot be read",
+             $"Error: the journal {_host.Journal.Path} is damaged: row 5 cannot be read"], _host.Log.Lines);
+    }
+
+    [Fact]
     public async Task News_wakes_it_without_any_time_passing()
     {
         await using Relay relay = _host.Start(Stored, Stored);
@@ -180,7 +198,7 @@ public sealed class RelayTests : IAsyncDisposable
         while (_host.Log.Lines.Count < 2) await _host.PassAsync();
         Assert.Equal(
             ["Warning: delivered messages cannot be purged: another program has locked the journal; "
-             + "trying on",
+             + "retrying",
              "Information: delivered messages are purged again"],
             _host.Log.Lines);
     }

@@ -27,7 +27,7 @@ public sealed class GroupCommitTests : IAsyncDisposable
     [Fact]
     public async Task A_message_is_answered_only_after_its_commit_returned()
     {
-        GroupCommit commits = Commits(StoreWhenTold);
+        GroupCommit commits = Commits(StoreWhenReleased);
         Task<Receipt> receipt = Add(commits, "one");
         await _entered.WaitAsync(TestContext.Current.CancellationToken);
         Assert.False(receipt.IsCompleted);
@@ -38,7 +38,7 @@ public sealed class GroupCommitTests : IAsyncDisposable
     [Fact]
     public async Task What_comes_during_a_commit_makes_the_next_batch_in_order_and_at_most_256()
     {
-        GroupCommit commits = Commits(StoreWhenTold);
+        GroupCommit commits = Commits(StoreWhenReleased);
         var receipts = new List<Task<Receipt>> { Add(commits, "first") };
         await _entered.WaitAsync(TestContext.Current.CancellationToken);
         for (int n = 0; n < 300; n++) receipts.Add(Add(commits, $"{n}"));
@@ -52,10 +52,10 @@ public sealed class GroupCommitTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_full_queue_answers_later_at_once_and_loses_nobody_who_is_in_it()
+    public async Task A_full_queue_answers_later_at_once_and_loses_no_message_in_it()
     {
         GroupCommit commits = Commits(
-            batch => _batches.IsEmpty ? StoreWhenTold(batch) : Store(batch));
+            batch => _batches.IsEmpty ? StoreWhenReleased(batch) : Store(batch));
         var receipts = new List<Task<Receipt>> { Add(commits, "held") };
         await _entered.WaitAsync(TestContext.Current.CancellationToken);
         for (int n = 0; n < GroupCommit.QueueMax; n++) receipts.Add(Add(commits, "queued"));
@@ -67,26 +67,26 @@ public sealed class GroupCommitTests : IAsyncDisposable
         _go.Release();
         Assert.All(
             await Task.WhenAll(receipts), static receipt => Assert.Equal(ReceiptKind.Stored, receipt.Kind));
-        Assert.Equal(ReceiptKind.Stored, (await Add(commits, "room again")).Kind);
+        Assert.Equal(ReceiptKind.Stored, (await Add(commits, "space again")).Kind);
     }
 
     [Fact]
-    public async Task A_failed_batch_tells_all_of_it_to_wait_and_is_logged_once_with_its_end()
+    public async Task A_failed_batch_makes_all_of_it_wait_and_is_logged_once_with_its_end()
     {
         int failures = 3;
         GroupCommit commits = Commits(
-            batch => failures-- > 0 ? "the disk is full" : Store(batch));
+            batch => failures-- > 0 ? Result.Failed("the disk is full") : Store(batch));
         for (int n = 0; n < 3; n++) Assert.Equal(Receipt.Later("the disk is full"), await Add(commits, "x"));
         Assert.Equal(ReceiptKind.Stored, (await Add(commits, "x")).Kind);
         await commits.DisposeAsync();
         Assert.Equal(
-            ["Error: messages cannot be stored: the disk is full; senders are told to wait",
+            ["Error: messages cannot be stored: the disk is full; senders are asked to wait",
              "Information: messages are stored again; 3 batches had to wait"],
             _log.Lines);
     }
 
     [Fact]
-    public async Task A_fault_of_the_program_costs_one_batch_and_never_the_writer()
+    public async Task A_bug_delays_one_batch_and_never_stops_the_writer()
     {
         bool broken = true;
         GroupCommit commits = Commits(
@@ -129,9 +129,9 @@ public sealed class GroupCommitTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Stopping_commits_and_answers_what_was_accepted_and_refuses_the_rest()
+    public async Task Stopping_commits_and_answers_what_was_accepted_and_rejects_the_rest()
     {
-        GroupCommit commits = Commits(StoreWhenTold);
+        GroupCommit commits = Commits(StoreWhenReleased);
         var receipts = new List<Task<Receipt>> { Add(commits, "first") };
         await _entered.WaitAsync(TestContext.Current.CancellationToken);
         for (int n = 0; n < 1000; n++) receipts.Add(Add(commits, $"{n}"));
@@ -151,17 +151,17 @@ public sealed class GroupCommitTests : IAsyncDisposable
     private static Task<Receipt> Add(GroupCommit commits, string text) =>
         commits.AddAsync(Samples.Message(text), DateTimeOffset.UnixEpoch).AsTask();
 
-    private string? StoreWhenTold(IReadOnlyList<Pending> batch)
+    private Result StoreWhenReleased(IReadOnlyList<Pending> batch)
     {
         _entered.Release();
         _go.Wait();
         return Store(batch);
     }
 
-    private string? Store(IReadOnlyList<Pending> batch)
+    private Result Store(IReadOnlyList<Pending> batch)
     {
         _batches.Enqueue([.. batch.Select(static pending => pending.Message.Text)]);
         foreach (Pending pending in batch) pending.Receipt = Receipt.Stored(pending.Message.Id);
-        return null;
+        return Result.Success;
     }
 }

@@ -33,8 +33,8 @@ public sealed class JournalCapacityTests : IDisposable
         Assert.True(journal.IsShortOfSpace);
 
         // A purge looks at what it has made of it, without waiting for the next message.
-        Assert.Null(journal.MarkDelivered(0, journal.LastSequence, []));
-        Assert.Null(journal.Purge(TimeSpan.Zero, CancellationToken.None));
+        Assert.True(journal.MarkDelivered(0, journal.LastSequence, []).Succeeded);
+        Assert.True(journal.Purge(TimeSpan.Zero, CancellationToken.None).Succeeded);
         Assert.False(journal.IsShortOfSpace);
         Assert.Equal(ReceiptKind.Stored, (await journal.AppendAsync(Samples.Message("short"))).Kind);
         Assert.Null(journal.Failure);
@@ -54,7 +54,7 @@ public sealed class JournalCapacityTests : IDisposable
         _time.Advance(s_look);
         Message message = Samples.Message("waits");
         Assert.Equal(Receipt.Later("the disk is nearly full"), await journal.AppendAsync(message));
-        Assert.Null(journal.MarkDelivered(0, 2, []));
+        Assert.True(journal.MarkDelivered(0, 2, []).Succeeded);
 
         disk.Empty();
         // It looks once a second at most.
@@ -63,7 +63,7 @@ public sealed class JournalCapacityTests : IDisposable
         _time.Advance(TimeSpan.FromMilliseconds(1));
         Assert.Equal(Receipt.Stored(message.Id), await journal.AppendAsync(message));
         Assert.Equal(
-            ["Error: messages cannot be stored: the disk is nearly full; senders are told to wait",
+            ["Error: messages cannot be stored: the disk is nearly full; senders are asked to wait",
              "Information: messages are stored again; 2 batches had to wait"],
             _log.Lines);
     }
@@ -91,8 +91,8 @@ public sealed class JournalCapacityTests : IDisposable
         var bounds = new JournalBounds { DiskReserve = 1 << 20 };
         await using MessageJournal journal = MessageJournal.Open(disk.Path, _time, _log, bounds);
         await FillAsync(journal, Receipt.Later("the disk is nearly full"));
-        Assert.Null(journal.MarkDelivered(0, journal.LastSequence, []));
-        Assert.Null(journal.Purge(TimeSpan.Zero, CancellationToken.None));
+        Assert.True(journal.MarkDelivered(0, journal.LastSequence, []).Succeeded);
+        Assert.True(journal.Purge(TimeSpan.Zero, CancellationToken.None).Succeeded);
         _time.Advance(s_look);
         Assert.Equal(ReceiptKind.Stored, (await journal.AppendAsync(Samples.Message("again"))).Kind);
     }

@@ -34,13 +34,13 @@ public sealed class JournalGoneTests : IDisposable
         Message message = Samples.Message("during");
         string reason = $"{(name.Length > 0 ? name : "letterbox.db")} was moved or deleted";
         for (int n = 0; n < 2; n++) Assert.Equal(Receipt.Later(reason), await journal.AppendAsync(message));
-        Assert.Equal(reason, journal.Gone);
-        string reported = Assert.Single(_log.Lines, static line => line.Contains("the journal is gone"));
+        Assert.Equal(reason, journal.MissingFile);
+        string reported = Assert.Single(_log.Lines, static line => line.Contains("the journal is missing"));
         Assert.Contains($"was moved to {to}", reported);
 
         Directory.Move(to, from);
         Assert.Equal(Receipt.Stored(message.Id), await journal.AppendAsync(message));
-        Assert.Null(journal.Gone);
+        Assert.Null(journal.MissingFile);
         Assert.Equal(["message 1", "message 2", "message 3", "during"], Samples.Texts(journal));
     }
 
@@ -57,7 +57,7 @@ public sealed class JournalGoneTests : IDisposable
             if (name.Length > 0) File.Delete(Path.Combine(Data, name));
             else Directory.Delete(Data, recursive: true);
             await Eventually.IsAsync(() => _log.Lines.Any(static line => line.Contains("was saved to")));
-            Assert.NotNull(journal.Gone);
+            Assert.NotNull(journal.MissingFile);
             Assert.Contains("cp /proc/", _log.Lines[0]);
             Assert.Equal(
                 ReceiptKind.Later, (await journal.AppendAsync(Samples.Message("too late"))).Kind);
@@ -100,7 +100,7 @@ public sealed class JournalGoneTests : IDisposable
         using var reader = JournalReader.Open(journal.Path);
         Directory.Delete(Data, recursive: true);
         Assert.Equal(3, reader.ReadAfter(0).Count);
-        Assert.Null(journal.MarkDelivered(0, 3, []));
+        Assert.True(journal.MarkDelivered(0, 3, []).Succeeded);
         Assert.Equal(3, reader.ReadWatermark());
     }
 
@@ -114,8 +114,8 @@ public sealed class JournalGoneTests : IDisposable
         for (int n = 0; n < 100; n++) await hasSome.WaitAsync(TestContext.Current.CancellationToken);
         Directory.Delete(Data, recursive: true);
         await posting;
-        await store.Error.SeeAsync("the journal is gone: .* was deleted, and is still open: cp /proc/");
-        await store.Error.SeeAsync("all that the journal held was saved to ");
+        await store.Error.SeeAsync("the journal is missing: .* was deleted, and is still open: cp /proc/");
+        await store.Error.SeeAsync("the journal was saved to ");
         using (SocketClient client = await SocketClient.ConnectAsync(
             (System.Net.IPEndPoint)store.Socket.ToConnect()))
         {
@@ -153,7 +153,7 @@ public sealed class JournalGoneTests : IDisposable
         await using MessageJournal journal = MessageJournal.Open(Data, new ManualTime(), _log);
         const int Looks = 10_000;
         var clock = Diagnostics.Stopwatch.StartNew();
-        for (int n = 0; n < Looks; n++) Assert.Null(journal.Writer.Files.Failure());
+        for (int n = 0; n < Looks; n++) Assert.Null(journal.Writer.Files.FindMissing());
         double each = clock.Elapsed.TotalMicroseconds / Looks;
         Console.Error.WriteLine($"a look at the journal's files: {each:F2} us");
     }

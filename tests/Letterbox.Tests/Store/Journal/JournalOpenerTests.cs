@@ -67,7 +67,7 @@ public sealed class JournalOpenerTests : IDisposable
         Assert.Null(opener.TryOpen());
         Assert.Equal("the reason", opener.Failure);
         Assert.Equal(Receipt.Later("the reason"), await opener.AppendAsync(Samples.Message("hello")));
-        Assert.Equal(["Error: messages cannot be stored: all of it; senders are told to wait"], _log.Lines);
+        Assert.Equal(["Error: messages cannot be stored: all of it; senders are asked to wait"], _log.Lines);
     }
 
     [Fact]

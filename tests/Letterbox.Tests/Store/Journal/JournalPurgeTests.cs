@@ -21,9 +21,9 @@ public sealed class JournalPurgeTests : IDisposable
     {
         await using MessageJournal journal = Samples.OpenJournal(_folder, _time);
         await Samples.FillAsync(journal, 6);
-        Assert.Null(journal.MarkDelivered(0, 2, []));
+        Assert.True(journal.MarkDelivered(0, 2, []).Succeeded);
         _time.Advance(TimeSpan.FromHours(1));
-        Assert.Null(journal.MarkDelivered(2, 4, []));
+        Assert.True(journal.MarkDelivered(2, 4, []).Succeeded);
 
         _time.Advance(s_keep - TimeSpan.FromHours(1) - s_tick);
         Assert.Equal(["1", "2", "3", "4", "5", "6"], Purged(journal));
@@ -51,7 +51,7 @@ public sealed class JournalPurgeTests : IDisposable
     {
         await using MessageJournal journal = Samples.OpenJournal(_folder, _time);
         await Samples.FillAsync(journal, 3);
-        Assert.Null(journal.MarkDelivered(0, 3, [(2, "too large")]));
+        Assert.True(journal.MarkDelivered(0, 3, [(2, "too large")]).Succeeded);
         _time.Advance(s_keep);
         Assert.Equal(["2"], Purged(journal));
         Assert.Equal(
@@ -81,7 +81,8 @@ public sealed class JournalPurgeTests : IDisposable
         _time.Advance(s_keep);
         int steps = 0;
         bool done = false;
-        for (; !done; steps++) Assert.Null(journal.Writer.Purge(_time.GetUtcNow() - s_keep, out done));
+        for (; !done; steps++)
+            Assert.True(journal.Writer.Purge(_time.GetUtcNow() - s_keep, out done).Succeeded);
         Assert.Equal(4, steps);
         Assert.Equal(100, Samples.Texts(journal).Length);
         Assert.Equal(["1600"], Samples.Query(journal.Path, "SELECT seq FROM deliveries"));
@@ -94,7 +95,7 @@ public sealed class JournalPurgeTests : IDisposable
         await Samples.FillAsync(journal, 10);
         journal.MarkDelivered(0, 10, []);
         _time.Advance(s_keep);
-        Assert.Null(journal.Purge(s_keep, new CancellationToken(canceled: true)));
+        Assert.True(journal.Purge(s_keep, new CancellationToken(canceled: true)).Succeeded);
         Assert.Equal(10, Samples.Texts(journal).Length);
     }
 
@@ -112,7 +113,7 @@ public sealed class JournalPurgeTests : IDisposable
 
     private static string[] Purged(MessageJournal journal)
     {
-        Assert.Null(journal.Purge(s_keep, CancellationToken.None));
+        Assert.True(journal.Purge(s_keep, CancellationToken.None).Succeeded);
         return Samples.Query(journal.Path, "SELECT seq FROM messages ORDER BY seq");
     }
 }

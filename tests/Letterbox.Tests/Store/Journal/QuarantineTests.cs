@@ -21,7 +21,7 @@ public sealed class QuarantineTests : IAsyncDisposable
         Message[] messages = await Samples.FillAsync(_host.Journal, 1200);
         Assert.Empty(Held());
         var rejected = Enumerable.Range(1, 1100).Select(static n => ((long)n, $"reason {n}"));
-        Assert.Null(_host.Journal.MarkDelivered(0, 1200, [.. rejected]));
+        Assert.True(_host.Journal.MarkDelivered(0, 1200, [.. rejected]).Succeeded);
         QuarantinedMessage[] held = Held();
         Assert.Equal(
             messages[..1100].Select(static m => (m.Id, m.Text)),
@@ -51,7 +51,7 @@ public sealed class QuarantineTests : IAsyncDisposable
     {
         await Samples.FillAsync(_host.Journal, 1300);
         var rejected = Enumerable.Range(1, 1200).Select(static n => ((long)n, "too large"));
-        Assert.Null(_host.Journal.MarkDelivered(0, 1300, [.. rejected]));
+        Assert.True(_host.Journal.MarkDelivered(0, 1300, [.. rejected]).Succeeded);
         Assert.Equal(1200, Quarantine.RetryAll(Path));
         Assert.Equal(1200, Quarantine.RetryAll(Path));
         var rejection = new BatchOutcome(null, [new RejectedEntry(10, "still too large")]);
@@ -120,10 +120,10 @@ public sealed class QuarantineTests : IAsyncDisposable
         Assert.Empty(Quarantine.Retry(Path, [messages[1].Id]));
         Assert.Equal(4, Redelivery.Request(Path, default));
         using JournalReader reader = JournalReader.Open(Path);
-        Assert.False(reader.IsReleaseAskedFor());
-        Assert.Null(_host.Journal.ReleaseFromQuarantine());
+        Assert.False(reader.IsReleaseRequested());
+        Assert.True(_host.Journal.ReleaseFromQuarantine().Succeeded);
         // As the batch does that holds it under its old number.
-        Assert.Null(_host.Journal.MarkDelivered(0, 5, [(2, "still too large")]));
+        Assert.True(_host.Journal.MarkDelivered(0, 5, [(2, "still too large")]).Succeeded);
         Assert.Equal("still too large", Assert.Single(Held()).Reason);
         Assert.Equal(1, reader.CountQuarantine());
     }
@@ -141,7 +141,8 @@ public sealed class QuarantineTests : IAsyncDisposable
     private async Task<Message[]> QuarantineAsync(params long[] numbers)
     {
         Message[] messages = await Samples.FillAsync(_host.Journal, 5);
-        Assert.Null(_host.Journal.MarkDelivered(0, 5, [.. numbers.Select(static n => (n, "too large"))]));
+        (long, string)[] rejected = [.. numbers.Select(static n => (n, "too large"))];
+        Assert.True(_host.Journal.MarkDelivered(0, 5, rejected).Succeeded);
         return messages;
     }
 
