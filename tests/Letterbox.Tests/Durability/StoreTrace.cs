@@ -5,7 +5,7 @@
 //    24083 sendto(92<...>, "\x4f\x4b\x20...", 28, 0, NULL, 0) = 28
 //    24086 <... fsync resumed>) = 0
 //
-// Lines stand in the order in which strace stopped the threads: a call has begun where its first line is, and
+// Lines are in the order in which strace stopped the threads: a call has begun where its first line is, and
 // has returned where its last one is. All strings are hexadecimal (-xx), descriptors carry their path (-y).
 
 using System.Globalization;
@@ -16,8 +16,8 @@ namespace Letterbox.Tests.Durability;
 
 /// <summary>One system call that succeeded.</summary>
 /// <param name="Name">Its name.</param>
-/// <param name="Path">The file or folder it is about; of a socket, what strace says.</param>
-/// <param name="Arguments">What stands behind that, as strace wrote it.</param>
+/// <param name="Path">The file or folder it is about; for a socket, as strace writes it.</param>
+/// <param name="Arguments">The remaining arguments, as strace wrote them.</param>
 /// <param name="Data">Bytes written or sent.</param>
 /// <param name="Began">Place in the trace.</param>
 /// <param name="Returned">Place in the trace.</param>
@@ -27,10 +27,10 @@ internal sealed record SystemCall(
     /// <summary>fsync or fdatasync.</summary>
     public bool IsSync => Name is "fsync" or "fdatasync";
 
-    /// <summary>It opens a file, and makes it if there is none.</summary>
+    /// <summary>It opens a file, and creates it if there is none.</summary>
     public bool Makes => Name == "openat" && Arguments.Contains("O_CREAT", StringComparison.Ordinal);
 
-    /// <summary>The keys that this call says OK to.</summary>
+    /// <summary>The keys that this call acknowledges.</summary>
     public IEnumerable<string> Acknowledged => Name is not ("sendto" or "sendmsg") ? [] :
         from line in Encoding.Latin1.GetString(Data).Split('\n')
         where line.StartsWith("OK ", StringComparison.Ordinal)

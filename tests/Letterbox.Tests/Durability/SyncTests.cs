@@ -1,5 +1,5 @@
 // The sync comes first: a killed process proves nothing about it, for the page cache survives that. Here the
-// kernel's own order of events is looked at: no OK leaves the store process before the log's commit that
+// kernel's order of events is checked: no OK leaves the store process before the log's commit that
 // holds the message has been synced. And the power is cut, at every sync and at every OK.
 
 using System.Buffers.Binary;
@@ -80,7 +80,7 @@ public sealed class SyncTests(TracedStore traced) : IClassFixture<TracedStore>
     }
 
     // Where the last page of the transaction was written that brought this key into the log: of its frames,
-    // the last one tells the size of the database in its header (SQLite's file format, 4.1).
+    // the last one has the size of the database in its header (SQLite's file format, 4.1).
     private static int Committed(SystemCall[] writes, string id)
     {
         const int frameHeader = 24;

@@ -1,4 +1,4 @@
-// Two lives of a real store process under strace, shared by the tests of durability: one that makes the
+// Two runs of a real store process under strace, shared by the durability tests: one that creates the
 // journal and is killed, one that finds it and is stopped in good order. Clients send lines at once, so that
 // commits hold several messages, and enough of them that the log is copied into the database on the way.
 
@@ -48,9 +48,9 @@ public sealed class TracedStore : IAsyncLifetime
 
     private async Task LiveAsync(string trace, bool killed)
     {
-        var onLeash = new Dictionary<string, string> { [StopSignal.SupervisedVariable] = "1" };
+        var supervised = new Dictionary<string, string> { [StopSignal.SupervisedVariable] = "1" };
         await using LetterboxProcess store = await LetterboxProcess.StartAsync(
-            ["store"], onLeash, Data, under: StoreTrace.Command(trace));
+            ["store"], supervised, Data, under: StoreTrace.Command(trace));
         Address at = store.Socket;
         await Task.WhenAll(Enumerable.Range(0, Clients).Select(_ => SendAsync(at)));
         if (killed) LetterboxProcess.Signal(store.Child("store"), LetterboxProcess.SigKill);

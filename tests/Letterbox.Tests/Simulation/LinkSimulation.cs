@@ -6,7 +6,7 @@
 //    3. The disk fails, before or behind a commit; the journal is moved away behind one and comes back; the
 //       store process is killed before or behind a commit, or at any other time, and started again a while
 //       later on what it left.
-//       A stranger who knows every key that was ever shown sends messages of his own under them. A sender
+//       A attacker who knows every key that was ever shown sends messages of his own under them. A sender
 //       whose key is taken goes on under the next one, as FormPost does for him.
 //    4. After some seconds of that all faults end. Within a minute every sender must be done.
 //    5. The rows of the disk are compared with what was acknowledged: there, once, unaltered, nothing else.
@@ -113,7 +113,7 @@ internal sealed class LinkSimulation : IDisposable
         }
 
         Message message = _ledger.Next(_agenda.Random, NextKey());
-        ShowStranger(message.Id);
+        ShowAttacker(message.Id);
         if (byDatagram) SendDatagram(message, left);
         else Deliver(message, left);
     }
@@ -227,11 +227,11 @@ internal sealed class LinkSimulation : IDisposable
     {
         Message next = message.WithId(TextKey.Of(message).Next);
         _ledger.Sent(next);
-        ShowStranger(next.Id);
+        ShowAttacker(next.Id);
         return next;
     }
 
-    private void ShowStranger(MessageKey key)
+    private void ShowAttacker(MessageKey key)
     {
         if (_agenda.Random.Next(3) > 0) return;
         Message message = _ledger.Next(_agenda.Random, key);
@@ -241,7 +241,7 @@ internal sealed class LinkSimulation : IDisposable
 
         void OnAnswer(string answer)
         {
-            _agenda.Note($"a stranger is answered {answer.Split(' ')[0]}");
+            _agenda.Note($"a attacker is answered {answer.Split(' ')[0]}");
             if (answer == $"OK {key}\n") _ledger.Thank(message);
         }
     }

@@ -5,7 +5,7 @@
 //       of a message, of a mark or of a purge); the process is killed between MongoDB's answer and the mark,
 //       or stopped and started, an hour later at times: then what was delivered is purged. The disk fills and
 //       has room again; the database is moved away and brought back.
-//    3. A stranger knows every key that was ever shown, on a page or on a receipt, and leaves messages of his
+//    3. A attacker knows every key that was ever shown, on a page or on a receipt, and leaves messages of his
 //       own under them: in this journal, or in MongoDB through another store. Visitors whose key is taken go
 //       on under the next one, as FormPost does for them.
 //    4. Then all faults end, and soon MongoDB must hold what was acknowledged, once, as it was sent; and each
@@ -79,7 +79,7 @@ internal sealed class RelaySimulation(int seed, RelaySabotage sabotage = RelaySa
         foreach ((Message message, bool purged) in _thanked)
         {
             Receipt receipt = await AppendAsync(message);
-            // A key that the journal has forgotten may have gone to a stranger since.
+            // A key that the journal has forgotten may have gone to a attacker since.
             Assert.True(receipt == Receipt.Stored(message.Id) || (purged && receipt.IsTaken), receipt.Reason);
             await WaitsAsync();
         }
@@ -147,9 +147,9 @@ internal sealed class RelaySimulation(int seed, RelaySabotage sabotage = RelaySa
 
     private async Task AppendAsync()
     {
-        bool stranger = _shown.Count > 0 && _random.Next(4) == 0;
-        if (!stranger && (_open.Count == 0 || _random.Next(2) == 0)) Open(_ledger.Next(_random));
-        Message message = stranger ? _ledger.Next(_random, AnyShown()) : _open.Dequeue();
+        bool attacker = _shown.Count > 0 && _random.Next(4) == 0;
+        if (!attacker && (_open.Count == 0 || _random.Next(2) == 0)) Open(_ledger.Next(_random));
+        Message message = attacker ? _ledger.Next(_random, AnyShown()) : _open.Dequeue();
         Receipt receipt = await AppendAsync(message);
         if (receipt.Kind == ReceiptKind.Stored)
         {
@@ -160,7 +160,7 @@ internal sealed class RelaySimulation(int seed, RelaySabotage sabotage = RelaySa
         }
 
         Assert.True(receipt.IsTaken, receipt.Reason);
-        if (!stranger) Open(message.WithId(TextKey.Of(message).Next));
+        if (!attacker) Open(message.WithId(TextKey.Of(message).Next));
     }
 
     private async Task<Receipt> AppendAsync(Message message)
@@ -258,7 +258,7 @@ internal sealed class RelaySimulation(int seed, RelaySabotage sabotage = RelaySa
         }
     }
 
-    // What is refused.
+    // What is rejected.
     private List<RejectedEntry> Insert(IEnumerable<JournalEntry> batch)
     {
         var rejected = new List<RejectedEntry>();

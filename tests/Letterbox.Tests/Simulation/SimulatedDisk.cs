@@ -113,7 +113,7 @@ internal sealed class SqliteDisk : ISimulatedDisk
         if (fails) raw.sqlite3_commit_hook(_writer.Connection!.Handle, static _ => 1, null);
         Result result = _writer.Append(batch);
         if (!fails) return result;
-        // A batch of nothing but what is there already or refused writes nothing, and SQLite asks no hook.
+        // A batch of nothing but what is there already or rejected writes nothing, and SQLite asks no hook.
         if (result.Succeeded) raw.sqlite3_commit_hook(_writer.Connection!.Handle, null, null);
         // The model's words: the network cuts lines by their lengths.
         return Result.Failed("the disk failed");

@@ -153,7 +153,7 @@ internal static class JournalFile
         {
             raw.SQLITE_CORRUPT or raw.SQLITE_NOTADB =>
                 ". Nothing was changed. Keep a copy of it and of the files beside it, recover what can be "
-                + "read with sqlite3's .dump or .recover (docs/OPERATIONS.md says how), or move it away to "
+                + "read with sqlite3's .dump or .recover (see docs/OPERATIONS.md), or move it away to "
                 + "start with an empty journal",
             raw.SQLITE_CANTOPEN or raw.SQLITE_READONLY or raw.SQLITE_PERM =>
                 ". Its folder must exist, and this user must be allowed to write to it and to its files",

@@ -75,7 +75,7 @@ internal sealed class JournalReader : IStoredMessages
         var page = new List<JournalEntry>();
         int bytes = 0;
         long after = sequence;
-        // Called by itself it has just run: a value is bound to a statement only after its reset.
+        // In a recursive call it has just run: values are bound only after a reset.
         _from.Reset();
         _from.Bind(1, sequence + 1);
         try
@@ -238,6 +238,7 @@ internal sealed class JournalReader : IStoredMessages
     {
         var page = new List<QuarantinedMessage>();
         long first = after;
+        _quarantined.Reset();
         _quarantined.Bind(1, after);
         try
         {

@@ -22,14 +22,14 @@ public sealed class RekeyTests : IAsyncDisposable
     public async Task It_is_delivered_under_the_next_key_and_its_neighbours_under_theirs()
     {
         Message[] messages = await Samples.FillAsync(_host.Journal, 3);
-        _mongo[messages[1].Id] = "a stranger's";
+        _mongo[messages[1].Id] = "a client's";
         Relay relay = _host.Start(Insert);
         await _host.Time.NextTimerAsync();
         MessageKey next = TextKey.Of(messages[1]).Next;
         Assert.Equal(
             [(messages[0].Id, "message 1"), (messages[2].Id, "message 3"), (next, "message 2")],
             Ours().OrderBy(static row => row.Text == "message 2"));
-        Assert.Equal("a stranger's", _mongo[messages[1].Id]);
+        Assert.Equal("a client's", _mongo[messages[1].Id]);
         Assert.Equal(3, _host.Watermark);
         Assert.Equal(3, _host.Journal.LastSequence);
         Assert.Empty(_host.Quarantined());
@@ -42,7 +42,7 @@ public sealed class RekeyTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_receipt_of_the_old_key_still_answers_and_another_text_under_it_is_refused()
+    public async Task A_receipt_of_the_old_key_still_answers_and_another_text_under_it_is_rejected()
     {
         Message message = await RekeyOneAsync();
         Assert.Equal(Receipt.Stored(message.Id), await _host.Journal.AppendAsync(message));
@@ -75,7 +75,7 @@ public sealed class RekeyTests : IAsyncDisposable
     public async Task Killed_at_any_moment_it_arrives_once(string moment)
     {
         Message[] messages = await Samples.FillAsync(_host.Journal, 3);
-        _mongo[messages[1].Id] = "a stranger's";
+        _mongo[messages[1].Id] = "a client's";
         var killed = BatchOutcome.Failed("killed");
         int calls = 0;
         Relay relay = _host.Start(batch =>
@@ -107,9 +107,9 @@ public sealed class RekeyTests : IAsyncDisposable
     {
         await using var other = new RelayHost();
         Message message = Samples.Message("in both");
-        _mongo[message.Id] = "a stranger's";
-        // Somebody who knew the text took the next key too.
-        _mongo[TextKey.Of(message).Next] = "a stranger's";
+        _mongo[message.Id] = "a client's";
+        // A client that knew the text occupied the next key too.
+        _mongo[TextKey.Of(message).Next] = "a client's";
         foreach (RelayHost host in new[] { _host, other })
         {
             await host.Journal.AppendAsync(message);
@@ -125,7 +125,7 @@ public sealed class RekeyTests : IAsyncDisposable
     {
         Message message = Samples.Message("known");
         MessageKey key = message.Id;
-        for (int i = 0; i < 20; i++, key = TextKey.Of(message.WithId(key)).Next) _mongo[key] = "a stranger's";
+        for (int i = 0; i < 20; i++, key = TextKey.Of(message.WithId(key)).Next) _mongo[key] = "a client's";
         await _host.Journal.AppendAsync(message);
         _host.Start(Insert);
         await Eventually.IsAsync(() => _host.Watermark == 1);
@@ -155,7 +155,7 @@ public sealed class RekeyTests : IAsyncDisposable
         Message message = Samples.Message("sent twice");
         await _host.Journal.AppendAsync(message.WithId(TextKey.Of(message).Next));
         await _host.Journal.AppendAsync(message);
-        _mongo[message.Id] = "a stranger's";
+        _mongo[message.Id] = "a client's";
         _host.Start(Insert);
         await Eventually.IsAsync(() => _host.Watermark == 2);
         Assert.Single(Ours());
@@ -167,7 +167,7 @@ public sealed class RekeyTests : IAsyncDisposable
     public async Task A_conflict_that_an_earlier_version_put_into_quarantine_is_resolved_by_a_retry()
     {
         Message message = (await Samples.FillAsync(_host.Journal, 1))[0];
-        _mongo[message.Id] = "a stranger's";
+        _mongo[message.Id] = "a client's";
         Assert.True(_host.Journal.MarkDelivered(0, 1, [(1, RejectedEntry.Conflict)]).Succeeded);
         Assert.Empty(Quarantine.Retry(Path, [message.Id]));
         Relay relay = _host.Start(Insert);
@@ -192,7 +192,7 @@ public sealed class RekeyTests : IAsyncDisposable
     private async Task<Message> RekeyOneAsync()
     {
         Message message = (await Samples.FillAsync(_host.Journal, 1))[0];
-        _mongo[message.Id] = "a stranger's";
+        _mongo[message.Id] = "a client's";
         await using Relay relay = _host.Start(Insert);
         await Eventually.IsAsync(() => _host.Watermark == 1);
         return message;
@@ -214,7 +214,7 @@ public sealed class RekeyTests : IAsyncDisposable
 
     private (MessageKey Id, string Text)[] Ours() =>
     [
-        .. from row in _mongo where row.Value != "a stranger's" orderby row.Value select (row.Key, row.Value),
+        .. from row in _mongo where row.Value != "a client's" orderby row.Value select (row.Key, row.Value),
     ];
 
     private string[] Rekeyed() => Samples.Query(Path, "SELECT old || ' ' || new FROM rekeyed");

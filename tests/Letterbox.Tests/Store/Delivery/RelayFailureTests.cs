@@ -1,4 +1,4 @@
-// What the relay does when MongoDB cannot be reached, or does not take a message.
+// The relay when MongoDB cannot be reached, or rejects a message.
 
 using Letterbox.Messages;
 using Letterbox.Store.Delivery;
@@ -85,7 +85,7 @@ public sealed class RelayFailureTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_message_that_will_never_be_taken_goes_to_quarantine_and_holds_up_nobody()
+    public async Task A_message_that_will_never_be_taken_goes_to_quarantine_and_delays_no_other()
     {
         Message[] messages = await Samples.FillAsync(_host.Journal, 3);
         await using (_host.Start(new BatchOutcome(null, [new RejectedEntry(1, "too large")])))
@@ -116,7 +116,7 @@ public sealed class RelayFailureTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_refusal_that_is_not_noted_is_not_told()
+    public async Task A_rejection_that_is_not_marked_is_not_logged()
     {
         await Samples.FillAsync(_host.Journal, 1);
         int asked = 0;
@@ -127,7 +127,7 @@ public sealed class RelayFailureTests : IAsyncDisposable
             return new BatchOutcome(null, [new RejectedEntry(batch.Count - 1, "too large")]);
         });
         await _host.Time.NextTimerAsync();
-        await _host.Journal.AppendAsync(Samples.Message("refused"));
+        await _host.Journal.AppendAsync(Samples.Message("rejected"));
         await Eventually.IsAsync(() => _host.Watermark == 2);
         await _host.Time.NextTimerAsync();
         Assert.Equal([1, 1, 2], _host.Sizes);
@@ -136,7 +136,7 @@ public sealed class RelayFailureTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_refusal_that_nobody_knows_holds_up_the_others_for_a_minute_at_most()
+    public async Task A_rejection_with_an_unknown_code_delays_other_messages_for_a_minute_at_most()
     {
         await Samples.FillAsync(_host.Journal, 3);
         Relay relay = _host.Start(batch =>
@@ -165,7 +165,7 @@ public sealed class RelayFailureTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_refusal_that_nobody_knows_does_not_count_while_mongodb_takes_nothing()
+    public async Task A_rejection_with_an_unknown_code_is_not_final_while_mongodb_stores_nothing()
     {
         await Samples.FillAsync(_host.Journal, 1);
         var strange = new RejectedEntry(0, "strange", IsPermanent: false);

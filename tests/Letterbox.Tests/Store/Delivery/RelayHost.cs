@@ -1,4 +1,4 @@
-// A journal that is relayed to a MongoDB that answers as the test says, on a clock that the test moves.
+// A journal that is relayed to a scripted MongoDB, with a clock that the test advances.
 
 using System.Collections.Concurrent;
 using System.Threading.Channels;

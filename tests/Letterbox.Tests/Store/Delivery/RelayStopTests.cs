@@ -1,4 +1,4 @@
-// A relay that is told to stop, whatever it is doing.
+// Stops the relay in each of its states.
 
 using Letterbox.Store.Delivery;
 using Letterbox.Tests.Store.Journal;
@@ -86,7 +86,7 @@ public sealed class RelayStopTests : IAsyncDisposable
         await Samples.FillAsync(_host.Journal, 1);
         Relay relay = _host.Start(_ => Away);
         await _host.Time.NextTimerAsync();
-        // The purge, which comes every hour, is the first thing in a turn: there it is stopped.
+        // The hourly purge is the first step of an iteration: the relay is stopped there.
         var stopped = new TaskCompletionSource<Task>(TaskCreationOptions.RunContinuationsAsynchronously);
         raw.sqlite3_commit_hook(_host.Journal.Writer.Connection!.Handle, _ =>
         {

@@ -188,7 +188,7 @@ public sealed class RelayTests : IAsyncDisposable
         {
             _host.Start();
             await _host.Time.NextTimerAsync();
-            // The hour may pass before the relay has woken, or after it has looked: it looks once more.
+            // The hour may pass before the relay has woken, or after its check: it checks once more.
             _host.Time.Advance(TimeSpan.FromHours(1));
             await _host.PassAsync();
             await _host.Time.NextTimerAsync();

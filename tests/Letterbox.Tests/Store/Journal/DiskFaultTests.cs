@@ -1,5 +1,6 @@
-// The disk fails under the journal: at any one call, for a while, by being full, by being read-only. Whoever
-// is told "stored" is stored, once; whoever is told to wait sends again and is stored when the disk is well.
+// The disk fails under the journal: at any one call, for a while, by being full, by being read-only. A
+// message that is answered "stored" is stored once; one that is answered "later" is sent again, and stored
+// when the disk works.
 
 using Letterbox.Messages;
 using Letterbox.Store.Journal;
@@ -63,7 +64,7 @@ public sealed class DiskFaultTests : IDisposable
         }
         while (calls >= struck);
 
-        // The last round met no fault; before it each call of a life was the one that failed.
+        // The last run had no failure; in each earlier one a different call failed.
         Assert.InRange(struck, 10, 1000);
     }
 
@@ -77,7 +78,7 @@ public sealed class DiskFaultTests : IDisposable
         await using MessageJournal journal = MessageJournal.Open(disk.Path, time, log, noReserve);
         Message message = Samples.Message(new string('x', 4000));
         disk.FillUpTo(free: 0);
-        // Known before it is tried: half a transaction would take the room that a purge needs.
+        // Known before it is tried: half a transaction would use the space that a purge needs.
         Receipt full = Receipt.Later("the disk is nearly full");
         Assert.Equal(full, await journal.AppendAsync(message));
         Assert.Equal(full, await journal.AppendAsync(message));
@@ -105,8 +106,8 @@ public sealed class DiskFaultTests : IDisposable
         Assert.Equal(["message 1", "message 2"], Samples.Texts(again));
     }
 
-    // A whole life of a journal, in which everything that is told to wait is tried again: messages, a
-    // delivery, its purge, a restart, more messages.
+    // The whole use of a journal, in which everything that fails is retried: messages, a delivery, its purge,
+    // a restart, more messages.
     private static async Task LiveAsync(TempFolder folder)
     {
         await using (MessageJournal journal = Open(folder))

@@ -1,4 +1,4 @@
-// Group commit by itself, over a commit that the test holds, fails and lets go.
+// Group commit alone, with commits that the test blocks, fails and releases.
 
 using System.Collections.Concurrent;
 using Letterbox.Messages;

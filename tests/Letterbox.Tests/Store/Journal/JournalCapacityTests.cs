@@ -1,4 +1,5 @@
-// The bounds of the journal: messages wait before the disk is full, and are taken again when there is room.
+// The limits of the journal: messages wait before the disk is full, and are accepted again when there is
+// space.
 
 using Letterbox.Messages;
 using Letterbox.Store.Delivery;
@@ -32,7 +33,7 @@ public sealed class JournalCapacityTests : IDisposable
 
         Assert.True(journal.IsShortOfSpace);
 
-        // A purge looks at what it has made of it, without waiting for the next message.
+        // A purge checks the space itself, without waiting for the next message.
         Assert.True(journal.MarkDelivered(0, journal.LastSequence, []).Succeeded);
         Assert.True(journal.Purge(TimeSpan.Zero, CancellationToken.None).Succeeded);
         Assert.False(journal.IsShortOfSpace);
@@ -57,7 +58,7 @@ public sealed class JournalCapacityTests : IDisposable
         Assert.True(journal.MarkDelivered(0, 2, []).Succeeded);
 
         disk.Empty();
-        // It looks once a second at most.
+        // It checks once a second at most.
         _time.Advance(s_look - TimeSpan.FromMilliseconds(1));
         Assert.Equal(ReceiptKind.Later, (await journal.AppendAsync(message)).Kind);
         _time.Advance(TimeSpan.FromMilliseconds(1));
@@ -102,7 +103,7 @@ public sealed class JournalCapacityTests : IDisposable
     {
         var bounds = new JournalBounds { BytesMax = 256 * 1024 };
         await using MessageJournal journal = MessageJournal.Open(_folder.Path, _time, _log, bounds);
-        // Without a look in between: time stands still.
+        // Without a check in between: the clock does not advance.
         await Samples.FillAsync(journal, 4000);
         _time.Advance(s_look);
         Message message = Samples.Message("waits");

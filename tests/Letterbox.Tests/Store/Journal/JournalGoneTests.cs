@@ -1,5 +1,5 @@
-// Files of the journal are deleted, moved or replaced while it is open: nobody is thanked for what will not
-// be found again, what was thanked for before can be saved, and all is well when the files are back.
+// Files of the journal are deleted, moved or replaced while it is open: messages that would
+// be lost are not acknowledged, earlier ones can be saved, and storing works again when the files are back.
 
 using Letterbox.Messages;
 using Letterbox.Store.Journal;
@@ -105,10 +105,10 @@ public sealed class JournalGoneTests : IDisposable
     }
 
     [Fact]
-    public async Task The_store_process_is_not_ready_and_nothing_it_thanked_for_is_lost()
+    public async Task The_store_process_is_not_ready_and_nothing_it_acknowledged_for_is_lost()
     {
         await using LetterboxProcess store = await LetterboxProcess.StartAsync(["store"], data: Data);
-        var thanked = new List<string>();
+        var acknowledged = new List<string>();
         using var hasSome = new SemaphoreSlim(0);
         Task posting = PostAsync();
         for (int n = 0; n < 100; n++) await hasSome.WaitAsync(TestContext.Current.CancellationToken);
@@ -125,8 +125,8 @@ public sealed class JournalGoneTests : IDisposable
 
         string saved = Assert.Single(Directory.GetFiles(Data, "*.saved-*"));
         File.Move(saved, Path.Combine(Data, JournalFile.Name));
-        Assert.Empty(thanked.Except(JournalRows.Ids(Data)));
-        TestContext.Current.TestOutputHelper?.WriteLine($"thanked {thanked.Count}, lost 0");
+        Assert.Empty(acknowledged.Except(JournalRows.Ids(Data)));
+        TestContext.Current.TestOutputHelper?.WriteLine($"acknowledged {acknowledged.Count}, lost 0");
 
         // Until the first that has to wait.
         async Task PostAsync()
@@ -139,7 +139,7 @@ public sealed class JournalGoneTests : IDisposable
                 await client.SendAsync($"id={id}&username=ann&message=hello\n");
                 string? answer = await client.ReadLineAsync();
                 if (answer != $"OK {id}") break;
-                thanked.Add(id);
+                acknowledged.Add(id);
                 hasSome.Release();
             }
 
@@ -148,13 +148,13 @@ public sealed class JournalGoneTests : IDisposable
     }
 
     [Fact]
-    public async Task Looking_at_the_files_costs_a_commit_next_to_nothing()
+    public async Task Checking_the_files_adds_almost_nothing_to_a_commit()
     {
         await using MessageJournal journal = MessageJournal.Open(Data, new ManualTime(), _log);
-        const int Looks = 10_000;
+        const int Checks = 10_000;
         var clock = Diagnostics.Stopwatch.StartNew();
-        for (int n = 0; n < Looks; n++) Assert.Null(journal.Writer.Files.FindMissing());
-        double each = clock.Elapsed.TotalMicroseconds / Looks;
-        Console.Error.WriteLine($"a look at the journal's files: {each:F2} us");
+        for (int n = 0; n < Checks; n++) Assert.Null(journal.Writer.Files.FindMissing());
+        double each = clock.Elapsed.TotalMicroseconds / Checks;
+        Console.Error.WriteLine($"a check of the journal's files: {each:F2} us");
     }
 }

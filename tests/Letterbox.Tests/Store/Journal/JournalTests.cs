@@ -1,4 +1,4 @@
-// The journal on a real file: what goes in, what comes out, and what it says when it cannot.
+// The journal on a real file: what is written, what is read, and the errors.
 
 using System.Text;
 using Letterbox.Messages;
@@ -91,7 +91,7 @@ public sealed class JournalTests : IDisposable
     }
 
     [Fact]
-    public async Task The_same_message_again_is_stored_once_and_a_different_one_under_its_id_is_refused()
+    public async Task The_same_message_again_is_stored_once_and_a_different_one_under_its_id_is_rejected()
     {
         await using MessageJournal journal = Samples.OpenJournal(_folder);
         Message message = Samples.Message("mine");
@@ -117,11 +117,11 @@ public sealed class JournalTests : IDisposable
         fields.Set(MessageField.Text, "mine"u8);
         Assert.Null(fields.ToMessage(TimeProvider.System, out Message? message));
         Assert.True(message!.HasServerKey);
-        await journal.AppendAsync(Samples.Message(message.Id, "a stranger's"));
+        await journal.AppendAsync(Samples.Message(message.Id, "a client's"));
         Receipt receipt = await journal.AppendAsync(message);
         Assert.Equal(ReceiptKind.Stored, receipt.Kind);
         Assert.NotEqual(message.Id, receipt.Id);
-        Assert.Equal(["a stranger's", "mine"], Samples.Texts(journal));
+        Assert.Equal(["a client's", "mine"], Samples.Texts(journal));
         Assert.Equal(
             [$"{receipt.Id}"], Samples.Query(journal.Path, "SELECT id FROM messages WHERE seq = 2"));
     }
@@ -223,7 +223,7 @@ public sealed class JournalTests : IDisposable
     }
 
     [Fact]
-    public async Task A_message_too_long_for_sqlite_is_refused_alone()
+    public async Task A_message_too_long_for_sqlite_is_rejected_alone()
     {
         await using MessageJournal journal = Samples.OpenJournal(_folder);
         raw.sqlite3_limit(journal.Writer.Connection!.Handle, 0, 1000);
@@ -351,7 +351,7 @@ public sealed class JournalTests : IDisposable
     }
 
     [Fact]
-    public async Task A_reader_that_holds_on_to_an_old_state_holds_up_nobody()
+    public async Task A_reader_that_holds_on_to_an_old_state_delays_nothing()
     {
         await using MessageJournal journal = Samples.OpenJournal(_folder);
         await journal.AppendAsync(Samples.Message("old"));

@@ -47,7 +47,7 @@ public sealed class QuarantineTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task All_of_them_are_sent_again_in_order_and_what_is_refused_again_comes_back()
+    public async Task All_of_them_are_sent_again_in_order_and_what_is_rejected_again_comes_back()
     {
         await Samples.FillAsync(_host.Journal, 1300);
         var rejected = Enumerable.Range(1, 1200).Select(static n => ((long)n, "too large"));

@@ -111,7 +111,7 @@ public sealed class RedeliveryTests : IAsyncDisposable
         Assert.False(File.Exists(path));
     }
 
-    // Whatever happens to a journal, a message that comes in is after the watermark: else nobody would
+    // Whatever happens to a journal, a new message is after the watermark: otherwise no relay would
     // deliver it. And no number is given twice.
     [Theory]
     [InlineData(1)]

@@ -25,7 +25,7 @@ internal static class Samples
     }
 
     /// <summary>
-    /// A journal in that folder, with a clock that stands still and a log of its own where none are given.
+    /// A journal in that folder, with a clock that does not advance and a new log unless they are given.
     /// </summary>
     public static MessageJournal OpenJournal(
         TempFolder folder, ManualTime? time = null, RecordingLog? log = null) =>

@@ -1,4 +1,4 @@
-// Exactly once, with the batch in flight when the fault strikes, on a standalone and on a replica set.
+// Exactly once, with the batch in flight when the failure occurs, on a standalone and on a replica set.
 // Elections are in MongoElectionTests.cs.
 
 using Letterbox.Messages;
@@ -22,7 +22,7 @@ public abstract class MongoExactlyOnce : MongoRelayed
     {
     }
 
-    /// <summary>The faults of the place or of the moment: none of them is a message's own.</summary>
+    /// <summary>Failures that are not caused by a message.</summary>
     public static TheoryData<string> Failures => [.. s_faults.Keys];
 
     [Theory]
@@ -33,7 +33,7 @@ public abstract class MongoExactlyOnce : MongoRelayed
         Server.Next("insert", s_faults[failure]);
         Start();
         await DeliveredAsync();
-        Assert.True(Server.Seen("insert").Count >= 2, "the fault was not met");
+        Assert.True(Server.Seen("insert").Count >= 2, "the failure did not occur");
         AssertKept(messages);
     }
 
@@ -53,7 +53,7 @@ public abstract class MongoExactlyOnce : MongoRelayed
     }
 
     [Fact]
-    public async Task A_login_that_is_refused_is_waited_for_until_it_is_mended()
+    public async Task After_a_rejected_login_the_relay_retries_until_it_is_fixed()
     {
         Message[] messages = await FillAsync();
         var right = new MongoUser("letterbox", "hunter2secret");
@@ -61,7 +61,7 @@ public abstract class MongoExactlyOnce : MongoRelayed
             "mongodb://", "mongodb://letterbox:hunter2secret@", StringComparison.Ordinal);
         Server.User = right with { Password = "another" };
         Start(uri);
-        // Known at the first try: nothing here is of the moment.
+        // Known at the first attempt: this failure is not transient.
         TimeSpan pause = await Time.NextTimerAsync();
         Assert.InRange(pause, TimeSpan.FromSeconds(15), TimeSpan.FromSeconds(30));
         Time.Advance(pause);

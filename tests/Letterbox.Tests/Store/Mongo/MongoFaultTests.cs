@@ -1,4 +1,4 @@
-// Every fault with the batch in flight: what is said of it, and that the same batch sent again is stored
+// Every failure with the batch in flight: how it is reported, and that the same batch sent again is stored
 // exactly once.
 
 using Letterbox.Messages;
@@ -45,7 +45,7 @@ public sealed class MongoFaultTests : IAsyncDisposable
     [InlineData(8)]
     [InlineData(121)]
     [InlineData(11000)]
-    public void A_command_that_fails_as_a_whole_refuses_nothing(int code)
+    public void A_command_that_fails_as_a_whole_rejects_nothing(int code)
     {
         ScriptedMongo server = Server();
         server.Next("insert", MongoFault.CommandError(code));
@@ -81,7 +81,7 @@ public sealed class MongoFaultTests : IAsyncDisposable
     [InlineData(121)]
     [InlineData(10334)]
     [InlineData(17280)]
-    public void Poison_is_refused_and_its_neighbours_are_stored(int code)
+    public void Poison_is_rejected_and_its_neighbours_are_stored(int code)
     {
         ScriptedMongo server = Server();
         server.Next("insert", MongoFault.Reject((1, code), (3, code)));
@@ -95,7 +95,7 @@ public sealed class MongoFaultTests : IAsyncDisposable
     }
 
     [Fact]
-    public void A_duplicate_in_another_unique_index_is_refused_with_the_reason_of_the_server()
+    public void A_duplicate_in_another_unique_index_is_rejected_with_the_reason_of_the_server()
     {
         ScriptedMongo server = Server();
         server.Next("insert", MongoFault.Reject((1, 11000)));
@@ -134,7 +134,7 @@ public sealed class MongoFaultTests : IAsyncDisposable
     [InlineData(MongoMisbehaviour.Freeze)]
     [InlineData(MongoMisbehaviour.Garbage)]
     [InlineData(MongoMisbehaviour.BrokenDocument)]
-    internal void A_fault_while_duplicates_are_read_back_refuses_nothing(MongoMisbehaviour how)
+    internal void A_fault_while_duplicates_are_read_back_rejects_nothing(MongoMisbehaviour how)
     {
         ScriptedMongo server = Server();
         using MongoStore store = Open(server);
@@ -261,7 +261,7 @@ public sealed class MongoFaultTests : IAsyncDisposable
 
         Assert.Null(outcome.Failure?.Reason);
         Assert.Empty(outcome.Rejected);
-        Assert.True(failures >= leastFaults, "the fault was not met");
+        Assert.True(failures >= leastFaults, "the failure did not occur");
     }
 
     private static void AssertStoredOnce(ScriptedMongo server, IEnumerable<JournalEntry> batch)

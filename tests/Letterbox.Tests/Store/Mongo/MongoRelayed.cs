@@ -1,5 +1,5 @@
-// The real journal, the real relay and the real driver in front of a scripted MongoDB. Time stands still;
-// the test lets the relay wait.
+// The real journal, the real relay and the real driver in front of a scripted MongoDB. The clock does not
+// advance; the test lets the relay wait.
 
 using System.Globalization;
 using Letterbox.Messages;

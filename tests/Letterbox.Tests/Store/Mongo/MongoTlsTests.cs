@@ -31,25 +31,25 @@ public sealed class MongoTlsTests : IAsyncDisposable
     }
 
     [Fact]
-    public void A_certificate_of_another_authority_is_refused()
+    public void A_certificate_of_another_authority_is_rejected()
     {
         Serve("one", "127.0.0.1");
         Settings other = _certificates.Issued("other", "127.0.0.1");
-        AssertRefused(other.TlsAuthority, "is not valid under tlsCAFile");
+        AssertRejected(other.TlsAuthority, "is not valid under tlsCAFile");
     }
 
     [Fact]
-    public void A_certificate_for_another_name_is_refused()
+    public void A_certificate_for_another_name_is_rejected()
     {
         Settings pair = Serve("one", "mongo.example");
-        AssertRefused(pair.TlsAuthority, "is for another host name");
+        AssertRejected(pair.TlsAuthority, "is for another host name");
     }
 
     [Fact]
-    public void A_certificate_whose_time_is_over_is_refused()
+    public void A_certificate_whose_time_is_over_is_rejected()
     {
         Settings pair = Serve("one", "127.0.0.1", toDays: -1, fromDays: -2);
-        AssertRefused(pair.TlsAuthority, "is not valid under tlsCAFile");
+        AssertRejected(pair.TlsAuthority, "is not valid under tlsCAFile");
     }
 
     [Fact]
@@ -64,7 +64,7 @@ public sealed class MongoTlsTests : IAsyncDisposable
     [Theory]
     [InlineData("tls=false", "tls=false")]
     [InlineData("tlsInsecure=true", "tlsInsecure=true")]
-    public void An_authority_and_an_option_that_makes_it_void_are_refused(string option, string named)
+    public void An_authority_and_an_option_that_makes_it_void_are_rejected(string option, string named)
     {
         string? authority = _certificates.Issued("one", "127.0.0.1").TlsAuthority;
         var e = Assert.Throws<StoreException>(() => Open($"&tlsCAFile={authority}&{option}").Dispose());
@@ -72,7 +72,7 @@ public sealed class MongoTlsTests : IAsyncDisposable
     }
 
     [Fact]
-    public void A_file_without_a_certificate_is_refused()
+    public void A_file_without_a_certificate_is_rejected()
     {
         string empty = _certificates.File("empty", "nothing\n");
         foreach (string path in new[] { empty, $"{empty}.none" })
@@ -89,7 +89,7 @@ public sealed class MongoTlsTests : IAsyncDisposable
         return pair;
     }
 
-    private void AssertRefused(string? authority, string reason)
+    private void AssertRejected(string? authority, string reason)
     {
         using MongoStore store = Open($"&tlsCAFile={authority}");
         BatchOutcome outcome = store.Insert(MongoMessages.Batch(1));
