@@ -1,4 +1,4 @@
-// The one main program: the command line, the role by verb, the exit status.
+// The main program: the command line, one verb for each role and command, the exit status.
 
 using System.CommandLine;
 using System.CommandLine.Help;
@@ -12,10 +12,9 @@ using Microsoft.Extensions.Logging;
 
 namespace Letterbox;
 
-/// <summary>Runs the verb of the command line.</summary>
 internal static class Program
 {
-    // The settings that are options, at every verb.
+    // The settings that are options too, of every verb.
     private static readonly Dictionary<string, Option<string>> s_options = Setting.All
         .Where(setting => setting.Option is not null)
         .ToDictionary(
@@ -46,9 +45,9 @@ internal static class Program
 
     private static async Task<int> ParseAndRunAsync(string[] args)
     {
-        // A leading @ is part of a message, not a file with more arguments.
-        var reading = new ParserConfiguration { ResponseFileTokenReplacer = null };
-        ParseResult line = CommandLine().Parse(args, reading);
+        // A leading @ is part of a message; it does not name a file with arguments.
+        var configuration = new ParserConfiguration { ResponseFileTokenReplacer = null };
+        ParseResult line = CommandLine().Parse(args, configuration);
         if (line.Errors.Count > 0)
         {
             foreach (var error in line.Errors) WriteError(error.Message);
@@ -70,44 +69,26 @@ internal static class Program
         foreach (Option<string> option in s_options.Values) root.Add(option);
         root.SetAction((line, _) => SuperviseAsync(Read(line)));
 
-        var web = new Command("web", "Only the HTTP server.");
+        var web = new Command("web", "Runs the HTTP server only.");
         web.SetAction((line, _) => WebAsync(Read(line)));
         root.Add(web);
 
-        var store = new Command("store", "Only the socket server and the store.");
+        var store = new Command("store", "Runs the socket server and the store only.");
         store.SetAction((line, _) => StoreAsync(Read(line)));
         root.Add(store);
 
-        root.Add(MessagesCommand());
+        root.Add(MessagesCommand.Create(Read));
         root.Add(ImportCommand.Create(Read));
         root.Add(SendCommand.Create(Read));
         root.Add(QuarantineCommand.Create(Read));
         root.Add(RedeliverCommand.Create(Read));
         root.Add(AuditCommand.Create(Read));
+        root.Add(HealthCommand.Create(Read));
         root.Add(TlsCommand.Create());
-
-        var health = new Command("health", "Asks the running HTTP server whether it is well.");
-        health.SetAction((line, _) => HealthAsync(Read(line)));
-        root.Add(health);
 
         HelpOption help = root.Options.OfType<HelpOption>().Single();
         help.Action = new FullHelp((HelpAction)help.Action!);
         return root;
-    }
-
-    private static Command MessagesCommand()
-    {
-        var follow = new Option<bool>("--follow") { Description = "Go on with new messages until Ctrl-C." };
-        var format = new Option<string>("--format")
-        {
-            Description = "How to write them; json is one object a line.",
-            DefaultValueFactory = _ => "table",
-        };
-        format.AcceptOnlyFromAmong("table", "json", "csv");
-        var messages = new Command("messages", "Lists what is stored, oldest first.") { follow, format };
-        messages.SetAction((line, _) =>
-            ListAsync(Read(line), line.GetRequiredValue(format), line.GetValue(follow)));
-        return messages;
     }
 
     private static Settings Read(ParseResult line)
@@ -142,9 +123,8 @@ internal static class Program
         string role, Settings settings, Address at,
         Func<Settings, ILoggerFactory, CancellationToken, Task<int>> run)
     {
-        // What follows a socket's readiness runs where the readiness is seen, without a hop to the thread
-        // pool. Nothing that either process does there blocks. Sockets read this once, before the first of
-        // them is made.
+        // Continuations of socket operations run on the thread that polls the sockets, without a hop to the
+        // thread pool: none of ours blocks. The runtime reads the variable once, before the first socket.
         const string variable = "DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS";
         Environment.SetEnvironmentVariable(variable, Environment.GetEnvironmentVariable(variable) ?? "1");
         if (!DescriptorLimit.IsEnough) return WriteError($"{role} cannot start: {DescriptorLimit.Text}");
@@ -156,7 +136,7 @@ internal static class Program
         }
         catch (OperationCanceledException) when (stop.Token.IsCancellationRequested)
         {
-            // Stopped before it served.
+            // Stopped before it was ready.
             return ExitStatus.Ok;
         }
         catch (SocketException e)
@@ -165,27 +145,11 @@ internal static class Program
         }
     }
 
-    // Once it serves, what fails on a socket is handled there: this is the address, or the limit.
+    // Socket errors of a process that serves are handled there: this is about the address, or the limit.
     internal static string CannotServe(string role, Address at, SocketException e) =>
         e.SocketErrorCode == SocketError.TooManyOpenSockets
             ? $"{role} cannot start: {DescriptorLimit.Text}"
             : $"{role} cannot listen on {at}: {e.Message}";
-
-    private static async Task<int> ListAsync(Settings settings, string format, bool follow)
-    {
-        using StopSignal stop = StopSignal.Listen();
-        // Buffered, unless each line is waited for.
-        await using var output = new StreamWriter(Console.OpenStandardOutput(), bufferSize: 64 * 1024);
-        output.AutoFlush = follow;
-        return await Listing.RunAsync(settings, format, follow, output, stop.Token);
-    }
-
-    private static async Task<int> HealthAsync(Settings settings)
-    {
-        if (await HealthCheck.AskAsync(settings.Http) is { } failure) return WriteError(failure);
-        Console.WriteLine("healthy");
-        return ExitStatus.Ok;
-    }
 
     private static int WriteError(string text, int status = ExitStatus.Failed)
     {

@@ -1,8 +1,7 @@
-// Composition of the socket side, port 5000: everything is built here, top to bottom; this file is the
-// diagram.
+// The store process, port 5000, put together from top to bottom: this file is the diagram.
 //
 //   web process ──TCP──▶ SocketServer ──▶ Journal (group commit, sync) ──▶ Relay ──▶ MongoStore ──▶ MongoDB
-//   anyone ──TCP, UDP──▶
+//   any client ──TCP, UDP──▶
 
 using System.Net.Sockets;
 using Letterbox.Configuration;
@@ -16,20 +15,16 @@ using Microsoft.Extensions.Logging;
 
 namespace Letterbox;
 
-/// <summary>The store process: the only one that knows the database.</summary>
+/// <summary>The store process: the only one that has access to the database.</summary>
 internal static class StoreProcess
 {
-    /// <summary>
-    /// How long open connections have to end when the process stops; a little less than the supervisor waits.
-    /// </summary>
+    // How long open connections may take to end when the process stops: less than the supervisor waits.
     private static readonly TimeSpan s_drainTimeout = TimeSpan.FromSeconds(8);
 
     /// <summary>Serves until <paramref name="stop"/>, then drains. Returns the exit status.</summary>
-    /// <exception cref="SettingsException">Its address is not fit for a store process.</exception>
+    /// <exception cref="SettingsException">The address is not allowed for a store process.</exception>
     /// <exception cref="SocketException">The address cannot be bound.</exception>
-    /// <exception cref="StoreException">
-    /// The journal cannot be used, or MongoDB is configured and cannot be used at all.
-    /// </exception>
+    /// <exception cref="StoreException">The journal or the connection string cannot be used.</exception>
     public static async Task<int> RunAsync(Settings settings, ILoggerFactory logs, CancellationToken stop)
     {
         settings.CheckForStore();
@@ -64,8 +59,8 @@ internal static class StoreProcess
 
         await Task.Delay(Timeout.Infinite, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
-        // The relay stops meanwhile: what it does not bring to MongoDB any more stays in the journal, which
-        // must be closed in time.
+        // The relay stops at the same time: what it no longer delivers stays in the journal, which must be
+        // closed in time.
         Task relayed = relay?.DisposeAsync().AsTask() ?? Task.CompletedTask;
         int left = await server.DrainAsync(s_drainTimeout);
         await relayed;

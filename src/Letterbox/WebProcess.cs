@@ -1,4 +1,4 @@
-// Composition of the HTTP side, port 3000: everything is built here, top to bottom; this file is the diagram.
+// The web process, port 3000, put together from top to bottom: this file is the diagram.
 //
 //   browser ──▶ Listener ──▶ HttpServer ──▶ LetterboxSite ──▶ StoreLink ──TCP──▶ a store process
 
@@ -13,19 +13,14 @@ using Microsoft.Extensions.Logging;
 
 namespace Letterbox;
 
-/// <summary>The web process.</summary>
 internal static class WebProcess
 {
-    /// <summary>Connections served at once, descriptors permitting. An idle one costs about 2 KB.</summary>
+    // Connections served at once, if there are enough descriptors. An idle one takes about 2 KB.
     private const int ConnectionsMax = 10_000;
 
-    /// <summary>
-    /// How long open requests have to end when the process stops, then the link to the store, then what it
-    /// left unanswered: together less than the supervisor waits before it kills.
-    /// </summary>
+    // How long open requests may take to end when the process stops, then the link to the store, then the
+    // requests that the link left unanswered: in all less than the supervisor waits.
     private static readonly TimeSpan s_drainTimeout = TimeSpan.FromSeconds(4);
-
-    /// <inheritdoc cref="s_drainTimeout"/>
     private static readonly TimeSpan s_linkTimeout = TimeSpan.FromSeconds(2);
 
     /// <summary>Serves until <paramref name="stop"/>, then drains. Returns the exit status.</summary>
@@ -60,13 +55,13 @@ internal static class WebProcess
         listener.Start();
         ReadyLine.Write("web", settings.Http.WithPort(listener.EndPoint.Port));
         DescriptorLimit.LoadEarly();
-        // Pages can be had already; a message that comes first waits for the store.
+        // Pages are served already; a message waits until the store is connected.
         link.Start();
         await Task.Delay(Timeout.Infinite, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
         server.Stop();
         await listener.DrainAsync(s_drainTimeout);
-        // Requests that still wait for the store are answered 503 instead of being cut off.
+        // Requests that still wait for the store are answered 503 instead of being aborted.
         await link.DisposeAsync();
         int left = await listener.DrainAsync(s_linkTimeout);
         if (left > 0) log.LogWarning("{Left} connections did not end in time", left);

@@ -1,19 +1,19 @@
-// `letterbox audit`: is everything that was accepted where it should be, once and unaltered?
+// `letterbox audit`: checks that every accepted message is stored where it should be, once and unaltered.
 //
-//    the journal itself    SQLite's integrity_check                                     damaged
-//                          every row is a legal message                                 illegal
-//    journal ──▶ MongoDB   delivered, or tried and in quarantine, and not there         missing
-//                          delivered, and there with another user name or text          different
-//    MongoDB ──▶ journal   younger than everything that may have been purged, not in it  extra
+//    what is compared      finding
+//    the journal itself    SQLite's integrity_check fails                               damaged
+//                          a row is not a valid message                                 illegal
+//    journal ──▶ MongoDB   delivered or in quarantine, but not in MongoDB               missing
+//                          delivered, but with another user name or text in MongoDB     different
+//    MongoDB ──▶ journal   newer than anything that may have been purged, not in it     extra
 //
-// Purged messages are only in MongoDB, as intended. They were received before the oldest
-// delivery that the journal still knows, which a purge leaves: only a document that is younger is one that
-// the journal would have. (The message with the lowest number does not tell: it may be one that came back
-// from quarantine, or was imported, with an old date and a new number.) Such an extra one was written by
-// another program, or by a store process with another journal.
+// Purged messages are in MongoDB only. They were received before the oldest delivery that the journal still
+// records (a purge keeps that record), so only newer documents must be in the journal. The message with the
+// lowest number is not a bound: a message that was released from quarantine or imported has a new number and
+// an old date. An extra document was written by another program, or by a store with another journal.
 //
-// All of it goes page by page, key by key, while messages come and go: memory does not grow with what is
-// stored, and what is on its way is no finding: if another document has its key, it will get another one.
+// The audit reads page by page and compares key by key while messages arrive, so memory does not grow with
+// what is stored. A message that is not delivered yet is no finding: if its key is taken, it gets another.
 
 using System.Globalization;
 using Letterbox.Messages;
@@ -23,19 +23,17 @@ using Letterbox.Store.Mongo;
 namespace Letterbox.Commands;
 
 /// <summary>Compares a journal with MongoDB and writes a line for each difference. Used once.</summary>
-/// <param name="journal">Read while its owner may be at work.</param>
-/// <param name="output">Gets the findings and the summary.</param>
 internal sealed class Audit(JournalReader journal, TextWriter output)
 {
-    // The clock on the wall goes back by an hour in autumn: then what was purged can have later dates.
+    // Dates are local time, which is set back by an hour in autumn: purged messages may have later dates.
     private static readonly TimeSpan s_clockStep = TimeSpan.FromHours(1);
 
     private long _messages, _delivered, _quarantined, _compared;
     private long _damaged, _illegal, _missing, _different, _extra;
 
-    /// <summary>Runs it. Returns whether all is well.</summary>
+    /// <summary>Returns whether there are no findings.</summary>
     /// <param name="mongo"><c>null</c>: only the journal itself is checked.</param>
-    /// <param name="extra">Also look for extra documents, which reads the recent ones in MongoDB.</param>
+    /// <param name="extra">Also search for extra documents, which reads the recent ones in MongoDB.</param>
     /// <exception cref="StoreException">The journal or MongoDB cannot be read.</exception>
     public async Task<bool> RunAsync(MongoStore? mongo, bool extra)
     {
@@ -52,7 +50,7 @@ internal sealed class Audit(JournalReader journal, TextWriter output)
         long last = 0;
         while (true)
         {
-            // The watermark before the page: what is delivered in between is then not yet asked for.
+            // The watermark is read before the page: a later delivery is then not expected in MongoDB yet.
             long watermark = journal.ReadWatermark();
             IReadOnlyList<JournalEntry> page = journal.ReadAfter(last);
             if (page.Count == 0) return;
@@ -106,15 +104,13 @@ internal sealed class Audit(JournalReader journal, TextWriter output)
         {
             _compared++;
             if (journal.Holds(document.Id)) continue;
-            // Purged since we began, perhaps: then what is left is younger.
+            // It may have been purged meanwhile: then the bound has moved.
             if (ExtraSince() is not { } now || string.CompareOrdinal(document.Date, now) < 0) continue;
             Find(ref _extra, "extra", document, "");
         }
     }
 
-    /// <summary>
-    /// From which date on a document must be in the journal; <c>null</c>: unknown.
-    /// </summary>
+    // The date from which on a document must be in the journal; null: unknown.
     private string? ExtraSince()
     {
         if (journal.ReadOldest() is not { } oldest) return null;
@@ -135,15 +131,15 @@ internal sealed class Audit(JournalReader journal, TextWriter output)
         output.WriteLine($"journal: {_messages} messages; {_damaged} damaged, {_illegal} illegal");
         if (!compared)
         {
-            output.WriteLine("MongoDB is not configured: only the journal itself was checked");
+            output.WriteLine("MongoDB is not configured: only the journal was checked");
             return;
         }
 
         output.WriteLine(
             $"MongoDB: {_delivered} delivered, of these {_quarantined} in quarantine, "
-            + $"{_messages - _delivered} still to come; {_missing} missing, {_different} different");
+            + $"{_messages - _delivered} to be delivered; {_missing} missing, {_different} different");
         if (journal.CountRekeyed() is > 0 and long rekeyed)
-            output.WriteLine($"MongoDB: {rekeyed} messages under other keys than they were received under");
+            output.WriteLine($"MongoDB: {rekeyed} messages are stored under a different key");
         if (extraSince is not null)
             output.WriteLine($"MongoDB since {extraSince}: {_compared} documents; {_extra} extra");
     }

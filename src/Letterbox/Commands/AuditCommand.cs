@@ -8,19 +8,16 @@ using Letterbox.Store.Mongo;
 
 namespace Letterbox.Commands;
 
-/// <summary>The verb <c>audit</c>.</summary>
 internal static class AuditCommand
 {
-    /// <summary>Its place on the command line.</summary>
-    /// <param name="read">Reads the settings.</param>
     public static Command Create(Func<ParseResult, Settings> read)
     {
         var noExtra = new Option<bool>("--no-extra")
         {
-            Description = "Do not look for extra messages: others write to the same collection.",
+            Description = "Ignore extra messages: other programs write to the collection too.",
         };
         var audit = new Command(
-            "audit", "Compares journal and MongoDB; missing, different or extra messages: exit status 1.")
+            "audit", "Compares the journal with MongoDB; status 1: messages are missing, different or extra.")
         {
             noExtra,
         };
@@ -33,7 +30,7 @@ internal static class AuditCommand
         using JournalReader journal = JournalReader.Open(settings.JournalPath);
         using MongoStore? mongo =
             MongoStore.Open(settings.MongoUri, settings.MongoDatabase, settings.MongoCollection);
-        bool well = await new Audit(journal, Console.Out).RunAsync(mongo, extra);
-        return well ? ExitStatus.Ok : ExitStatus.Failed;
+        bool clean = await new Audit(journal, Console.Out).RunAsync(mongo, extra);
+        return clean ? ExitStatus.Ok : ExitStatus.Failed;
     }
 }

@@ -1,26 +1,23 @@
-// Text as a terminal shows it. A message can hold anything: line breaks, escape sequences that would repaint
-// the screen, marks that turn the direction of what follows. Shown, each of them becomes visible and none of
-// them acts.
+// Text that is safe on a terminal. A message can contain line breaks, escape sequences that control the
+// screen and characters that reverse the direction of text: all of these are written as visible escapes.
 
 using System.Globalization;
 using System.Text;
 
 namespace Letterbox.Commands;
 
-/// <summary>Makes text safe to show and knows how wide it is there. Pure functions.</summary>
+/// <summary>Makes text safe and measures its width. Pure functions.</summary>
 internal static class DisplayText
 {
     private const int ZeroWidthJoiner = 0x200D;
 
-    /// <summary>
-    /// The text in one line: what would act on the terminal is written as an escape, such as <c>\n</c>.
-    /// </summary>
+    /// <summary>The text in one line, with control characters as escapes such as <c>\n</c>.</summary>
     public static string Visible(string text)
     {
         var shown = new StringBuilder(text.Length);
         foreach (Rune rune in text.EnumerateRunes())
         {
-            if (!Acts(rune)) shown.Append(rune);
+            if (!IsControl(rune)) shown.Append(rune);
             else if (rune.Value == '\n') shown.Append("\\n");
             else if (rune.Value == '\r') shown.Append("\\r");
             else if (rune.Value == '\t') shown.Append("\\t");
@@ -30,10 +27,7 @@ internal static class DisplayText
         return shown.ToString();
     }
 
-    /// <summary>
-    /// How many columns the text takes, approximately: 2 for East Asian wide characters and emoji, 0 for
-    /// marks.
-    /// </summary>
+    // Approximately: 2 columns for East Asian wide characters and emoji, 0 for combining marks.
     public static int Columns(string text)
     {
         int columns = 0;
@@ -41,25 +35,24 @@ internal static class DisplayText
         return columns;
     }
 
-    /// <summary>The text if it fits in that many columns, else its beginning and an ellipsis.</summary>
+    /// <summary>The text, cut with an ellipsis if it is wider than <paramref name="columns"/>.</summary>
     public static string Cut(string text, int columns)
     {
-        // No letter takes more columns than it has bytes in UTF-16 (2 for one unit, 2 for a pair).
+        // No character takes more than two columns for each UTF-16 code unit.
         if (text.Length <= columns / 2 || Columns(text) <= columns) return text;
-        int taken = 0;
-        int length = 0;
+        int width = 0, length = 0;
         foreach (Rune rune in text.EnumerateRunes())
         {
-            taken += Columns(rune);
-            if (taken > columns - 1) break;
+            width += Columns(rune);
+            if (width > columns - 1) break;
             length += rune.Utf16SequenceLength;
         }
 
         return string.Concat(text.AsSpan(0, length), "…");
     }
 
-    // The joiner holds emoji together and does nothing else.
-    private static bool Acts(Rune rune) => rune.Value != ZeroWidthJoiner && Rune.GetUnicodeCategory(rune)
+    // The joiner only combines emoji.
+    private static bool IsControl(Rune rune) => rune.Value != ZeroWidthJoiner && Rune.GetUnicodeCategory(rune)
         is UnicodeCategory.Control or UnicodeCategory.Format
         or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator;
 
@@ -69,7 +62,7 @@ internal static class DisplayText
         _ => IsWide(rune.Value) ? 2 : 1,
     };
 
-    // The blocks that Unicode's East Asian Width (UAX #11) gives as wide, in round figures.
+    // The wide blocks of Unicode's East Asian Width (UAX #11), approximately.
     private static bool IsWide(int rune) => rune is
         (>= 0x1100 and <= 0x115F) or (>= 0x2E80 and <= 0xA4CF) or (>= 0xAC00 and <= 0xD7A3)
         or (>= 0xF900 and <= 0xFAFF) or (>= 0xFE30 and <= 0xFE6F) or (>= 0xFF00 and <= 0xFF60)

@@ -1,5 +1,4 @@
-// `letterbox --help`: what the library makes of the verbs and options, then everything else one needs to run
-// it.
+// `letterbox --help`: the usage that the library generates, then settings, exit statuses and examples.
 
 using System.CommandLine;
 using System.CommandLine.Help;
@@ -8,44 +7,42 @@ using Letterbox.Configuration;
 
 namespace Letterbox.Commands;
 
-/// <summary>The help. At a verb it is the library's own.</summary>
-/// <param name="usage">The library's own.</param>
+/// <summary>The help of the program. The help of a verb is <paramref name="usage"/> alone.</summary>
 internal sealed class FullHelp(HelpAction usage) : SynchronousCommandLineAction
 {
     private const string Examples =
         """
         Exit status:
-          0  done, or stopped in good order (SIGTERM, Ctrl-C)
-          1  failed: standard error has the reason; audit: there are findings; import: lines were rejected
-          2  the command line or a setting is wrong: standard error names it
+          0  done, or stopped by SIGTERM or Ctrl-C
+          1  failed, as standard error says; also: audit has findings, import rejected lines
+          2  the command line or a setting is invalid, as standard error says
 
         Examples:
-          letterbox                                        both servers, messages in ./data/letterbox.db
-          letterbox --http 127.0.0.1:8080                  the same for this machine only, on another port
-          LETTERBOX_MONGODB_URI=mongodb://db letterbox     messages go on to MongoDB
-          letterbox web --socket one:5000,two:5000         a web process with two stores on other hosts
-          letterbox messages --follow                      what people leave, as it comes
-          letterbox messages --format csv > messages.csv   everything, for a spreadsheet
-          letterbox send --username ann --message hello    leaves one message
-          echo hello | letterbox send --username ann       the same
-          letterbox import messages.json                   takes back in what --format json wrote
-          letterbox audit                                  is everything in MongoDB that should be?
-          letterbox quarantine list                        what MongoDB does not take, and why
-          letterbox redeliver --since 36h                  brings back what MongoDB has lost since
+          letterbox                                        runs both servers; messages in ./data/letterbox.db
+          letterbox --http 127.0.0.1:8080                  the same, for this machine only, on another port
+          LETTERBOX_MONGODB_URI=mongodb://db letterbox     sends messages on to MongoDB
+          letterbox web --socket one:5000,two:5000         runs a web process with two stores on other hosts
+          letterbox messages --follow                      lists messages, then new ones as they arrive
+          letterbox messages --format csv > messages.csv   exports all messages for a spreadsheet
+          letterbox send --username ann --message hello    sends one message
+          echo hello | letterbox send --username ann       the same, from standard input
+          letterbox import messages.json                   stores what --format json wrote
+          letterbox audit                                  compares the journal with MongoDB
+          letterbox quarantine list                        lists what MongoDB rejects, and why
+          letterbox redeliver --since 36h                  sends again what MongoDB lost since then
         """;
 
-    /// <summary>Help needs no required arguments.</summary>
+    // Help needs no required arguments.
     public override bool ClearsParseErrors => true;
 
-    /// <inheritdoc/>
     public override int Invoke(ParseResult parseResult)
     {
         int status = usage.Invoke(parseResult);
         if (parseResult.CommandResult.Command is not RootCommand) return status;
         TextWriter output = parseResult.InvocationConfiguration.Output;
-        output.WriteLine("Without a command both servers run, each in a process of its own.");
+        output.WriteLine("Without a command both servers run, each in its own process.");
         output.WriteLine();
-        output.WriteLine("Settings (environment variables; an option beats its variable):");
+        output.WriteLine("Settings (environment variables; an option overrides its variable):");
         int width = Setting.All.Max(setting => setting.Variable.Length);
         foreach (Setting setting in Setting.All)
         {

@@ -1,11 +1,10 @@
-// `letterbox import`: messages that were written out come back in, under their keys and with their dates.
+// `letterbox import`: stores exported messages again, with their keys and dates.
 //
 //    file ──▶ ImportReader ──▶ ImportFormat ──▶ batch ──▶ ImportTarget ──▶ MongoDB, or the journal
-//                                  └── no message ──▶ named by its line, and on with the next
+//                                  └── invalid ──▶ reported with its line number, and skipped
 //
-// A line that cannot be imported is skipped and reported: it stays in the file, to be corrected and
-// imported again with all the others, which are there already then. A place that takes nothing now ends the
-// import, for the same reason.
+// An import can be repeated: messages that are stored already are only counted. So a rejected line can be
+// corrected in the file and the whole file imported again, and a target that fails ends the import.
 
 using Letterbox.Messages;
 using Letterbox.Store.Delivery;
@@ -15,13 +14,13 @@ namespace Letterbox.Commands;
 
 /// <summary>One import. Used once.</summary>
 /// <param name="store">Stores a batch.</param>
-/// <param name="output">Gets the summary.</param>
-/// <param name="errors">Gets a line for each line of the file that is not taken.</param>
+/// <param name="output">Receives the summary.</param>
+/// <param name="errors">Receives a line for each rejected line of the file.</param>
 internal sealed class Import(ImportBatch store, TextWriter output, TextWriter errors)
 {
-    private long _imported, _there, _rejected;
+    private long _imported, _present, _rejected;
 
-    /// <summary>Reads to the end. Returns whether everything that was read is stored.</summary>
+    /// <summary>Reads to the end. Returns whether every message is stored.</summary>
     /// <exception cref="IOException">The file cannot be read.</exception>
     public async Task<bool> RunAsync(Stream input)
     {
@@ -36,15 +35,14 @@ internal sealed class Import(ImportBatch store, TextWriter output, TextWriter er
             if (batch.Count > 0) failure = await StoreAsync(batch);
         }
 
-        output.WriteLine($"{_imported} imported, {_there} there already, {_rejected} rejected");
+        output.WriteLine($"{_imported} imported, {_present} already stored, {_rejected} rejected");
         if (failure is null) return _rejected == 0;
         errors.WriteLine(
-            $"the import ended at line {batch[0].Sequence}: {failure}; "
-            + "it can be repeated from the beginning");
+            $"the import ended at line {batch[0].Sequence}: {failure}; it is safe to repeat it");
         return false;
     }
 
-    // False: that was the last of the file.
+    // False at the end of the file.
     private bool Gather(ImportReader reader, List<JournalEntry> batch)
     {
         int bytes = 0;
@@ -52,9 +50,9 @@ internal sealed class Import(ImportBatch store, TextWriter output, TextWriter er
         {
             if (!reader.Read(out ReadOnlySpan<byte> found)) return false;
             bytes += found.Length;
-            if (ImportFormat.Read(found, out StoredMessage? message) is { } failure)
-                Reject(reader.Line, failure);
-            else batch.Add(new JournalEntry(reader.Line, message!));
+            if (ImportFormat.TryRead(found, out StoredMessage? message, out string? failure))
+                batch.Add(new JournalEntry(reader.Line, message));
+            else Reject(reader.Line, failure);
         }
 
         return true;
@@ -64,7 +62,7 @@ internal sealed class Import(ImportBatch store, TextWriter output, TextWriter er
     {
         ImportOutcome outcome = await store(batch);
         _imported += outcome.Imported;
-        _there += outcome.There;
+        _present += outcome.AlreadyStored;
         foreach (RejectedEntry entry in outcome.Rejected) Reject(batch[entry.Index].Sequence, entry.Reason);
         return outcome.Failure;
     }

@@ -1,4 +1,4 @@
-// `letterbox import`: takes back in what `letterbox messages --format json` or mongoexport wrote.
+// `letterbox import`: stores what `letterbox messages --format json` or mongoexport wrote.
 
 using System.CommandLine;
 using Letterbox.Configuration;
@@ -10,20 +10,17 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Letterbox.Commands;
 
-/// <summary>The verb <c>import</c>.</summary>
 internal static class ImportCommand
 {
-    /// <summary>Its place on the command line.</summary>
-    /// <param name="read">Reads the settings.</param>
     public static Command Create(Func<ParseResult, Settings> read)
     {
         var file = new Argument<string>("FILE")
         {
-            Description = "Written by \"messages --format json\" or mongoexport; - is standard input.",
+            Description = "Output of \"messages --format json\" or mongoexport; -: standard input.",
             DefaultValueFactory = _ => "-",
         };
         var import = new Command(
-            "import", "Stores messages under the keys and dates that they have; repeating it does no harm.")
+            "import", "Stores messages with the keys and dates that they have; it is safe to repeat.")
         {
             file,
         };
@@ -31,7 +28,7 @@ internal static class ImportCommand
         return import;
     }
 
-    // Ctrl-C simply ends the process: what is stored by then is there already the next time.
+    // Ctrl-C just ends the process: the import can be repeated.
     private static async Task<int> RunAsync(Settings settings, string file)
     {
         await using Stream input = file == "-" ? Console.OpenStandardInput() : File.OpenRead(file);
@@ -51,14 +48,14 @@ internal static class ImportCommand
     {
         try
         {
-            // The import reports what it would log.
+            // Nothing to log: the import reports its failures itself.
             return MessageJournal.Open(
                 settings.Data, TimeProvider.System, NullLogger.Instance,
                 new JournalBounds(settings.JournalMax, settings.DiskReserve));
         }
         catch (StoreException e) when (e.InUse)
         {
-            throw new StoreException($"{e.Message}; stop it for the import, it is the journal's only writer");
+            throw new StoreException($"{e.Message}; stop it for the import: only one process may write");
         }
     }
 }

@@ -1,11 +1,12 @@
-// What an object must be for `letterbox import` to take it.
+// The objects that `letterbox import` accepts.
 //
 //    {"id":"635d8a1a9c3e5f0011223344","date":"2022-10-29 20:20:58.020261","username":"…","message":"…"}
 //    {"_id":{"$oid":"635d8a1a9c3e5f0011223344"},"date":"…","username":"…","message":"…"}
 //
-// The first is what `letterbox messages --format json` writes, the second what mongoexport does. The four
-// must be there, in any order, and nothing else: what has no place in a message is not dropped in silence.
+// `letterbox messages --format json` writes the first, mongoexport the second. All four fields are required,
+// in any order. Any other field is an error: it would be lost without notice.
 
+using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
 using System.Text.Unicode;
 using Letterbox.Messages;
@@ -15,8 +16,15 @@ namespace Letterbox.Commands;
 /// <summary>Decodes one object. Pure: no I/O, no state.</summary>
 internal static class ImportFormat
 {
-    /// <summary>Makes the message. Returns null, or what is wrong in one line.</summary>
-    public static string? Read(ReadOnlySpan<byte> json, out StoredMessage? message)
+    public static bool TryRead(
+        ReadOnlySpan<byte> json, [NotNullWhen(true)] out StoredMessage? message,
+        [NotNullWhen(false)] out string? failure)
+    {
+        failure = Read(json, out message);
+        return message is not null;
+    }
+
+    private static string? Read(ReadOnlySpan<byte> json, out StoredMessage? message)
     {
         message = null;
         if (json.IsEmpty) return $"longer than {ImportReader.ObjectBytesMax} bytes";
@@ -32,7 +40,7 @@ internal static class ImportFormat
         }
         catch (InvalidOperationException)
         {
-            // An escape such as "\ud800" alone: valid JSON, no text.
+            // An escape such as "\ud800" alone: valid JSON, but not text.
             return "not valid Unicode";
         }
     }
@@ -45,7 +53,7 @@ internal static class ImportFormat
         {
             string name = reader.GetString()!;
             if (name is not ("id" or "_id" or "date" or "username" or "message"))
-                return $"\"{DisplayText.Visible(name)}\" is no field of a message";
+                return $"\"{DisplayText.Visible(name)}\" is not a field of a message";
             reader.Read();
             string? value = name == "_id" ? ObjectIdValue(ref reader) : StringValue(ref reader);
             if (value is null) return name == "_id" ? "_id is not an ObjectId" : $"{name} is not a string";
@@ -53,7 +61,7 @@ internal static class ImportFormat
             if (!fields.TryAdd(name, value)) return $"{name} is given twice";
         }
 
-        // Reading on to the end is what finds text behind the closing brace.
+        // Throws if there is text after the closing brace.
         reader.Read();
         return null;
     }
@@ -74,7 +82,7 @@ internal static class ImportFormat
     private static string? Make(Dictionary<string, string> fields, out StoredMessage? message)
     {
         message = null;
-        // Under a key of our making a second import would store it a second time.
+        // With a new key, a second import would store the message twice.
         if (!fields.TryGetValue("id", out string? key)) return "id is missing";
         if (!fields.TryGetValue("date", out string? date)) return "date is missing";
         if (!StoredMessage.TryParseDate(date, out _)) return "date is not like 2022-10-29 20:20:58.020261";

@@ -1,10 +1,10 @@
-// Cuts what `letterbox import` reads into objects, one at a time, so that memory does not grow with the file.
+// Splits the input of `letterbox import` into objects, one at a time: memory does not grow with the file.
 //
-//    {"id":…} LF {"id":…} LF          an object a line: `letterbox messages --format json`, mongoexport
+//    {"id":…} LF {"id":…} LF          one object per line: `letterbox messages --format json`, mongoexport
 //    [{"_id":…},{"_id":…}] LF         mongoexport --jsonArray
 //
-// An object ends with its closing brace, and at the latest with its line: neither program writes a line break
-// inside of one, and so a broken line costs itself and not its neighbours.
+// An object ends with its closing brace, or else with its line. Neither program writes a line break within an
+// object, so a broken line does not affect its neighbours.
 
 using Letterbox.Messages;
 
@@ -13,40 +13,32 @@ namespace Letterbox.Commands;
 /// <summary>Reads a stream to its end. Not thread-safe; the stream is the caller's.</summary>
 internal sealed class ImportReader(Stream input)
 {
-    /// <summary>
-    /// Longest object in bytes: a message and its date in the longest spelling there is take less.
-    /// </summary>
+    /// <summary>Longest object in bytes; no encoding of a message with its date is longer.</summary>
     public const int ObjectBytesMax = 2 * Message.EncodedBytesMax;
 
     private readonly byte[] _buffer = new byte[ObjectBytesMax];
     private int _start, _end;
 
-    /// <summary>The line of what was read last, from 1.</summary>
+    /// <summary>The line of the last object, from 1.</summary>
     public long Line { get; private set; } = 1;
 
     /// <summary>
-    /// Reads what looks like an object; false at the end. What is longer than <see cref="ObjectBytesMax"/> is
-    /// passed over and comes out empty.
+    /// Reads the next object; false at the end. The span is valid until the next call, and empty for an
+    /// object longer than <see cref="ObjectBytesMax"/>, which is skipped.
     /// </summary>
-    /// <param name="found">Valid until the next call.</param>
-    /// <exception cref="IOException">The stream cannot be read.</exception>
     public bool Read(out ReadOnlySpan<byte> found)
     {
         found = default;
         if (!SkipToObject()) return false;
-        bool tooLong = false, quoted = false, escaped = false;
-        int depth = 0;
+        bool tooLong = false;
+        var scanner = new JsonObjectScanner();
         int at = _start;
-        while (at < _end || More(ref at, ref tooLong))
+        while (at < _end || ReadMore(ref at, ref tooLong))
         {
             byte b = _buffer[at];
             if (b == (byte)'\n') break;
             at++;
-            if (escaped) escaped = false;
-            else if (quoted) (quoted, escaped) = (b != (byte)'"', b == (byte)'\\');
-            else if (b == (byte)'"') quoted = true;
-            else if (b == (byte)'{') depth++;
-            else if (b == (byte)'}' && --depth <= 0) break;
+            if (scanner.Closes(b)) break;
         }
 
         if (!tooLong) found = _buffer.AsSpan(_start, at - _start);
@@ -54,11 +46,11 @@ internal sealed class ImportReader(Stream input)
         return true;
     }
 
-    // Separators between objects, and the brackets of an array, are skipped.
+    // Skips separators between objects, and the brackets of an array.
     private bool SkipToObject()
     {
         bool tooLong = false;
-        while (_start < _end || More(ref _start, ref tooLong))
+        while (_start < _end || ReadMore(ref _start, ref tooLong))
         {
             byte b = _buffer[_start];
             if (b == (byte)'\n') Line++;
@@ -69,9 +61,9 @@ internal sealed class ImportReader(Stream input)
         return false;
     }
 
-    // Reads on at the end of the buffer; false: there is no more. What begins at _start moves to the front
-    // with `at`, and is dropped once it fills the buffer: then it is too long.
-    private bool More(ref int at, ref bool tooLong)
+    // Reads more at the end of the buffer; false at the end of the stream. The object that begins at _start
+    // is moved to the front, and `at` with it. It is dropped as too long once it fills the buffer.
+    private bool ReadMore(ref int at, ref bool tooLong)
     {
         int length = _end - _start;
         tooLong |= length == _buffer.Length;

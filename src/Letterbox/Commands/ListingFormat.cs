@@ -1,8 +1,8 @@
 // How `letterbox messages` writes a message.
 //
-//    table   date, user name and message in columns; one message is always one line
-//    json    {"id":"…","date":"…","username":"…","message":"…"} and LF: one object a line
-//    csv     RFC 4180: a header line, CRLF, quotes where needed; line breaks in a message stay as they are
+//    table   date, user name and message in columns, always one line per message
+//    json    {"id":"…","date":"…","username":"…","message":"…"} and LF: one object per line
+//    csv     RFC 4180: a header line, CRLF, quotes where needed; line breaks in a message are kept
 
 using System.Buffers;
 using System.Text;
@@ -12,34 +12,31 @@ using Letterbox.Messages;
 
 namespace Letterbox.Commands;
 
-/// <summary>
-/// One way to write messages. May remember what it wrote before: one object for one listing.
-/// </summary>
+/// <summary>One output format. It may have state: use one object for one listing.</summary>
 internal sealed class ListingFormat
 {
-    // Relaxed: what is to be read by people stays readable. Control characters are escaped all the same.
+    public static readonly string[] Names = ["table", "json", "csv"];
+
+    // Relaxed, so that people can read it. Control characters are still escaped.
     private static readonly JsonWriterOptions s_readable =
         new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     private ListingFormat(string head, Func<StoredMessage, string> line) => (Head, Line) = (head, line);
 
-    /// <summary>What comes before the first message, with its line break.</summary>
+    // The line before the first message, and a message as a line; both with their line break.
     public string Head { get; }
 
-    /// <summary>A message as a line, with its line break.</summary>
     public Func<StoredMessage, string> Line { get; }
 
-    /// <summary>The format of that name, or null. A table is cut at <paramref name="columns"/>.</summary>
-    public static ListingFormat? For(string name, int columns) => name switch
+    /// <summary>One of <see cref="Names"/>. A table is cut off at <paramref name="columns"/>.</summary>
+    public static ListingFormat For(string name, int columns) => name switch
     {
-        "table" => Table(columns),
         "json" => new ListingFormat("", static message => Json(message)),
         "csv" => new ListingFormat("id,date,username,message\r\n", Csv),
-        _ => null,
+        _ => Table(columns),
     };
 
-    // The column of user names begins narrow and grows with the widest one so far: a table that is written
-    // while messages come in cannot know what will come.
+    // The column of user names grows with the longest name so far: names that are still to come are unknown.
     private static ListingFormat Table(int columns)
     {
         int nameColumns = 12;
@@ -57,9 +54,7 @@ internal sealed class ListingFormat
         }
     }
 
-    /// <summary>
-    /// A message as a line of JSON; with why it is in quarantine, for those that are.
-    /// </summary>
+    /// <summary>A message as a line of JSON, with the reason if it is in quarantine.</summary>
     public static string Json(StoredMessage message, string? reason = null)
     {
         var line = new ArrayBufferWriter<byte>();

@@ -1,4 +1,4 @@
-// `letterbox quarantine list|retry|drop`: the messages that MongoDB does not take.
+// `letterbox quarantine list|retry|drop`: the messages that MongoDB rejects.
 
 using System.CommandLine;
 using Letterbox.Configuration;
@@ -8,41 +8,33 @@ using Letterbox.Store.Journal;
 
 namespace Letterbox.Commands;
 
-/// <summary>The verb <c>quarantine</c>.</summary>
 internal static class QuarantineCommand
 {
-    /// <summary>Its place on the command line.</summary>
-    /// <param name="read">Reads the settings.</param>
     public static Command Create(Func<ParseResult, Settings> read)
     {
         var format = new Option<string>("--format")
         {
-            Description = "How to write them; json is one object a line, and holds all of the message.",
+            Description = "Output format; json is one object per line and includes the text.",
             DefaultValueFactory = _ => "table",
         };
         format.AcceptOnlyFromAmong("table", "json");
-        var list = new Command("list", "Lists them and why MongoDB does not take them.") { format };
+        var list = new Command("list", "Lists them and why MongoDB rejects them.") { format };
         list.SetAction((line, _) => Task.FromResult(List(read(line), line.GetRequiredValue(format))));
 
-        var some = new Argument<string[]>("id")
-        {
-            Description = "Which; the list shows it.",
-            Arity = ArgumentArity.ZeroOrMore,
-        };
+        Argument<string[]> some = Ids(ArgumentArity.ZeroOrMore);
         var all = new Option<bool>("--all") { Description = "All of them." };
-        var retry = new Command("retry", "Has them sent to MongoDB once more.") { some, all };
+        var retry = new Command("retry", "Has them sent to MongoDB again.") { some, all };
         retry.SetAction((line, _) =>
             Task.FromResult(Retry(read(line), line.GetValue(some) ?? [], line.GetValue(all))));
 
-        var each = new Argument<string[]>("id")
-        {
-            Description = "Which; the list shows it.",
-            Arity = ArgumentArity.OneOrMore,
-        };
+        Argument<string[]> each = Ids(ArgumentArity.OneOrMore);
         var drop = new Command("drop", "Removes them permanently, and prints them as JSON.") { each };
         drop.SetAction((line, _) => Task.FromResult(Drop(read(line), line.GetRequiredValue(each))));
-        return new Command("quarantine", "Messages that MongoDB does not take.") { list, retry, drop };
+        return new Command("quarantine", "Messages that MongoDB rejects.") { list, retry, drop };
     }
+
+    private static Argument<string[]> Ids(ArgumentArity arity) =>
+        new("id") { Description = "Key of a message, as the list shows it.", Arity = arity };
 
     private static int List(Settings settings, string format)
     {
@@ -61,12 +53,12 @@ internal static class QuarantineCommand
 
     private static string Row(QuarantinedMessage held)
     {
-        string since = held.Since is { } moment
-            ? $"{moment.ToLocalTime():yyyy-MM-dd HH:mm:ss}"
+        string when = held.Since is { } since
+            ? $"{since.ToLocalTime():yyyy-MM-dd HH:mm:ss}"
             : "sent again soon";
         string reason = DisplayText.Visible(held.Reason);
         string name = DisplayText.Visible(held.Entry.Message.Username);
-        return $"{held.Entry.Message.Id}  {since,-19}  {reason}; from {name}\n";
+        return $"{held.Entry.Message.Id}  {when,-19}  {reason}; from {name}\n";
     }
 
     private static int Retry(Settings settings, string[] ids, bool all)
@@ -76,13 +68,13 @@ internal static class QuarantineCommand
         MessageKey[] asked = Parse(ids);
         long messages = asked.Length;
         if (all) messages = Quarantine.RetryAll(settings.JournalPath);
-        else if (Quarantine.Retry(settings.JournalPath, asked) is { Count: > 0 } strange)
-            return Reject(strange);
+        else if (Quarantine.Retry(settings.JournalPath, asked) is { Count: > 0 } unknown)
+            return Reject(unknown);
         string what = messages == 1 ? "1 message" : $"{messages} messages";
         Console.WriteLine(messages == 0
             ? "nothing is in quarantine"
-            : $"{what} will be sent to MongoDB again: within seconds by a store process that runs with "
-                + "MongoDB configured, else as soon as one is started");
+            : $"{what} will be sent to MongoDB again: within seconds if the store process runs with MongoDB "
+                + "configured, else when it is started");
         return ExitStatus.Ok;
     }
 
@@ -95,19 +87,19 @@ internal static class QuarantineCommand
             .. journal.ReadQuarantine().Select(static held => held.Entry.Message)
                 .Where(message => asked.Contains(message.Id)),
         ];
-        MessageKey[] strange = [.. asked.Except(messages.Select(static message => message.Id))];
-        if (strange.Length > 0) return Reject(strange);
-        // What is printed is all that is left of them: only what is written out may be deleted.
+        MessageKey[] unknown = [.. asked.Except(messages.Select(static message => message.Id))];
+        if (unknown.Length > 0) return Reject(unknown);
+        // The output is the only copy that remains, so it is written before anything is deleted.
         Write(output =>
         {
             foreach (StoredMessage message in messages) output.Write(ListingFormat.Json(message));
         });
-        return Quarantine.Drop(settings.JournalPath, asked) is { Count: > 0 } gone
-            ? Reject(gone)
+        return Quarantine.Drop(settings.JournalPath, asked) is { Count: > 0 } released
+            ? Reject(released)
             : ExitStatus.Ok;
     }
 
-    // A reader that closed the pipe is not a failure: .NET discards the rest. A full disk is one.
+    // A reader that closes the pipe is not a failure: .NET discards the rest. A full disk is one.
     private static void Write(Action<StreamWriter> lines)
     {
         using var output = new StreamWriter(Console.OpenStandardOutput());
@@ -120,10 +112,10 @@ internal static class QuarantineCommand
             : throw new SettingsException(
                 $"quarantine: id is \"{text}\": expected {MessageKey.HexLength} hexadecimal digits"))];
 
-    private static int Reject(IReadOnlyList<MessageKey> strange)
+    private static int Reject(IReadOnlyList<MessageKey> unknown)
     {
         Console.Error.WriteLine(
-            $"letterbox: nothing was changed: not in quarantine: {string.Join(", ", strange)}");
+            $"letterbox: nothing was changed: not in quarantine: {string.Join(", ", unknown)}");
         return ExitStatus.Failed;
     }
 }

@@ -1,4 +1,4 @@
-// `letterbox send`: puts one message through the socket server and prints its answer.
+// `letterbox send`: sends one message to the socket server and prints the answer.
 
 using System.CommandLine;
 using System.Text;
@@ -9,70 +9,62 @@ using Letterbox.Sockets;
 
 namespace Letterbox.Commands;
 
-/// <summary>The verb <c>send</c>.</summary>
 internal static class SendCommand
 {
     private static readonly TimeSpan s_timeout = TimeSpan.FromSeconds(10);
 
-    /// <summary>Its place on the command line.</summary>
-    /// <param name="read">Reads the settings.</param>
     public static Command Create(Func<ParseResult, Settings> read)
     {
         var username = new Option<string>("--username")
         {
-            Description = "Who leaves the message.",
+            Description = "Name of the sender.",
             Required = true,
         };
         var message = new Option<string?>("--message")
         {
-            Description = "The message; left out, standard input is read.",
+            Description = "The message; if omitted, it is read from standard input.",
         };
         var id = new Option<string?>("--id")
         {
-            Description = "Key of the message, 24 hex digits: sending it again under its key does no harm.",
+            Description = "Key of the message, 24 hex digits; sending it again under its key is safe.",
         };
-        var send = new Command("send", "Leaves one message and prints \"OK id\" once it is stored.")
+        var send = new Command("send", "Sends one message and prints \"OK id\" when it is stored.")
         {
             username, message, id,
         };
-        send.SetAction((line, _) =>
-        {
-            return RunAsync(
-                read(line), line.GetValue(id), line.GetRequiredValue(username), line.GetValue(message));
-        });
+        send.SetAction((line, _) => RunAsync(
+            read(line), line.GetValue(id), line.GetRequiredValue(username), line.GetValue(message)));
         return send;
     }
 
     private static async Task<int> RunAsync(Settings settings, string? key, string username, string? text)
     {
-        if (text is null && !TryReadInput(out text)) return Answer($"NO {text}");
+        if (text is null && !TryReadInput(out text)) return Reject($"NO {text}");
         var id = MessageKey.New(TimeProvider.System);
-        if (key is not null && !MessageKey.TryParse(key, out id)) return Answer("NO id is not 24 hex digits");
+        if (key is not null && !MessageKey.TryParse(key, out id)) return Reject("NO id is not 24 hex digits");
         if (!Message.TryCreate(id, username, text, out Message? message, out FieldError? error))
-            return Answer($"NO {error.Reason}");
+            return Reject($"NO {error.Reason}");
         using var tls = MutualTls.Load(settings);
-        Receipt receipt = await StoreLink.SendOnceAsync(
-            settings.Stores, message, s_timeout, tls);
+        Receipt receipt = await StoreLink.SendOnceAsync(settings.Stores, message, s_timeout, tls);
         switch (receipt.Kind)
         {
             case ReceiptKind.Stored:
                 Console.WriteLine($"OK {receipt.Id}");
                 return ExitStatus.Ok;
             case ReceiptKind.Rejected:
-                return Answer($"NO {receipt.Reason}");
+                return Reject($"NO {receipt.Reason}");
             default:
-                return Answer($"WAIT {receipt.Reason} (send it again with --id {message.Id})");
+                return Reject($"WAIT {receipt.Reason} (send it again with --id {message.Id})");
         }
     }
 
-    private static int Answer(string answer)
+    private static int Reject(string answer)
     {
         Console.Error.WriteLine(answer);
         return ExitStatus.Failed;
     }
 
-    // The text, or why it cannot be read. The line break at the end of a text file is not part of the
-    // message.
+    // The text without the line break at its end, or the reason why it cannot be read.
     private static bool TryReadInput(out string text)
     {
         using Stream input = Console.OpenStandardInput();

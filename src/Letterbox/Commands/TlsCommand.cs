@@ -1,5 +1,4 @@
-// `letterbox tls init DIR`: makes the certificate and key that web and store processes on different hosts
-// share.
+// `letterbox tls init DIR`: makes the certificate and key for web and store processes on different hosts.
 
 using System.CommandLine;
 using Letterbox.Configuration;
@@ -7,15 +6,13 @@ using Letterbox.Hosting;
 
 namespace Letterbox.Commands;
 
-/// <summary>The verb <c>tls</c>.</summary>
 internal static class TlsCommand
 {
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
 
-    /// <summary>Its place on the command line.</summary>
     public static Command Create()
     {
-        var folder = new Argument<string>("DIR") { Description = "Where to put them; made if missing." };
+        var folder = new Argument<string>("DIR") { Description = "Their folder; created if missing." };
         var init = new Command(
             "init", "Makes letterbox.crt and letterbox.key; copy both to every host. Never overwrites.")
         {

@@ -92,7 +92,7 @@ internal sealed class MessageDecoder(TimeProvider time)
     // Of the incomplete message: how far it has been searched for its end, and the state of the search in
     // JSON.
     private int _searched;
-    private JsonScan _json;
+    private JsonObjectScanner _json;
 
     // Decodes one message at the start of the bytes.
     public Decoded Decode(ReadOnlySpan<byte> bytes, Ending ending)
@@ -154,11 +154,14 @@ internal sealed class MessageDecoder(TimeProvider time)
         ReadOnlySpan<byte> searchable = bytes[..Math.Min(bytes.Length, Message.EncodedBytesMax)];
         while (_searched < searchable.Length)
         {
-            switch (_json.Read(searchable, _searched++))
+            byte b = searchable[_searched++];
+            if (b == LineFeed)
             {
-                case JsonScan.Place.Closed: return Read(bytes[.._searched], _searched);
-                case JsonScan.Place.Broken: return Rejected(NotJson, _searched);
-                default: break;
+                if (!_json.AllowsLineFeed(searchable[.._searched])) return Rejected(NotJson, _searched);
+            }
+            else if (_json.Closes(b))
+            {
+                return Read(bytes[.._searched], _searched);
             }
         }
 

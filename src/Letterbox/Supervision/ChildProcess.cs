@@ -1,9 +1,9 @@
 // One run of a role as an operating-system process.
 //
-//   its standard input   a pipe of ours, never written to; closed, it tells the child to stop: StopSignal
-//   its standard output  the line "ROLE ready on HOST:PORT" once, then any other output: passed on
-//   its standard error   ours
-//   its settings         in its environment, where other users cannot read them as they can a command line
+//   standard input    a pipe to which the supervisor never writes; closing it stops the child: StopSignal.cs
+//   standard output   the line "ROLE ready on HOST:PORT" once; everything else is passed on
+//   standard error    that of the supervisor
+//   settings          in the environment: other users can read a command line, but not the environment
 
 using System.ComponentModel;
 using System.Diagnostics;
@@ -13,15 +13,13 @@ using Letterbox.Hosting;
 
 namespace Letterbox.Supervision;
 
-/// <summary>A running child. Safe on any thread; dispose it when it has ended.</summary>
+/// <summary>A running child. Thread-safe; dispose it when it has ended.</summary>
 internal sealed partial class ChildProcess : IDisposable
 {
-    // Continuations do not run on the thread that reads.
+    // Continuations do not run on the thread that reads the output.
     private const TaskCreationOptions Later = TaskCreationOptions.RunContinuationsAsynchronously;
 
-    // A child's last output is read before its end is reported; another process that holds the pipe must not
-    // delay that
-    // up.
+    // A child's last output is read before its end is reported, unless another process keeps the pipe open.
     private static readonly TimeSpan s_outputTimeout = TimeSpan.FromSeconds(1);
 
     private readonly Process _process;
@@ -32,26 +30,23 @@ internal sealed partial class ChildProcess : IDisposable
     {
         _process = process;
         Ended = EndAsync();
-        // Reading a child's output blocks, and the thread pool of a small machine has no thread to spare for
-        // that.
+        // Reading the output blocks, and the thread pool of a small machine has few threads.
         new Thread(() => ForwardOutput(role, output)) { IsBackground = true, Name = role }.Start();
     }
 
-    /// <summary>Its process id.</summary>
     public int Id => _process.Id;
 
-    /// <summary>Where it serves, once it is ready. Never completes if the child ends before.</summary>
+    /// <summary>Its address, once it is ready. Never completes if the child ends before.</summary>
     public Task<Address> Ready => _ready.Task;
 
     /// <summary>Its exit status, once it has ended; 128 + n for signal n.</summary>
     public Task<int> Ended { get; }
 
-    /// <summary>Starts a role.</summary>
     /// <param name="role">The role as its ready line names it.</param>
     /// <param name="command">The executable and its arguments.</param>
-    /// <param name="variables">Set in its environment, beside our own; <c>null</c>: removed from it.</param>
-    /// <param name="output">Gets the lines of its standard output, without the ready line.</param>
-    /// <returns><c>null</c> and the reason when the system cannot start a process now.</returns>
+    /// <param name="variables">Added to the inherited environment; <c>null</c>: removed from it.</param>
+    /// <param name="output">Receives its standard output, without the ready line.</param>
+    /// <returns>The reason instead of a child if the system cannot start a process now.</returns>
     public static (ChildProcess? Child, string Reason) Start(
         string role, IReadOnlyList<string> command, IReadOnlyDictionary<string, string?> variables,
         TextWriter output)
@@ -79,18 +74,16 @@ internal sealed partial class ChildProcess : IDisposable
         }
     }
 
-    /// <summary>Closes its standard input: the child drains and stops.</summary>
-    public void Release() => _process.StandardInput.Close();
+    // The child drains and stops when its standard input is closed.
+    public void Stop() => _process.StandardInput.Close();
 
-    /// <summary>Ends it at once, if it has not ended yet.</summary>
     public void Kill() => _process.Kill();
 
-    /// <summary>Its state according to the kernel.</summary>
     public ChildState State()
     {
         try
         {
-            // proc(5): pid (name) state ...; the name may hold anything, a parenthesis too.
+            // proc(5): pid (name) state ...; the name may contain anything, even a parenthesis.
             string stat = File.ReadAllText($"/proc/{Id}/stat");
             return stat[stat.LastIndexOf(')') + 2] switch
             {
@@ -105,13 +98,12 @@ internal sealed partial class ChildProcess : IDisposable
         }
     }
 
-    /// <summary>Continues it after a signal stopped it.</summary>
+    // Continues it after a signal has stopped it.
     public void Resume()
     {
         if (!_process.HasExited) _ = SendSignal(Id, LinuxSigCont);
     }
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         _process.StandardInput.Dispose();
@@ -136,8 +128,8 @@ internal sealed partial class ChildProcess : IDisposable
         using StreamReader lines = _process.StandardOutput;
         while (lines.ReadLine() is { } line)
         {
-            bool saysReady = !_ready.Task.IsCompleted && line.StartsWith(readyOn, StringComparison.Ordinal);
-            if (saysReady && Address.TryParse(line[readyOn.Length..], out Address? at)) _ready.SetResult(at);
+            bool isReady = !_ready.Task.IsCompleted && line.StartsWith(readyOn, StringComparison.Ordinal);
+            if (isReady && Address.TryParse(line[readyOn.Length..], out Address? at)) _ready.SetResult(at);
             else output.WriteLine(line);
         }
 

@@ -1,12 +1,12 @@
 // Keeps one role running: starts it, restarts it when it ends, stops it on request.
 //
-//   state      what happens                          next
-//   Starting   it reports that it is ready           Running
+//   state      event                                 next
+//   Starting   it is ready                           Running
 //              it ends                               Waiting, or given up (RestartPolicy)
 //              30 s pass                             killed: it ends
 //   Running    it ends                               Waiting
 //              it hangs (LivenessMonitor)            killed: it ends
-//   Waiting    the delay is over                     Starting, at the address it had
+//   Waiting    the delay has passed                  Starting, at the same address
 //   any        stop                                  Stopping: its standard input is closed
 //   Stopping   it ends                               stopped
 //              10 s pass, or an immediate stop       killed: it ends
@@ -18,17 +18,17 @@ using Microsoft.Extensions.Logging;
 
 namespace Letterbox.Supervision;
 
-/// <summary>A role that has a process of its own, as the supervisor knows it.</summary>
-/// <param name="Name">As its ready line and the log name it.</param>
-/// <param name="Listens">The setting that is its address.</param>
-/// <param name="Probe">Asks it whether it serves.</param>
+/// <summary>A role that runs in its own process.</summary>
+/// <param name="Name">Its name in the ready line and in the log.</param>
+/// <param name="Listens">The setting that holds its address.</param>
+/// <param name="Probe">Checks whether it answers.</param>
 internal sealed record Role(string Name, Setting Listens, Probe Probe);
 
-/// <summary>Keeps one role running. One call of <see cref="RunAsync"/> in its life.</summary>
+/// <summary>Keeps one role running. <see cref="RunAsync"/> is called once.</summary>
 /// <param name="role">The role.</param>
 /// <param name="command">The executable and its arguments.</param>
-/// <param name="output">Where what the child prints goes.</param>
-/// <param name="log">Deaths and restarts go here.</param>
+/// <param name="output">Receives the output of the child.</param>
+/// <param name="log">Ends and restarts are logged.</param>
 internal sealed class ChildSupervisor(
     Role role, IReadOnlyList<string> command, TextWriter output, ILogger log)
 {
@@ -36,33 +36,27 @@ internal sealed class ChildSupervisor(
     private readonly TaskCompletionSource<Address> _firstReady =
         new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    /// <summary>How long a child may take until it is ready.</summary>
     public TimeSpan StartTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>How long a child may take to stop.</summary>
     public TimeSpan StopTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>The clock of the questions whether it serves.</summary>
+    // For the liveness probes.
     public TimeProvider Time { get; init; } = TimeProvider.System;
 
-    /// <summary>
-    /// The address of the role once it was ready for the first time; it stays the same from then on.
-    /// </summary>
+    /// <summary>The address, once the role is ready for the first time; restarts keep it.</summary>
     public Task<Address> FirstReady => _firstReady.Task;
 
-    /// <summary>
-    /// Runs the role until <paramref name="stop"/>, or until it is given up. Returns the exit status.
-    /// </summary>
-    /// <param name="variables">The child's settings.</param>
-    /// <param name="stop">The child is to drain and stop.</param>
-    /// <param name="immediately">The child is to be killed.</param>
+    /// <summary>Runs the role until it is stopped or given up. Returns the exit status.</summary>
+    /// <param name="variables">The settings of the child.</param>
+    /// <param name="stop">Lets the child drain and stop.</param>
+    /// <param name="immediately">Kills the child.</param>
     public async Task<int> RunAsync(
         IReadOnlyDictionary<string, string?> variables, CancellationToken stop, CancellationToken immediately)
     {
         var settings = new Dictionary<string, string?>(variables);
         while (true)
         {
-            // A port that the system picked is kept: the other process and every visitor know it by now.
+            // A port that the system has chosen is kept: clients use it already.
             if (FirstReady.IsCompleted)
             {
                 settings[role.Listens.Variable] = (await FirstReady).ToString();
@@ -85,7 +79,7 @@ internal sealed class ChildSupervisor(
             }
 
             log.LogWarning(
-                "{Role} {End}; started again in {Delay} ms", role.Name, end, delay.TotalMilliseconds);
+                "{Role} {End}; restarting in {Delay} ms", role.Name, end, delay.TotalMilliseconds);
             await Task.Delay(delay, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (stop.IsCancellationRequested) return ExitStatus.Ok;
         }
@@ -98,12 +92,12 @@ internal sealed class ChildSupervisor(
         (ChildProcess? started, string reason) = ChildProcess.Start(role.Name, command, settings, output);
         if (started is not { } child)
         {
-            log.LogWarning("{Role}: the system starts no process: {Reason}", role.Name, reason);
-            return new ChildEnd(false, ran.Elapsed, CouldNotBeStarted);
+            log.LogWarning("{Role}: the system cannot start a process: {Reason}", role.Name, reason);
+            return new ChildEnd(false, ran.Elapsed, CannotExecute);
         }
 
         using (child)
-        using (stop.Register(child.Release))
+        using (stop.Register(child.Stop))
         using (immediately.Register(child.Kill))
         {
             bool ready = await IsReadyAsync(child, stop);
@@ -131,7 +125,7 @@ internal sealed class ChildSupervisor(
         return false;
     }
 
-    // Until it ends, is to stop, or hangs.
+    // Returns when the child ends or must stop, or when it was killed because it hangs.
     private async Task KillIfHungAsync(ChildProcess child, CancellationToken stop)
     {
         using var watching = CancellationTokenSource.CreateLinkedTokenSource(stop);
@@ -173,6 +167,6 @@ internal sealed class ChildSupervisor(
             "{Role} (process {Id}) is ready on {Address}", role.Name, id, address);
     }
 
-    // The status by which a shell reports that it could not run a command.
-    private const int CouldNotBeStarted = 126;
+    // The status with which a shell reports that it could not execute a command.
+    private const int CannotExecute = 126;
 }

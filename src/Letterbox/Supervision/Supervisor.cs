@@ -1,8 +1,8 @@
-// The supervisor: two roles in two processes, started in order, kept running, stopped in order.
+// The supervisor starts the two roles in order, keeps them running, and stops them in order.
 //
-//   start   store, then web: whenever a message can be left there is a store for it
-//   stop    web, then store: what web has accepted is still delivered
-//   either one given up: the other is stopped, and the exit status is a failure
+//   start   store, then web: when the form is there, the store is ready
+//   stop    web, then store: messages that web has accepted are still stored
+//   if one role is given up, the other is stopped, and the exit status reports the failure
 
 using Letterbox.Configuration;
 using Letterbox.Hosting;
@@ -10,19 +10,14 @@ using Microsoft.Extensions.Logging;
 
 namespace Letterbox.Supervision;
 
-/// <summary>Runs the whole letterbox.</summary>
 internal static class Supervisor
 {
     /// <summary>Runs both roles until <paramref name="signal"/>. Returns the exit status.</summary>
-    /// <param name="settings">
-    /// For both; the web process does not get what only the store process needs.
-    /// </param>
-    /// <param name="storeRole">What it starts first.</param>
-    /// <param name="webRole">What it starts then.</param>
-    /// <param name="logs">Deaths and restarts go there.</param>
-    /// <param name="output">
-    /// Where a person reads where the letterbox is open; what the children print goes there too.
-    /// </param>
+    /// <param name="settings">For both; the web process does not get the credentials of the database.</param>
+    /// <param name="storeRole">Started first.</param>
+    /// <param name="webRole">Started when the store is ready.</param>
+    /// <param name="logs">Ends and restarts are logged.</param>
+    /// <param name="output">Receives the addresses, and the output of the children.</param>
     /// <param name="signal">When to stop.</param>
     public static async Task<int> RunAsync(
         Settings settings, Role storeRole, Role webRole, ILoggerFactory logs, TextWriter output,
@@ -62,14 +57,14 @@ internal static class Supervisor
     {
         string journal = Path.GetFullPath(settings.JournalPath);
         output.WriteLine($"The letterbox is open at {settings.Http.ToUrl()}");
-        string how = settings.TlsCertificate is null ? "TCP and UDP" : "TCP with TLS and certificates";
-        output.WriteLine($"Programs leave messages at {settings.Socket}, {how}");
+        string how = settings.TlsCertificate is null ? "TCP and UDP" : "TCP with mutual TLS";
+        output.WriteLine($"Programs can send messages to {settings.Socket}, {how}");
         output.WriteLine(settings.MongoUri is null
-            ? $"Messages are kept in {journal}"
-            : $"Messages go to {Settings.WithoutSecrets(settings.MongoUri)} by way of {journal}");
+            ? $"Messages are stored in {journal}"
+            : $"Messages go to {Settings.WithoutSecrets(settings.MongoUri)} through {journal}");
     }
 
-    // This same program: its executable, or the dotnet host that runs its assembly.
+    // This program again: its executable, or the dotnet host with its assembly.
     private static string[] OwnCommand(string verb)
     {
         string host = Environment.ProcessPath!;

@@ -34,14 +34,14 @@ public sealed class AuditTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task All_is_well_when_everything_delivered_is_there()
+    public async Task There_is_no_finding_when_everything_delivered_is_there()
     {
         await Samples.FillAsync(_journal, 2500);
         Deliver(upTo: 2400);
         Assert.Equal((true,
             """
             journal: 2500 messages; 0 damaged, 0 illegal
-            MongoDB: 2400 delivered, of these 0 in quarantine, 100 still to come; 0 missing, 0 different
+            MongoDB: 2400 delivered, of these 0 in quarantine, 100 to be delivered; 0 missing, 0 different
             MongoDB since 2022-10-29 20:20:58.020261: 2400 documents; 0 extra
 
             """), Run());
@@ -53,8 +53,8 @@ public sealed class AuditTests : IAsyncLifetime
         Message[] messages = await Samples.FillAsync(_journal, 3);
         Deliver(upTo: 3);
         _server.Lose("letterbox", "messages", document => (string)document["message"]! == "message 2");
-        (bool well, string output) = Run();
-        Assert.False(well);
+        (bool clean, string output) = Run();
+        Assert.False(clean);
         Assert.StartsWith(
             $"missing    {messages[1].Id}  2022-10-29 20:20:58.020261  krabaton\n", output);
         Assert.Contains("1 missing, 0 different", output);
@@ -65,8 +65,8 @@ public sealed class AuditTests : IAsyncLifetime
     {
         await Samples.FillAsync(_journal, 1);
         Assert.True(_journal.MarkDelivered(0, 1, [(1, "too large")]).Succeeded);
-        (bool well, string output) = Run();
-        Assert.False(well);
+        (bool clean, string output) = Run();
+        Assert.False(clean);
         Assert.Contains("krabaton  in quarantine: too large\n", output);
         Assert.Contains("1 delivered, of these 1 in quarantine", output);
     }
@@ -82,11 +82,11 @@ public sealed class AuditTests : IAsyncLifetime
         _server.Put("letterbox", "messages", Document(
             message.Id, Other("date", "2022-10-29 20:20:58.020261"), Other("username", "krabaton"),
             Other("message", "message 1")));
-        // What is still to come gets another key.
-        Assert.True(Run().Well);
+        // What is to be delivered gets another key.
+        Assert.True(Run().Clean);
         Assert.True(_journal.MarkDelivered(0, 1, []).Succeeded);
-        (bool well, string output) = Run();
-        Assert.False(well);
+        (bool clean, string output) = Run();
+        Assert.False(clean);
         Assert.StartsWith("different  ", output);
         Assert.Contains($"krabaton  {reported}\n", output);
     }
@@ -98,13 +98,13 @@ public sealed class AuditTests : IAsyncLifetime
         await Samples.FillAsync(_journal, 1);
         Deliver(upTo: 1);
         MessageKey younger = Put("2022-10-29 20:20:58.020261");
-        (bool well, string output) = Run();
-        Assert.False(well);
+        (bool clean, string output) = Run();
+        Assert.False(clean);
         Assert.StartsWith($"extra      {younger}  2022-10-29 20:20:58.020261  \\u{{1b}}[2J\n", output);
         Assert.DoesNotContain($"{older}", output);
         Assert.Contains("2 documents; 1 extra", output);
-        (well, output) = Run(extra: false);
-        Assert.True(well);
+        (clean, output) = Run(extra: false);
+        Assert.True(clean);
         Assert.DoesNotContain("extra", output);
     }
 
@@ -118,11 +118,11 @@ public sealed class AuditTests : IAsyncLifetime
         await Samples.FillAsync(_journal, 1);
         Deliver(upTo: 3);
         Assert.Equal(["message 1"], Samples.Texts(_journal));
-        Assert.True(Run().Well);
+        Assert.True(Run().Clean);
         _time.Advance(TimeSpan.FromHours(2));
         Assert.True(_journal.Purge(TimeSpan.Zero, CancellationToken.None).Succeeded);
-        (bool well, string output) = Run();
-        Assert.True(well);
+        (bool clean, string output) = Run();
+        Assert.True(clean);
         // An empty journal can say nothing of what MongoDB has.
         Assert.DoesNotContain("extra", output);
     }
@@ -162,13 +162,13 @@ public sealed class AuditTests : IAsyncLifetime
         Assert.Equal((true,
             """
             journal: 3 messages; 0 damaged, 0 illegal
-            MongoDB is not configured: only the journal itself was checked
+            MongoDB is not configured: only the journal was checked
 
             """), Run(compare: false));
         Samples.Query(_journal.Path, "UPDATE messages SET username = '' WHERE seq = 2");
         Samples.Query(_journal.Path, "UPDATE messages SET date = 'today' WHERE seq = 3");
-        (bool well, string output) = Run(compare: false);
-        Assert.False(well);
+        (bool clean, string output) = Run(compare: false);
+        Assert.False(clean);
         Assert.Contains("username is empty\n", output);
         Assert.Contains("the date is invalid\n", output);
         Assert.Contains("2 illegal", output);
@@ -183,13 +183,13 @@ public sealed class AuditTests : IAsyncLifetime
             UPDATE sqlite_schema SET rootpage = (
               SELECT rootpage FROM sqlite_schema WHERE name = 'quarantine') WHERE name = 'deliveries';
             """);
-        (bool well, string output) = Run(compare: false);
-        Assert.False(well);
+        (bool clean, string output) = Run(compare: false);
+        Assert.False(clean);
         Assert.StartsWith("damaged    ", output);
     }
 
     [Fact]
-    public async Task Mongodb_that_goes_away_in_the_middle_is_told_in_words()
+    public async Task Mongodb_that_fails_in_the_middle_is_reported()
     {
         await Samples.FillAsync(_journal, 3);
         Deliver(upTo: 3);
@@ -203,12 +203,12 @@ public sealed class AuditTests : IAsyncLifetime
     {
         Assert.True(_journal.Purge(TimeSpan.FromDays(7), CancellationToken.None).Succeeded);
         Assert.Single(Samples.Texts(_journal));
-        (bool well, string output) = Run();
-        Assert.True(well, output);
+        (bool clean, string output) = Run();
+        Assert.True(clean, output);
         DateTimeOffset now = _time.GetLocalNow();
         MessageKey extra = Put(now.ToString(StoredMessage.DateFormat, CultureInfo.InvariantCulture));
-        (well, output) = Run();
-        Assert.False(well);
+        (clean, output) = Run();
+        Assert.False(clean);
         Assert.StartsWith($"extra      {extra}", output);
     }
 
@@ -240,12 +240,12 @@ public sealed class AuditTests : IAsyncLifetime
     private static MongoDoc Document(MessageKey id, string date, string username, string text) =>
         new() { { "_id", id }, { "date", date }, { "username", username }, { "message", text } };
 
-    private (bool Well, string Output) Run(bool compare = true, bool extra = true)
+    private (bool Clean, string Output) Run(bool compare = true, bool extra = true)
     {
         using JournalReader reader = JournalReader.Open(_journal.Path);
         using var output = new StringWriter { NewLine = "\n" };
-        bool well =
+        bool clean =
             new Audit(reader, output).RunAsync(compare ? _mongo : null, extra).GetAwaiter().GetResult();
-        return (well, output.ToString());
+        return (clean, output.ToString());
     }
 }

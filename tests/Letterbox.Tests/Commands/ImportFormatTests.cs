@@ -1,4 +1,4 @@
-// What import takes for a message and what it says of the rest, at every place where a read may end.
+// What import accepts and how it reports the rest, at every place where a read may end.
 
 using System.Text;
 using Letterbox.Commands;
@@ -24,8 +24,8 @@ public sealed class ImportFormatTests
         { "}", "1: not a JSON object in one line" },
         { "\xff", "1: not valid UTF-8" },
         { "{}", "1: id is missing" },
-        { Ours.Replace("id", "Id"), "1: \"Id\" is no field of a message" },
-        { Ours.Replace("\"id\"", "\"__v\":1,\"id\""), "1: \"__v\" is no field of a message" },
+        { Ours.Replace("id", "Id"), "1: \"Id\" is not a field of a message" },
+        { Ours.Replace("\"id\"", "\"__v\":1,\"id\""), "1: \"__v\" is not a field of a message" },
         { Ours.Replace(Id, "635d"), "1: id is not 24 hex digits" },
         { Ours.Replace($"\"{Id}\"", "7"), "1: id is not a string" },
         { Ours.Replace("date", "id"), "1: id is given twice" },
@@ -68,7 +68,7 @@ public sealed class ImportFormatTests
     }
 
     [Fact]
-    public void A_broken_line_costs_itself_only()
+    public void A_broken_line_does_not_affect_its_neighbours()
     {
         string open = Ours.Replace("\"hello\"}", "\"he");
         string[] lines = [Ours, "", open, Ours, $"[{Theirs},{Theirs}]", "{{", Ours];
@@ -83,7 +83,7 @@ public sealed class ImportFormatTests
     }
 
     [Fact]
-    public void What_is_too_long_is_passed_over_in_an_array_too()
+    public void What_is_too_long_is_skipped_in_an_array_too()
     {
         string room = new(' ', ImportReader.ObjectBytesMax - Ours.Length);
         string longest = Ours.Replace("{", "{" + room);
@@ -100,10 +100,10 @@ public sealed class ImportFormatTests
     public void Every_text_comes_back_from_a_listing(string name)
     {
         StoredMessage message = MongoMessages.At(0, Texts.Of(name), "ann");
-        string line = ListingFormat.For("json", 80)!.Line(message);
+        string line = ListingFormat.For("json", 80).Line(message);
         var reader = new ImportReader(new MemoryStream(Encoding.UTF8.GetBytes(line)));
         Assert.True(reader.Read(out ReadOnlySpan<byte> found));
-        Assert.Null(ImportFormat.Read(found, out StoredMessage? back));
+        Assert.True(ImportFormat.TryRead(found, out StoredMessage? back, out _));
         Assert.Equal(message, back);
         Assert.False(reader.Read(out _));
     }
@@ -122,7 +122,7 @@ public sealed class ImportFormatTests
         var read = new List<string>();
         while (reader.Read(out ReadOnlySpan<byte> found))
         {
-            string? failure = ImportFormat.Read(found, out StoredMessage? message);
+            ImportFormat.TryRead(found, out StoredMessage? message, out string? failure);
             read.Add(failure is not null
                 ? $"{reader.Line}: {failure}"
                 : $"{reader.Line}:{message!.Date}|{message.Username}|{message.Text}");

@@ -55,7 +55,7 @@ public sealed class ImportTests : IDisposable
         using var mongo = MongoStore.Open(server.Uri, "letterbox", "messages");
         server.Next("insert", MongoFault.Reject((1, 121)));
         Assert.False(await RunAsync(ImportTarget.Mongo(mongo, TimeProvider.System), Lines(3)));
-        Assert.Equal("2 imported, 0 there already, 1 rejected\n", _output.ToString());
+        Assert.Equal("2 imported, 0 already stored, 1 rejected\n", _output.ToString());
         Assert.StartsWith("line 2: ", _errors.ToString());
         Assert.Equal(2, server.Stored("letterbox", "messages").Count);
     }
@@ -73,7 +73,7 @@ public sealed class ImportTests : IDisposable
         for (int n = 0; n < failures; n++) time.Advance(await time.NextTimerAsync());
         Assert.True(await import);
         // Stored by the first try, in doubt until the last: imported all the same.
-        Assert.Equal("3 imported, 0 there already, 0 rejected\n", _output.ToString());
+        Assert.Equal("3 imported, 0 already stored, 0 rejected\n", _output.ToString());
         Assert.Equal(3, server.Stored("letterbox", "messages").Count);
     }
 
@@ -106,9 +106,9 @@ public sealed class ImportTests : IDisposable
         Task<bool> import = RunAsync(ImportTarget.Mongo(mongo, time), Lines(3));
         for (int n = 1; n < 5; n++) time.Advance(await time.NextTimerAsync());
         Assert.False(await import);
-        Assert.Equal("0 imported, 0 there already, 0 rejected\n", _output.ToString());
+        Assert.Equal("0 imported, 0 already stored, 0 rejected\n", _output.ToString());
         Assert.Matches(
-            "^the import ended at line 1: .*not you.*; it can be repeated from the beginning\n$",
+            "^the import ended at line 1: .*not you.*; it is safe to repeat it\n$",
             _errors.ToString());
     }
 
@@ -119,7 +119,7 @@ public sealed class ImportTests : IDisposable
         await using var journal = MessageJournal.Open(
             _folder.Path, new ManualTime(), new RecordingLog(), full);
         Assert.False(await RunAsync(ImportTarget.Journal(journal), Lines(3)));
-        Assert.Equal("0 imported, 0 there already, 0 rejected\n", _output.ToString());
+        Assert.Equal("0 imported, 0 already stored, 0 rejected\n", _output.ToString());
         Assert.Contains("ended at line 1: the journal is full", _errors.ToString());
     }
 
@@ -131,7 +131,7 @@ public sealed class ImportTests : IDisposable
         Assert.False(await RunAsync(store, file));
         Assert.False(await RunAsync(store, file));
         Assert.Equal(
-            "2500 imported, 1 there already, 1 rejected\n0 imported, 2501 there already, 1 rejected\n",
+            "2500 imported, 1 already stored, 1 rejected\n0 imported, 2501 already stored, 1 rejected\n",
             _output.ToString());
         string named = "line 1201: not a JSON object in one line\n";
         Assert.Equal(named + named, _errors.ToString());
@@ -147,7 +147,7 @@ public sealed class ImportTests : IDisposable
         string[] fresh = Lines(1);
         string clash = fresh[0].Replace("message 0", "another", StringComparison.Ordinal);
         Assert.False(await RunAsync(store, [otherDate, otherText, .. fresh, clash, lines[2]]));
-        Assert.EndsWith("\n1 imported, 2 there already, 2 rejected\n", _output.ToString());
+        Assert.EndsWith("\n1 imported, 2 already stored, 2 rejected\n", _output.ToString());
         Assert.Matches(
             "^line 2: id [0-9a-f]{24} is already taken by a different message\n"
             + "line 4: id [0-9a-f]{24} is already taken by a different message\n$",

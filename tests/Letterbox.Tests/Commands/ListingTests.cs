@@ -24,7 +24,7 @@ public sealed class ListingTests : IDisposable
     [Fact]
     public void A_table_aligns_its_columns_and_widens_for_longer_names()
     {
-        ListingFormat table = ListingFormat.For("table", int.MaxValue)!;
+        ListingFormat table = ListingFormat.For("table", int.MaxValue);
         Assert.Equal("date                        username      message\n", table.Head);
         Assert.Equal($"{Date}  krabaton      First message\n", table.Line(Stored("First message")));
         Assert.Equal($"{Date}  Василиса      Привет\n", table.Line(Stored("Привет", "Василиса")));
@@ -40,7 +40,7 @@ public sealed class ListingTests : IDisposable
     [InlineData("👨‍👩‍👧 e\u0301 \"quoted\"", "👨‍👩‍👧 e\u0301 \"quoted\"")]
     public void A_table_shows_what_would_act_on_the_terminal(string text, string shown)
     {
-        string line = ListingFormat.For("table", int.MaxValue)!.Line(Stored(text));
+        string line = ListingFormat.For("table", int.MaxValue).Line(Stored(text));
         Assert.Equal($"{Date}  krabaton      {shown}\n", line);
     }
 
@@ -52,7 +52,7 @@ public sealed class ListingTests : IDisposable
     [InlineData("1日本語", 48, "1日本…")]
     public void A_table_is_cut_to_the_terminal(string text, int columns, string shown)
     {
-        string line = ListingFormat.For("table", columns)!.Line(Stored(text));
+        string line = ListingFormat.For("table", columns).Line(Stored(text));
         Assert.Equal($"{Date}  krabaton      {shown}\n", line);
     }
 
@@ -62,7 +62,7 @@ public sealed class ListingTests : IDisposable
     [InlineData("Привет 📬 \u2028\u2029")]
     public void Json_is_one_object_a_line_without_control_characters(string text)
     {
-        string line = ListingFormat.For("json", 0)!.Line(Stored(text));
+        string line = ListingFormat.For("json", 0).Line(Stored(text));
         Assert.EndsWith("}\n", line, StringComparison.Ordinal);
         Assert.DoesNotContain(line[..^1], static c => char.IsControl(c) || c is '\u2028' or '\u2029');
         using JsonDocument json = JsonDocument.Parse(line);
@@ -77,7 +77,7 @@ public sealed class ListingTests : IDisposable
         {"id":"{{s_id}}","date":"{{Date}}","username":"krabaton","message":"Привет, <мир> & 'друзья'"}
 
         """,
-        ListingFormat.For("json", 0)!.Line(Stored("Привет, <мир> & 'друзья'")));
+        ListingFormat.For("json", 0).Line(Stored("Привет, <мир> & 'друзья'")));
 
     [Theory]
     [InlineData("First message", "First message")]
@@ -87,7 +87,7 @@ public sealed class ListingTests : IDisposable
     [InlineData("two\nlines", "\"two\nlines\"")]
     public void Csv_quotes_what_needs_it_and_keeps_line_breaks(string text, string field)
     {
-        ListingFormat csv = ListingFormat.For("csv", 0)!;
+        ListingFormat csv = ListingFormat.For("csv", 0);
         Assert.Equal("id,date,username,message\r\n", csv.Head);
         Assert.Equal($"{s_id},{Date},krabaton,{field}\r\n", csv.Line(Stored(text)));
     }
@@ -98,9 +98,7 @@ public sealed class ListingTests : IDisposable
         await using MessageJournal journal = Samples.OpenJournal(_folder);
         Message[] messages = await Samples.FillAsync(journal, 1200);
         using var output = new StringWriter();
-        int status = await Listing.RunAsync(
-            new Settings { Data = _folder.Path }, "csv", follow: false, output, CancellationToken.None);
-        Assert.Equal(ExitStatus.Ok, status);
+        Assert.Equal(ExitStatus.Ok, await ListAsync(new Settings { Data = _folder.Path }, "csv", output));
         Assert.Equal(
             ["id,date,username,message", .. messages.Select(static m => $"{m.Id},{Date},krabaton,{m.Text}"),
                 ""],
@@ -108,15 +106,11 @@ public sealed class ListingTests : IDisposable
     }
 
     [Fact]
-    public async Task A_missing_journal_and_an_unknown_format_have_their_exit_statuses()
+    public async Task A_missing_journal_is_a_failure()
     {
-        var settings = new Settings { Data = _folder.File("nowhere") };
-        using var output = new StringWriter();
-        Assert.Equal(
-            ExitStatus.Failed, await Listing.RunAsync(settings, "json", false, output, default));
-        Assert.Equal(
-            ExitStatus.Usage, await Listing.RunAsync(settings, "xml", false, output, default));
-        Assert.Equal("", output.ToString());
+        Finished end = await LetterboxProcess.RunAsync(["messages"], data: _folder.File("nowhere"));
+        Assert.Equal((ExitStatus.Failed, ""), (end.Status, end.Output));
+        Assert.StartsWith("letterbox: ", end.Error, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -128,8 +122,8 @@ public sealed class ListingTests : IDisposable
         using JournalReader reader = JournalReader.Open(journal.Path);
         using var output = new StringWriter();
         using var stop = new CancellationTokenSource();
-        Task<int> listing = Listing.RunAsync(
-            reader, ListingFormat.For("csv", 0)!, true, output, time, stop.Token);
+        Task listing = MessagesCommand.ListAsync(
+            reader, ListingFormat.For("csv", 0), true, output, time, stop.Token);
         TimeSpan poll = await time.NextTimerAsync();
         Assert.Equal(["one"], Listed(output));
 
@@ -143,7 +137,7 @@ public sealed class ListingTests : IDisposable
         Assert.Equal(["one", "two", "three"], Listed(output));
 
         await stop.CancelAsync();
-        Assert.Equal(ExitStatus.Ok, await listing);
+        await listing;
     }
 
     [Theory]
@@ -170,7 +164,9 @@ public sealed class ListingTests : IDisposable
         using MongoStore store = MongoStore.Open(server.Uri, "letterbox", "messages");
         Assert.True(store.Insert(MongoMessages.Batch(30)).Stored);
         server.Next("getMore", MongoFault.CommandError(96, "operation failed"));
-        Assert.InRange(await CountFailedAsync(settings), 10, 29);
+        using var output = new StringWriter();
+        await Assert.ThrowsAsync<StoreException>(() => ListAsync(settings, "json", output));
+        Assert.InRange(CountLines(output), 10, 29);
     }
 
     [Fact]
@@ -179,16 +175,15 @@ public sealed class ListingTests : IDisposable
         await using MessageJournal journal = Samples.OpenJournal(_folder);
         await Samples.FillAsync(journal, 1500);
         Samples.Query(journal.Path, "UPDATE messages SET id = 'none' WHERE seq = 1200");
-        Assert.Equal(1499, await CountFailedAsync(new Settings { Data = _folder.Path }));
+        using var output = new StringWriter();
+        int status = await ListAsync(new Settings { Data = _folder.Path }, "json", output);
+        Assert.Equal((ExitStatus.Failed, 1499), (status, CountLines(output)));
     }
 
-    private static async Task<int> CountFailedAsync(Settings settings)
-    {
-        using var output = new StringWriter();
-        int status = await Listing.RunAsync(settings, "json", follow: false, output, CancellationToken.None);
-        Assert.Equal(ExitStatus.Failed, status);
-        return output.ToString().Count(static c => c == '\n');
-    }
+    private static Task<int> ListAsync(Settings settings, string format, StringWriter output) =>
+        MessagesCommand.ListAsync(settings, ListingFormat.For(format, 80), follow: false, output, default);
+
+    private static int CountLines(StringWriter output) => output.ToString().Count(static c => c == '\n');
 
     private static StoredMessage Stored(string text, string username = "krabaton") =>
         new(s_id, Date, username, text);

@@ -1,4 +1,4 @@
-// What a person types, and what the exit status and standard error make of it.
+// The command line: its help, its errors and its exit statuses.
 
 using System.Net.Sockets;
 using System.Text;
@@ -81,7 +81,7 @@ public sealed class CommandLineTests
     }
 
     [Fact]
-    public async Task An_option_beats_its_variable()
+    public async Task An_option_overrides_its_variable()
     {
         await using LetterboxProcess letterbox = await LetterboxProcess.StartAsync(
             ["web", "--http", "127.0.0.1:0"], new() { ["LETTERBOX_HTTP"] = "not an address" });
@@ -92,7 +92,7 @@ public sealed class CommandLineTests
     [InlineData("", "message is empty")]
     [InlineData("\n", "message is empty")]
     [InlineData("\xff", "message is not valid UTF-8")]
-    public async Task Send_refuses_what_no_store_would_take(string input, string reason)
+    public async Task Send_rejects_what_no_store_accepts(string input, string reason)
     {
         Finished end = await LetterboxProcess.RunAsync(
             ["send", "--username", "ann"], input: Encoding.Latin1.GetBytes(input));
@@ -102,7 +102,7 @@ public sealed class CommandLineTests
     }
 
     [Fact]
-    public async Task Send_reads_no_more_than_a_message_can_have()
+    public async Task Send_reads_no_more_than_the_longest_message()
     {
         Finished end = await LetterboxProcess.RunAsync(
             ["send", "--username", "ann"], input: new byte[Message.EncodedBytesMax + 1]);
@@ -115,26 +115,37 @@ public sealed class CommandLineTests
     [InlineData("500 Oops", "200 OK", 1, "/healthz answers 500")]
     [InlineData("200 OK", "503 Not now", 1, "/readyz answers 503: the store is away")]
     [InlineData("302 Found", "200 OK", 1, "/healthz answers 302")]
-    public async Task Health_asks_the_web_process(string healthz, string readyz, int status, string says)
+    public async Task Health_asks_the_web_process(string healthz, string readyz, int status, string reported)
     {
         using Socket server = Loopback.Listen();
-        Task<Finished> asks = LetterboxProcess.RunAsync(["health", "--http", $"{server.LocalEndPoint}"]);
+        Task<Finished> health = LetterboxProcess.RunAsync(["health", "--http", $"{server.LocalEndPoint}"]);
         Task answers = AnswerAsync(server, path => path == "/healthz" ? healthz : readyz);
-        Finished end = await asks;
+        Finished end = await health;
         server.Dispose();
         await answers;
         Assert.Equal(status, end.Status);
-        Assert.Contains(says, end.Output + end.Error, StringComparison.Ordinal);
+        Assert.Contains(reported, end.Output + end.Error, StringComparison.Ordinal);
     }
 
     [Fact]
-    public async Task Health_says_that_nobody_is_there()
+    public async Task Health_checks_the_store_process_too()
+    {
+        await using LetterboxProcess store = await LetterboxProcess.StartAsync(["store"]);
+        Finished end = await LetterboxProcess.RunAsync(["health", "--store", "--socket", $"{store.Socket}"]);
+        Assert.Equal((ExitStatus.Ok, "healthy\n"), (end.Status, end.Output));
+    }
+
+    [Theory]
+    [InlineData("--http", "http://{0}/healthz does not answer")]
+    [InlineData("--socket", "the store at {0} does not answer")]
+    public async Task Health_reports_that_there_is_no_server(string option, string reported)
     {
         string address;
-        using (Socket nobody = Loopback.Listen()) address = $"{nobody.LocalEndPoint}";
-        Finished end = await LetterboxProcess.RunAsync(["health", "--http", address]);
+        using (Socket closed = Loopback.Listen()) address = $"{closed.LocalEndPoint}";
+        string[] which = option == "--socket" ? ["--store"] : [];
+        Finished end = await LetterboxProcess.RunAsync(["health", .. which, option, address]);
         Assert.Equal(ExitStatus.Failed, end.Status);
-        Assert.Contains($"http://{address}/healthz does not answer", end.Error, StringComparison.Ordinal);
+        Assert.Contains(reported.Replace("{0}", address), end.Error, StringComparison.Ordinal);
     }
 
     private static async Task AnswerAsync(Socket server, Func<string, string> statusOf)
@@ -157,7 +168,7 @@ public sealed class CommandLineTests
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
         {
-            // Nobody listens any more: the test is over.
+            // The listener is closed: the test has ended.
         }
     }
 }

@@ -30,16 +30,16 @@ public sealed class ImportTests : IDisposable
 
         string first = await ListAsync(data: _from.Path);
         Finished moved = await ImportAsync(first, variables: there);
-        Assert.Equal($"{count} imported, 0 there already, 0 rejected\n", moved.Output);
+        Assert.Equal($"{count} imported, 0 already stored, 0 rejected\n", moved.Output);
         string second = await ListAsync(variables: there);
         Assert.Equal(Sorted(first), Sorted(second));
 
         Finished back = await ImportAsync(second, data: _to.Path);
-        Assert.Equal($"{count} imported, 0 there already, 0 rejected\n", back.Output);
+        Assert.Equal($"{count} imported, 0 already stored, 0 rejected\n", back.Output);
         Assert.Equal(second, await ListAsync(data: _to.Path));
 
         Finished again = await ImportAsync(second, data: _to.Path);
-        Assert.Equal($"0 imported, {count} there already, 0 rejected\n", again.Output);
+        Assert.Equal($"0 imported, {count} already stored, 0 rejected\n", again.Output);
         Finished audit = await LetterboxProcess.RunAsync(["audit"], data: _to.Path);
         Assert.Equal((ExitStatus.Ok, ""), (audit.Status, audit.Error));
     }
@@ -51,7 +51,7 @@ public sealed class ImportTests : IDisposable
         _from.Write("dump.json", $"[{line}\"username\":\"ann\",\"message\":\"hello\"}}]\noops\n");
         Finished end = await LetterboxProcess.RunAsync(["import", _from.File("dump.json")], data: _to.Path);
         Assert.Equal(ExitStatus.Failed, end.Status);
-        Assert.Equal("1 imported, 0 there already, 1 rejected\n", end.Output);
+        Assert.Equal("1 imported, 0 already stored, 1 rejected\n", end.Output);
         Assert.Equal("line 2: not a JSON object in one line\n", end.Error);
         Assert.Equal(["ann|hello"], JournalRows.Messages(_to.Path));
     }

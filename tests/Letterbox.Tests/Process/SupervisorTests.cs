@@ -20,7 +20,7 @@ public sealed class SupervisorTests
         await AcceptsAsync(letterbox.Http);
         await AcceptsAsync(letterbox.Socket);
         string journal = Path.Combine(letterbox.Data, "letterbox.db");
-        Assert.Contains($"Messages are kept in {journal}", letterbox.Output.Text, StringComparison.Ordinal);
+        Assert.Contains($"Messages are stored in {journal}", letterbox.Output.Text, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -110,7 +110,7 @@ public sealed class SupervisorTests
         letterbox.Signal(LetterboxProcess.SigTerm);
         Assert.Equal(ExitStatus.Ok, await letterbox.EndedAsync());
         string said = letterbox.Output.Text + letterbox.Error.Text;
-        Assert.Contains("Messages go to mongodb://127.0.0.1:1 by way of", said, StringComparison.Ordinal);
+        Assert.Contains("Messages go to mongodb://127.0.0.1:1 through", said, StringComparison.Ordinal);
         Assert.DoesNotContain("secret", said, StringComparison.Ordinal);
     }
 

@@ -122,7 +122,7 @@ public sealed class ChildSupervisorTests : IDisposable
         while (!_output.ToString().Contains("the second", StringComparison.Ordinal))
         {
             Assert.False(end.IsCompleted);
-            time.Advance(LivenessMonitor.ProbeEvery);
+            time.Advance(LivenessMonitor.ProbeInterval);
             await Task.Yield();
         }
 

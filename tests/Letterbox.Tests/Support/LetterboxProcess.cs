@@ -87,13 +87,13 @@ internal sealed partial class LetterboxProcess : IAsyncDisposable
         try
         {
             string role = arguments is [var verb, ..] ? verb : "";
-            LinesOf says = letterbox.Output;
-            if (role == "web") letterbox.Http = Tail(await says.SeeAsync("^web ready on (.+)$"));
-            else if (role == "store") letterbox.Socket = Tail(await says.SeeAsync("^store ready on (.+)$"));
+            LinesOf output = letterbox.Output;
+            if (role == "web") letterbox.Http = Tail(await output.SeeAsync("^web ready on (.+)$"));
+            else if (role == "store") letterbox.Socket = Tail(await output.SeeAsync("^store ready on (.+)$"));
             else
             {
-                letterbox.Http = Tail(await says.SeeAsync("open at http://(.+)$"));
-                letterbox.Socket = Tail(await says.SeeAsync("messages at (.+), TCP"));
+                letterbox.Http = Tail(await output.SeeAsync("open at http://(.+)$"));
+                letterbox.Socket = Tail(await output.SeeAsync("messages to (.+), TCP"));
             }
 
             return letterbox;

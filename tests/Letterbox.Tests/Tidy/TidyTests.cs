@@ -79,6 +79,16 @@ public sealed class TidyTests
         select $"{path}:{line.Number}: {name.Value} is no setting, and would be passed over in silence");
 
     [Fact]
+    public void Health_checks_of_containers_need_no_shell() => Nothing(
+        from path in Repository.TextFiles
+        where path.EndsWith(".yaml", StringComparison.Ordinal) || path == "Dockerfile"
+        from line in Numbered(path)
+        from Match command in Regex.Matches(line.Text, @"\bCMD(?:-SHELL)?\W+(?<program>\w+)")
+        let program = command.Groups["program"].Value
+        where program is not ("letterbox" or "mongosh")
+        select $"{path}:{line.Number}: the image has no {program}");
+
+    [Fact]
     public void Every_package_has_a_reason()
     {
         // Packages that stand together share the reason above them.
