@@ -25,7 +25,7 @@ COPY --from=build --chown=1654:1654 /data /data
 ENV PATH="/app:$PATH" LETTERBOX_DATA=/data
 USER $APP_UID
 VOLUME /data
-# 5000 is open to the container alone, unless told otherwise: docs/OPERATIONS.md, "On many machines".
+# 5000 is open within the container only, unless configured otherwise: docs/OPERATIONS.md, "On many machines".
 EXPOSE 3000 5000 5000/udp
 HEALTHCHECK --interval=10s --timeout=8s --start-period=10s CMD ["letterbox", "health"]
 ENTRYPOINT ["letterbox"]

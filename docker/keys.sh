@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes the secrets of docker-compose.cluster.yaml: once, at random, each readable by the one user that needs
-# it. Nothing starts before this is done, so what it left unfinished is simply made anew.
+# it. Nothing starts before this is done, so an unfinished run is simply repeated.
 #
 #   /keys/mongo     keyfile               by which the members of the replica set know each other
 #                   root-password         of MongoDB's administrator
@@ -20,7 +20,7 @@ random 24 >/keys/mongo/letterbox-password
 printf 'mongodb://letterbox:%s@mongo1,mongo2,mongo3/?replicaSet=letterbox&authSource=letterbox\n' \
   "$(cat /keys/mongo/letterbox-password)" >/keys/store/mongodb-uri
 
-# mongod takes a keyfile only if it is its own and nobody else may read it.
+# mongod accepts a keyfile only if it owns it and no other user may read it.
 chmod 400 /keys/mongo/* /keys/store/*
 chown 999:999 /keys/mongo/*
 chown 1654:1654 /keys/store/*

@@ -1,13 +1,13 @@
 // Makes one replica set of the three MongoDB servers of docker-compose.cluster.yaml, and lets the store
-// processes in. For mongosh --nodb; running it again does no harm. A password on its command line could be
-// read by whoever sees the list of processes: so it connects by itself.
+// processes in. For mongosh --nodb; running it again does no harm. A password on its command line would be
+// visible in the process list, so this script connects itself.
 
 const { readFileSync } = require('fs');
 const secret = name => readFileSync(`/keys/mongo/${name}`, 'utf8');
 const administrator = `root:${secret('root-password')}`;
 const members = ['mongo1', 'mongo2', 'mongo3'];
 
-// The first one makes the administrator before it listens to others; the others get him from it.
+// The first one makes the administrator before it listens to others; the others copy it.
 let first = null;
 for (let tries = 60; first === null; tries--) {
   try {
