@@ -3,11 +3,7 @@
 
 namespace Letterbox.Configuration;
 
-/// <summary>One setting.</summary>
-/// <param name="Variable">The environment variable.</param>
-/// <param name="Option">The option that overrides it; <c>null</c>: none.</param>
-/// <param name="Default">The default; in parentheses where it is a description, not a value.</param>
-/// <param name="Meaning">One line for the help.</param>
+// `Option` overrides `Variable`. `Default` is in parentheses where it is a description, not a value.
 internal sealed record Setting(string Variable, string? Option, string Default, string Meaning)
 {
     public static readonly Setting Http = new("LETTERBOX_HTTP", "--http", "*:3000",

@@ -25,14 +25,12 @@ internal sealed record Settings
     }
 
     public TrustedProxies TrustedProxies { get; init; } = TrustedProxies.None;
-
     public bool NetworkIsPrivate { get; init; }
 
     // Null: no TLS. Set together with TlsKey.
     public string? TlsCertificate { get; init; }
 
     public string? TlsKey { get; init; }
-
     public string? TlsAuthority { get; init; }
 
     public string Data { get; init; } = "./data";
@@ -47,9 +45,7 @@ internal sealed record Settings
     public string? MongoUriFile { get; init; }
 
     public string? MongoDatabase { get; init; }
-
     public string MongoCollection { get; init; } = "messages";
-
     public TimeSpan JournalKeep { get; init; } = TimeSpan.FromDays(7);
 
     // Null: limited by the disk.
@@ -65,13 +61,10 @@ internal sealed record Settings
 
     public string JournalPath => Path.Combine(Data, "letterbox.db");
 
-    /// <summary>Reads the settings.</summary>
-    /// <param name="lookup">
-    /// Returns the value of a variable of <see cref="Setting.All"/>; <c>null</c> or empty: not set.
-    /// </param>
-    /// <param name="spelled">
-    /// The name for errors: the option, if the variable was set by an option; by default the variable.
-    /// </param>
+    /// <summary>
+    /// Reads the settings. <paramref name="lookup"/> returns the value of a variable; null or empty: not set.
+    /// <paramref name="spelled"/> returns its name for errors: the option, if that was given.
+    /// </summary>
     /// <exception cref="SettingsException">A value is invalid.</exception>
     public static Settings Read(Func<string, string?> lookup, Func<string, string>? spelled = null)
     {

@@ -6,9 +6,7 @@
 
 namespace Letterbox.Hosting;
 
-/// <summary>Safe on any thread.</summary>
-/// <param name="bytesPerSecond">The rate; null: no limit.</param>
-/// <param name="time">The clock.</param>
+// Safe on any thread. Without a rate there is no limit.
 internal sealed class ByteRateLimiter(long? bytesPerSecond, TimeProvider time)
 {
     private const int Buckets = 1 << 14;

@@ -38,9 +38,6 @@ internal readonly record struct ClientNetwork
     }
 }
 
-/// <summary>The client that a request or connection counts for.</summary>
-/// <param name="Network">Its address.</param>
-/// <param name="IsExempt">
-/// Limits per client do not apply: this machine, or a trusted proxy with a request of its own.
-/// </param>
+// The client that a request or connection counts for. Exempt from limits per client are this machine, and a
+// trusted proxy with a request of its own.
 internal readonly record struct Client(ClientNetwork Network, bool IsExempt);

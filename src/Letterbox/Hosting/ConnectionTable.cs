@@ -9,8 +9,7 @@
 
 namespace Letterbox.Hosting;
 
-/// <summary>Safe on any thread.</summary>
-/// <param name="max">Connections at once, without the reserve.</param>
+// Safe on any thread. `max` does not include the reserve.
 internal sealed class ConnectionTable(int max)
 {
     // For health checks and the like while all connections are busy.
@@ -23,7 +22,7 @@ internal sealed class ConnectionTable(int max)
     // Enough for more than four hundred people behind one address, at six connections a browser.
     private readonly int _clientMax = Math.Max(1, max / 4);
 
-    /// <summary>Adds a connection, after evicting others; <c>false</c>: there is no space.</summary>
+    // Adds a connection, after evicting others; false: there is no space.
     public bool TryAdd(OpenConnection connection)
     {
         ClientNetwork client = connection.Client.Network;

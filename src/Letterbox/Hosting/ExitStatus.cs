@@ -4,12 +4,7 @@ namespace Letterbox.Hosting;
 
 internal static class ExitStatus
 {
-    // Done, or stopped on request.
-    public const int Ok = 0;
-
-    // Standard error has the reason.
-    public const int Failed = 1;
-
-    // The command line or a setting is invalid; standard error names it.
-    public const int Usage = 2;
+    public const int Ok = 0; // done, or stopped on request
+    public const int Failed = 1; // standard error has the reason
+    public const int Usage = 2; // the command line or a setting is invalid; standard error names it
 }

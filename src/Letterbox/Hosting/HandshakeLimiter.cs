@@ -7,10 +7,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Letterbox.Hosting;
 
-/// <summary>Safe on any thread.</summary>
-/// <param name="max">Most handshakes at once.</param>
-/// <param name="time">The clock.</param>
-/// <param name="log">For rejected clients, at most one line a minute.</param>
+// Safe on any thread.
 internal sealed class HandshakeLimiter(int max, TimeProvider time, ILogger log)
 {
     private static readonly TimeSpan s_logEvery = TimeSpan.FromMinutes(1);

@@ -36,16 +36,11 @@ internal sealed class Listener : IDisposable
     private Task _accepting = Task.CompletedTask;
     private int _open = Accepting;
 
-    /// <summary>Binds and listens; connections wait in the backlog until <see cref="Start"/>.</summary>
-    /// <param name="address">Port 0 is any free port, see <see cref="EndPoint"/>.</param>
-    /// <param name="connectionsMax">
-    /// Above it the connection that has been idle for longest is closed; if none is idle, the new one is
-    /// rejected.
-    /// </param>
-    /// <param name="serve">Serves one connection to its end.</param>
-    /// <param name="reject">Rejects and closes one connection, without waiting.</param>
-    /// <param name="log">For errors.</param>
-    /// <param name="proxies">Exempt from the share of one client, as loopback is.</param>
+    /// <summary>
+    /// Binds and listens; connections wait in the backlog until <see cref="Start"/>. <paramref
+    /// name="reject"/> closes a connection for which there is no space, without waiting. Clients in <paramref
+    /// name="proxies"/> are exempt from the share of one client, as loopback is.
+    /// </summary>
     /// <exception cref="SocketException">The address cannot be bound.</exception>
     public Listener(
         Address address, int connectionsMax, Func<OpenConnection, Task> serve, Action<Socket> reject,
@@ -119,11 +114,7 @@ internal sealed class Listener : IDisposable
                 else _ = Background.Run("a connection", () => ServeAsync(connection));
                 if (accepted % AcceptsPerYield == 0) await Task.Yield();
             }
-            catch (OperationCanceledException)
-            {
-                return;
-            }
-            catch (ObjectDisposedException)
+            catch (Exception e) when (e is OperationCanceledException or ObjectDisposedException)
             {
                 return;
             }

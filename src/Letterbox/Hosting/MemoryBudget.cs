@@ -4,7 +4,7 @@
 
 namespace Letterbox.Hosting;
 
-/// <summary>Safe on any thread.</summary>
+// Safe on any thread.
 internal sealed class MemoryBudget(long bytesMax)
 {
     private readonly Lock _gate = new();
@@ -54,11 +54,8 @@ internal sealed class MemoryBudget(long bytesMax)
     {
         private readonly MemoryBudget _budget;
 
-        /// <param name="budget">The budget that it counts against.</param>
-        /// <param name="end">
-        /// Closes the client, on any thread. A client that is no longer waited for may continue, and is
-        /// counted again later.
-        /// </param>
+        // `end` closes the client, on any thread. A client that is no longer waited for may continue, and is
+        // counted again later.
         public Hold(MemoryBudget budget, Action end) =>
             (_budget, End, Node) = (budget, end, new LinkedListNode<Hold>(this));
 

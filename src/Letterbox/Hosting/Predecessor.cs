@@ -6,11 +6,8 @@ using Microsoft.Extensions.Logging;
 
 namespace Letterbox.Hosting;
 
-/// <summary>Waits for resources that another process may be about to release. One per start.</summary>
-/// <param name="time">The clock.</param>
-/// <param name="log">For what is waited for.</param>
-/// <param name="stop">Ends the wait.</param>
-/// <param name="isHeld">Whether an exception means that a resource other than an address is in use.</param>
+// Waits for resources that another process may be about to release. One per start. `isHeld` recognises the
+// exception of a resource other than an address that is in use.
 internal sealed class Predecessor(
     TimeProvider time, ILogger log, CancellationToken stop, Func<Exception, bool>? isHeld = null)
 {
@@ -22,8 +19,6 @@ internal sealed class Predecessor(
     private readonly long _since = time.GetTimestamp();
 
     /// <summary>Acquires a resource when it is free; all calls together wait at most 16 s.</summary>
-    /// <param name="name">The resource, for the log.</param>
-    /// <param name="acquire">Acquires it, or throws.</param>
     /// <exception cref="OperationCanceledException">This process is to stop.</exception>
     public async Task<T> AcquireAsync<T>(string name, Func<T> acquire)
     {

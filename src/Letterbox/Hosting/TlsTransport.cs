@@ -9,9 +9,6 @@ using System.Net.Sockets;
 
 namespace Letterbox.Hosting;
 
-/// <summary>Bytes through TLS.</summary>
-/// <param name="socket">The connection.</param>
-/// <param name="tls">The stream over it, after the handshake.</param>
 internal sealed class TlsTransport(Socket socket, SslStream tls) : Transport(socket)
 {
     private const int BufferSize = 4096;

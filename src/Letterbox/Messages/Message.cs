@@ -126,9 +126,6 @@ internal sealed class Message
     }
 }
 
-/// <summary>What is wrong with a field of a message, in one line of plain text for its sender.</summary>
-/// <param name="Field">
-/// <c>username</c>, <c>message</c> or <c>id</c>; empty when the error is not in a single field.
-/// </param>
-/// <param name="Reason">The text.</param>
+// What is wrong with a message, in one line of plain text for its sender. `Field` is username, message or id;
+// empty when the error is not in a single field.
 internal sealed record FieldError(string Field, string Reason);

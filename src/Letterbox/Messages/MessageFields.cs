@@ -52,11 +52,8 @@ internal ref struct MessageFields
 
     /// <summary>
     /// Decodes <c>application/x-www-form-urlencoded</c>; a percent sign without two hex digits is literal, as
-    /// in the standard. Returns <c>null</c> or the error.
+    /// in the standard. <paramref name="scratch"/> is as long as the form. Returns <c>null</c> or the error.
     /// </summary>
-    /// <param name="form">The form.</param>
-    /// <param name="scratch">Memory for decoded bytes, as long as the form.</param>
-    /// <param name="fields">The fields; valid as long as both.</param>
     public static FieldError? ReadForm(
         ReadOnlySpan<byte> form, Span<byte> scratch, out MessageFields fields)
     {
@@ -78,7 +75,7 @@ internal ref struct MessageFields
         return null;
     }
 
-    // Decodes one JSON object, whose fields must be strings. Parameters and result as above.
+    // Decodes one JSON object, whose fields must be strings; the rest as above.
     public static FieldError? ReadJson(
         ReadOnlySpan<byte> json, Span<byte> scratch, out MessageFields fields)
     {

@@ -2,7 +2,6 @@
 
 namespace Letterbox.Messages;
 
-/// <summary>The answer of a readiness check.</summary>
-/// <param name="Reasons">Why messages cannot be taken now, one line each; empty: they can.</param>
-/// <param name="Notes">Problems that an operator should fix although messages are taken.</param>
+// `Reasons` why messages cannot be taken now, one line each; empty: they can. `Notes` are problems that an
+// operator should fix although messages are taken.
 internal sealed record Readiness(IReadOnlyList<string> Reasons, IReadOnlyList<string> Notes);

@@ -27,10 +27,7 @@ internal enum ReceiptKind
     Status,
 }
 
-/// <summary>The answer to one message.</summary>
-/// <param name="Kind">What it promises.</param>
-/// <param name="Id">The key of the message, if <see cref="ReceiptKind.Stored"/>.</param>
-/// <param name="Reason">One line of plain text, unless <see cref="ReceiptKind.Stored"/>.</param>
+// The key of a stored message; otherwise one line of plain text.
 internal readonly record struct Receipt(ReceiptKind Kind, MessageKey Id, string Reason)
 {
     // Part of the protocol: both ends compare this text, and stores of other versions send it.

@@ -5,14 +5,9 @@ namespace Letterbox.Messages;
 /// <summary>What prevents opening the journal, if it may be temporary.</summary>
 internal enum StoreObstacle
 {
-    /// <summary>Not temporary: the journal itself is unusable.</summary>
-    None,
-
-    /// <summary>Missing rights, a read-only disk, a missing folder; or the setting is mistyped.</summary>
-    Access,
-
-    /// <summary>The disk is full or fails, or another program has an open transaction.</summary>
-    Disk,
+    None, // not temporary: the journal itself is unusable
+    Access, // missing rights, a read-only disk, a missing folder; or the setting is mistyped
+    Disk, // the disk is full or fails, or another program has an open transaction
 }
 
 /// <summary>

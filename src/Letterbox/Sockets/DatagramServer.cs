@@ -105,11 +105,7 @@ internal sealed class DatagramServer : IDisposable
                 SocketAddress from = Copy(sender);
                 _ = Background.Run("a datagram", () => AnswerAsync(decoded, length, from));
             }
-            catch (OperationCanceledException)
-            {
-                return;
-            }
-            catch (ObjectDisposedException)
+            catch (Exception e) when (e is OperationCanceledException or ObjectDisposedException)
             {
                 return;
             }

@@ -13,36 +13,27 @@ using Letterbox.Messages;
 namespace Letterbox.Sockets;
 
 /// <summary>
-/// One message on its way. Its continuation runs on the thread that reads the answer and must not block, so
-/// that a batch of answers needs no change of threads.
+/// One message that waits since a timestamp of the queue's clock. Its continuation runs on the thread that
+/// reads the answer and must not block, so that a batch of answers needs no change of threads.
 /// </summary>
-/// <param name="message">The message.</param>
-/// <param name="since">When the wait began, a timestamp of the queue's clock.</param>
-internal sealed class Delivery(Message message, long since)
-    : TaskCompletionSource<Receipt>
+internal sealed class Delivery(Message message, long since) : TaskCompletionSource<Receipt>
 {
     public Message Message => message;
 
     public long Since => since;
 }
 
-/// <summary>What the caller has to do after a message was added.</summary>
+// What the caller has to do.
 [Flags]
 internal enum AfterAdding
 {
     Nothing = 0,
 
-    /// <summary>The writing loop waits: wake it.</summary>
-    WakeWriter = 1,
-
-    /// <summary>No timer is set: set one for <see cref="LinkQueue.Expire"/>.</summary>
-    WatchDeadlines = 2,
+    WakeWriter = 1, // the writing loop waits: wake it
+    WatchDeadlines = 2, // no timer is set: set one for Expire
 }
 
 /// <summary>The unanswered messages of one link. Safe on any thread.</summary>
-/// <param name="limits">The limits.</param>
-/// <param name="stores">How many stores there are.</param>
-/// <param name="time">The clock.</param>
 internal sealed class LinkQueue(LinkLimits limits, int stores, TimeProvider time)
 {
     private readonly Lock _gate = new();
@@ -58,10 +49,7 @@ internal sealed class LinkQueue(LinkLimits limits, int stores, TimeProvider time
 
     public int Count
     {
-        get
-        {
-            lock (_gate) return _waiting.Count + _sent.Count;
-        }
+        get { lock (_gate) return _waiting.Count + _sent.Count; }
     }
 
     public Result Add(Delivery delivery, out AfterAdding todo)
@@ -167,10 +155,9 @@ internal sealed class LinkQueue(LinkLimits limits, int stores, TimeProvider time
     /// <summary>
     /// Removes the messages whose deadline has passed. <c>true</c>: the store hangs, as some of them had been
     /// sent, or one has waited so long that another store may be faster. The connection then counts as
-    /// broken, so that a late answer is not taken for that of another message.
+    /// broken, so that a late answer is not taken for that of another message. <paramref name="again"/> is
+    /// when to call again; null: when <see cref="Add"/> asks for it.
     /// </summary>
-    /// <param name="late">Receives the removed messages.</param>
-    /// <param name="again">When to call again; <c>null</c>: when <see cref="Add"/> asks for it.</param>
     public bool Expire(List<Delivery> late, out TimeSpan? again)
     {
         lock (_gate)

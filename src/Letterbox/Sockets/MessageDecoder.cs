@@ -36,39 +36,21 @@ namespace Letterbox.Sockets;
 /// <summary>What is known about the stream after the last byte.</summary>
 internal enum Ending
 {
-    /// <summary>More may follow.</summary>
-    Open,
-
-    /// <summary>More may follow, but the sender pauses.</summary>
-    Quiet,
-
-    /// <summary>Nothing follows.</summary>
-    Ended,
+    Open, // more may follow
+    Quiet, // more may follow, but the sender pauses
+    Ended, // nothing follows
 }
 
 internal enum DecodeStatus
 {
-    /// <summary>No complete message yet.</summary>
-    NeedMore,
-
-    /// <summary>A valid message.</summary>
-    Complete,
-
-    /// <summary>A status request.</summary>
+    NeedMore, // no complete message yet
+    Complete, // a valid message
     StatusRequest,
-
-    /// <summary>An invalid message; the next one can be found.</summary>
-    Rejected,
-
-    /// <summary>The start of the next message is unknown: the connection must be closed.</summary>
-    OutOfSync,
+    Rejected, // an invalid message; the next one can be found
+    OutOfSync, // the start of the next message is unknown: the connection must be closed
 }
 
-/// <summary>The result of a decoder.</summary>
-/// <param name="Status">What was found.</param>
-/// <param name="Consumed">Bytes to drop, also with <see cref="DecodeStatus.NeedMore"/>.</param>
-/// <param name="Message">The message of <see cref="DecodeStatus.Complete"/>.</param>
-/// <param name="Reason">Why a message is rejected, in one line.</param>
+// `Consumed` bytes are to be dropped, also with NeedMore. `Reason` is why a message is rejected, in one line.
 internal readonly record struct Decoded(
     DecodeStatus Status, int Consumed, Message? Message = null, string Reason = "");
 
@@ -76,7 +58,6 @@ internal readonly record struct Decoded(
 /// Decodes one stream of messages; called with all bytes not yet consumed whenever some are added. No I/O.
 /// Not thread-safe. A datagram is a stream too.
 /// </summary>
-/// <param name="time">The clock for new keys.</param>
 internal sealed class MessageDecoder(TimeProvider time)
 {
     private const byte LineFeed = (byte)'\n';

@@ -31,17 +31,11 @@ internal sealed class SocketServer : IDisposable
     private readonly Listener _listener;
     private readonly DatagramServer? _datagrams;
 
-    /// <summary>Binds; clients wait until <see cref="Start"/>.</summary>
-    /// <param name="address">Port 0 is any port that is free for both, see <see cref="EndPoint"/>.</param>
-    /// <param name="accept">Takes each message; called from many threads, must not block.</param>
-    /// <param name="limits">The limits.</param>
-    /// <param name="time">The clock of keys and timeouts.</param>
-    /// <param name="log">For errors.</param>
-    /// <param name="tls">Certificates on both sides; null: no TLS.</param>
-    /// <param name="state">
-    /// The answer to a status request, unless messages had to wait; called on any thread, must be quick.
-    /// </param>
-    /// <param name="limiter">Limits the rate of one address; null: no limit.</param>
+    /// <summary>
+    /// Binds; clients wait until <see cref="Start"/>. Port 0 is any port that is free for TCP and UDP.
+    /// <paramref name="accept"/> and <paramref name="state"/>, the answer to a status request unless messages
+    /// had to wait, are called on any thread and must not block.
+    /// </summary>
     /// <exception cref="SocketException">The address cannot be bound.</exception>
     public SocketServer(
         Address address, Deliver accept, SocketLimits limits, TimeProvider time, ILogger log,

@@ -45,12 +45,7 @@ internal sealed class StoreLink : IAsyncDisposable
     // Set when there is work for the writing loop, or the connection is broken. An extra signal is harmless.
     private readonly LoopSignal _work = new();
 
-    /// <summary>Messages wait until <see cref="Start"/>.</summary>
-    /// <param name="stores">The socket servers. It uses one until that fails, then the next.</param>
-    /// <param name="limits">The limits.</param>
-    /// <param name="time">The clock of timeouts and pauses.</param>
-    /// <param name="log">For connections made and broken.</param>
-    /// <param name="tls">Certificates on both sides; null: no TLS.</param>
+    // Messages wait until Start. It uses one store until that fails, then the next.
     public StoreLink(
         IReadOnlyList<Address> stores, LinkLimits limits, TimeProvider time, ILogger log,
         MutualTls? tls = null)

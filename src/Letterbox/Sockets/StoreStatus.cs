@@ -9,7 +9,7 @@ using Letterbox.Messages;
 namespace Letterbox.Sockets;
 
 /// <summary>The state of a store as its clients see it. Safe on any thread.</summary>
-/// <param name="state">What is known without a message; called for every request.</param>
+/// <param name="state">The state apart from receipts; called for every request.</param>
 /// <param name="memory">How long a WAIT counts if no message follows.</param>
 /// <param name="time">The clock.</param>
 internal sealed class StoreStatus(Func<Readiness> state, TimeSpan memory, TimeProvider time)
