@@ -90,7 +90,7 @@ public sealed class ManyStoresTests
         Dictionary<string, string> variables = made.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries)
             .Select(line => line.Split('=')).ToDictionary(pair => pair[0], pair => pair[1]);
         await using LetterboxProcess letterbox = await LetterboxProcess.StartAsync(variables: variables);
-        Assert.Contains("TCP with TLS and certificates", letterbox.Output.Text, StringComparison.Ordinal);
+        Assert.Contains("TCP with mutual TLS", letterbox.Output.Text, StringComparison.Ordinal);
         Address store = letterbox.Socket;
         string[] send = ["send", "--username", "ann", "--message", "hello", "--socket", $"{store}"];
         Finished sent = await LetterboxProcess.RunAsync(send, variables);
