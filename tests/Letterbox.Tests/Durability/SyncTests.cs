@@ -134,22 +134,12 @@ public sealed class SyncTests(TracedStore traced) : IClassFixture<TracedStore>
     {
         string path = folder.File(JournalFile.Name);
         using Sqlite journal = JournalFile.OpenToWrite(path, new RecordingLog());
-        Assert.Equal(0, journal.Prepare("PRAGMA integrity_check", out Statement? check));
-        using (check)
-        {
-            check!.Step();
-            Assert.Equal("ok", check.Text(0));
-        }
-
+        Assert.Equal("ok", journal.Prepare("PRAGMA integrity_check").First(static row => row.Text(0)));
         var stored = new HashSet<string>(StringComparer.Ordinal);
-        Assert.Equal(0, journal.Prepare("SELECT id, message FROM messages", out Statement? rows));
-        using (rows)
+        foreach (Statement row in journal.Prepare("SELECT id, message FROM messages").Rows())
         {
-            while (rows!.Step() == SQLitePCL.raw.SQLITE_ROW)
-            {
-                stored.Add(rows.Text(0));
-                Assert.Equal(traced.Sent[rows.Text(0)], rows.Text(1));
-            }
+            stored.Add(row.Text(0));
+            Assert.Equal(traced.Sent[row.Text(0)], row.Text(1));
         }
 
         return acknowledged.Except(stored);

@@ -4,14 +4,13 @@
 // statx(2) has the same layout on every processor, and is the only call that takes less than 1 us.
 
 using System.Runtime.InteropServices;
-using Microsoft.Win32.SafeHandles;
 
 namespace Letterbox.Store.Journal;
 
 // Device and inode. Linux only: elsewhere all files are equal.
 internal readonly partial record struct FileIdentity(uint DeviceMajor, uint DeviceMinor, ulong Inode)
 {
-    private const int AtWorkingFolder = -100, AtEmptyPath = 0x1000;
+    private const int AtWorkingFolder = -100;
     private const uint Links = 0x4, InodeNumber = 0x100;
 
     // Null: there is no file, or it is inaccessible.
@@ -26,12 +25,6 @@ internal readonly partial record struct FileIdentity(uint DeviceMajor, uint Devi
         links = status.Links;
         return status.Identity;
     }
-
-    public static FileIdentity? Of(SafeFileHandle file) =>
-        !OperatingSystem.IsLinux() ? default(FileIdentity)
-        : StatX((int)file.DangerousGetHandle(), "", AtEmptyPath, InodeNumber, out Status status) == 0
-            ? status.Identity
-            : null;
 
     [LibraryImport("libc", EntryPoint = "statx", StringMarshalling = StringMarshalling.Utf8)]
     private static partial int StatX(int folder, string path, int flags, uint mask, out Status status);

@@ -113,24 +113,23 @@ internal sealed class JournalCapacity(string path, JournalBounds bounds, TimePro
 
     private string? Find(Sqlite journal, long log, long data)
     {
-        journal.Scalar("PRAGMA page_size", out long page);
-        journal.Scalar("PRAGMA page_count", out long pages);
-        journal.Scalar("PRAGMA freelist_count", out long freePages);
-        _left = 0;
-        if ((pages - freePages) * page >= (bounds.BytesMax ?? long.MaxValue)) return "the journal is full";
         try
         {
+            long page = journal.Scalar("PRAGMA page_size"), pages = journal.Scalar("PRAGMA page_count");
+            long free = journal.Scalar("PRAGMA freelist_count") * page;
+            _left = 0;
+            if (pages * page - free >= (bounds.BytesMax ?? long.MaxValue)) return "the journal is full";
             var disk = new DriveInfo(Path.GetDirectoryName(path)!);
-            long total = disk.TotalSize, free = freePages * page;
             // The part of the log that extends the database is still to be copied there.
             long onDisk = disk.AvailableFreeSpace - Math.Max(0, pages * page - new FileInfo(path).Length);
-            long reserve = bounds.DiskReserve ?? Math.Min(DefaultReserve, total / 10);
-            data = Math.Min(data, log == 0 ? total / 8 : data);
+            long reserve = bounds.DiskReserve ?? Math.Min(DefaultReserve, disk.TotalSize / 10);
+            data = Math.Min(data, log == 0 ? disk.TotalSize / 8 : data);
             long above = Math.Min(onDisk + free - reserve, onDisk + Math.Min(free, data) - Slack);
             _left = above - log - data;
             return _left < 0 ? "the disk is nearly full" : null;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        catch (Exception e) when (
+            e is IOException or UnauthorizedAccessException or ArgumentException or StoreException)
         {
             // On Windows a share without a drive letter is not a drive. An unknown amount is not a shortage.
             _left = long.MaxValue;

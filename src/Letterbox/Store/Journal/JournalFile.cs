@@ -42,7 +42,6 @@
 
 using Letterbox.Messages;
 using Microsoft.Extensions.Logging;
-using Microsoft.Win32.SafeHandles;
 using SQLitePCL;
 
 namespace Letterbox.Store.Journal;
@@ -95,18 +94,19 @@ internal static class JournalFile
     public static Sqlite OpenToWrite(string path, ILogger log)
     {
         LogCheck.BeforeOpening(path, log);
-        SyncLog(path);
-        CreateFile(path);
+        PrepareFiles(path);
         return Open(path, raw.SQLITE_OPEN_READWRITE | raw.SQLITE_OPEN_CREATE, s_writerTimeout, file =>
         {
-            if (IsEmpty(file, path)) Create(file, path);
+            bool isEmpty = file.Scalar("SELECT count(*) FROM sqlite_schema") == 0
+                && file.Scalar("PRAGMA application_id") == 0;
+            if (isEmpty) Change(file, $"PRAGMA application_id={ApplicationId}; {Schema} {SinceVersion2}");
             long version = CheckKind(file, path);
             Configure(file, path);
-            if (version < Version) Execute(file, path, SinceVersion2);
+            if (version < Version) Change(file, SinceVersion2);
             LogCheck.RestoreRecovered(file, path, log);
             // The reader of another program may prevent this: then the rest stays in the log, synced above.
             int code = file.Checkpoint(waiting: true);
-            if ((code & 0xFF) != raw.SQLITE_BUSY) Check(code, path);
+            if ((code & 0xFF) != raw.SQLITE_BUSY) file.Check(code);
         });
     }
 
@@ -116,13 +116,12 @@ internal static class JournalFile
     /// of it has been copied into the database it is known what is stored.
     /// </summary>
     /// <exception cref="StoreException">The disk still fails, or a reader prevents the copy.</exception>
-    public static Sqlite Reopen(string path) =>
-        Open(path, raw.SQLITE_OPEN_READWRITE, s_writerTimeout, file =>
-        {
-            CheckKind(file, path);
-            Configure(file, path);
-            Check(file.Checkpoint(waiting: true), path);
-        });
+    public static Sqlite Reopen(string path) => Open(path, raw.SQLITE_OPEN_READWRITE, s_writerTimeout, file =>
+    {
+        CheckKind(file, path);
+        Configure(file, path);
+        file.Check(file.Checkpoint(waiting: true));
+    });
 
     /// <summary>Opens the journal for one small change, whether its owner is running or not.</summary>
     /// <exception cref="StoreException">There is none, or it cannot be changed.</exception>
@@ -142,48 +141,26 @@ internal static class JournalFile
     public static Sqlite OpenToRead(string path)
     {
         CheckExists(path);
-        return Open(path, raw.SQLITE_OPEN_READONLY, s_readerTimeout, file => CheckKind(file, path));
-    }
-
-    // Throws with advice unless the code is OK.
-    public static void Check(int code, string path)
-    {
-        if (code == raw.SQLITE_OK) return;
-        string advice = (code & 0xFF) switch
+        return Open(path, raw.SQLITE_OPEN_READONLY, s_readerTimeout, file =>
         {
-            raw.SQLITE_CORRUPT or raw.SQLITE_NOTADB =>
-                ". Nothing was changed. Keep a copy of it and of the files beside it, recover what can be "
-                + "read with sqlite3's .dump or .recover (see docs/OPERATIONS.md), or move it away to "
-                + "start with an empty journal",
-            raw.SQLITE_CANTOPEN or raw.SQLITE_READONLY or raw.SQLITE_PERM =>
-                ". Its folder must exist, and this user must be allowed to write to it and to its files",
-            _ => "",
-        };
-        string reason = Sqlite.Explain(code);
-        throw new StoreException($"cannot use the journal {path}: {reason}{advice}", reason)
-        {
-            Obstacle = (code & 0xFF) switch
-            {
-                raw.SQLITE_FULL or raw.SQLITE_IOERR or raw.SQLITE_BUSY or raw.SQLITE_LOCKED =>
-                    StoreObstacle.Disk,
-                raw.SQLITE_CANTOPEN or raw.SQLITE_READONLY or raw.SQLITE_PERM => StoreObstacle.Access,
-                _ => StoreObstacle.None,
-            },
-        };
+            CheckKind(file, path);
+            // A damaged schema is reported here.
+            file.Prepare("SELECT * FROM sqlite_schema");
+        });
     }
 
     private static Sqlite Open(string path, int flags, TimeSpan timeout, Action<Sqlite> prepare)
     {
         LogCheck.CheckDatabaseIsThere(path);
-        Check(Sqlite.Open(path, flags, timeout, out Sqlite? file), path);
+        var file = Sqlite.Open(path, flags, timeout);
         try
         {
-            prepare(file!);
-            return file!;
+            prepare(file);
+            return file;
         }
         catch
         {
-            file!.Dispose();
+            file.Dispose();
             throw;
         }
     }
@@ -192,20 +169,6 @@ internal static class JournalFile
     {
         if (!File.Exists(path))
             throw new StoreException($"there is no journal at {path}: no message was ever stored here");
-    }
-
-    // An empty file is an empty database to SQLite, which would create one that other users may read.
-    private static void CreateFile(string path)
-    {
-        if (File.Exists(path)) return;
-        try
-        {
-            PrivateFile.Open(path).Dispose();
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw StoreException.OfFile($"cannot create the journal {path}: {e.Message}", e);
-        }
     }
 
     // While the owner is running the log has been checked, and changes.
@@ -221,27 +184,36 @@ internal static class JournalFile
         }
     }
 
-    private static bool IsEmpty(Sqlite file, string path)
+    // Syncs the log. An empty database file is an empty database to SQLite, which would create one that other
+    // users may read.
+    private static void PrepareFiles(string path)
     {
-        Check(file.Scalar("SELECT count(*) FROM sqlite_schema", out long objects), path);
-        Check(file.Scalar("PRAGMA application_id", out long application), path);
-        return objects == 0 && application == 0;
+        try
+        {
+            if (File.Exists(path + "-wal"))
+            {
+                using FileStream log = DataFolder.OpenFile(path + "-wal");
+                log.Flush(flushToDisk: true);
+            }
+
+            if (!File.Exists(path)) DataFolder.OpenFile(path).Dispose();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw StoreException.OfFile($"cannot prepare the files of the journal {path}: {e.Message}", e);
+        }
     }
 
-    private static void Create(Sqlite file, string path) =>
-        Execute(file, path, $"PRAGMA application_id={ApplicationId}; {Schema} {SinceVersion2}");
-
     // Atomic: an error closes the file, which rolls back.
-    private static void Execute(Sqlite file, string path, string change) =>
-        Check(file.Execute($"BEGIN; {change} PRAGMA user_version={Version}; COMMIT;"), path);
+    private static void Change(Sqlite file, string sql) =>
+        file.Execute($"BEGIN; {sql} PRAGMA user_version={Version}; COMMIT;");
 
     // Returns the version.
     private static long CheckKind(Sqlite file, string path)
     {
-        Check(file.Scalar("PRAGMA application_id", out long application), path);
-        if (application != ApplicationId)
+        if (file.Scalar("PRAGMA application_id") != ApplicationId)
             throw new StoreException($"{path} is not a journal of letterbox: another program created it");
-        Check(file.Scalar("PRAGMA user_version", out long version), path);
+        long version = file.Scalar("PRAGMA user_version");
         if (version <= Version) return version;
         throw new StoreException(
             $"the journal {path} has version {version}, this program knows {Version}: use a newer one");
@@ -251,26 +223,9 @@ internal static class JournalFile
     // log when it has time (wal_autocheckpoint=0), not the commit that happens to fill it.
     private static void Configure(Sqlite file, string path)
     {
-        Check(file.Execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA fullfsync=1;"
-            + "PRAGMA wal_autocheckpoint=0;"), path);
-        Check(file.Scalar("PRAGMA synchronous", out long synchronous), path);
-        if (synchronous != 2)
+        file.Execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA fullfsync=1;"
+            + "PRAGMA wal_autocheckpoint=0;");
+        if (file.Scalar("PRAGMA synchronous") != 2)
             throw new StoreException($"the journal {path} cannot be made to sync its commits");
-    }
-
-    private static void SyncLog(string path)
-    {
-        string log = path + "-wal";
-        if (!File.Exists(log)) return;
-        try
-        {
-            using SafeFileHandle handle = File.OpenHandle(
-                log, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
-            RandomAccess.FlushToDisk(handle);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw StoreException.OfFile($"cannot sync the journal's log {log}: {e.Message}", e);
-        }
     }
 }

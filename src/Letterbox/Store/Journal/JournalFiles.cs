@@ -11,7 +11,6 @@
 //
 // When all files are back in their places, messages are accepted again.
 
-using System.Globalization;
 using Letterbox.Messages;
 
 namespace Letterbox.Store.Journal;
@@ -19,13 +18,11 @@ namespace Letterbox.Store.Journal;
 // The four files of a journal. Used by the writer's thread.
 internal sealed class JournalFiles(string path)
 {
-    private readonly (string Path, FileIdentity? Opened)[] _files =
-    [
-        (path, null), (Path.Combine(Path.GetDirectoryName(path)!, JournalLock.Name), null),
-        (path + "-wal", null), (path + "-shm", null),
-    ];
+    private readonly string[] _paths =
+        [path, Path.Combine(Path.GetDirectoryName(path)!, JournalLock.Name), path + "-wal", path + "-shm"];
 
-    private bool _opened;
+    // Null: not open, or not there.
+    private readonly FileIdentity?[] _opened = new FileIdentity?[4];
 
     /// <summary>
     /// Records the identities right after opening. When SQLite reopens the database it creates log and index
@@ -34,68 +31,56 @@ internal sealed class JournalFiles(string path)
     /// <exception cref="StoreException">The database or the lock file was replaced.</exception>
     public void Opened()
     {
-        for (int i = 0; i < _files.Length; i++)
-        {
-            FileIdentity? now = FileIdentity.Of(_files[i].Path);
-            if (_opened && i < 2 && now != _files[i].Opened)
-                throw new StoreException($"{_files[i].Path} was replaced", Missing(_files[i].Path));
-            _files[i].Opened = now;
-        }
-
-        _opened = true;
+        if (Missing().FirstOrDefault() is { } missing)
+            throw new StoreException($"{missing.Path} was replaced", Describe(missing.Path));
+        for (int i = 0; i < _paths.Length; i++) _opened[i] = FileIdentity.Of(_paths[i]);
     }
 
     // The database was closed: SQLite then deletes log and index.
-    public void Closed() => _files[2].Opened = _files[3].Opened = null;
+    public void Closed() => _opened[2] = _opened[3] = null;
 
     // A file that is missing, for anyone to read; null: none.
-    public string? FindMissing()
-    {
-        foreach ((string file, FileIdentity? opened) in _files)
-            if (opened is not null && FileIdentity.Of(file) != opened) return Missing(file);
-        return null;
-    }
+    public string? FindMissing() =>
+        Missing().FirstOrDefault() is { } missing ? Describe(missing.Path) : null;
 
     // What happened to each file and how to save its content, for a log.
-    public string Explain()
+    public string Explain() => string.Join("; ", Missing().Select(static missing =>
     {
-        var lines = new List<string>();
-        foreach ((string file, FileIdentity? opened) in _files)
-        {
-            if (opened is null || FileIdentity.Of(file) == opened) continue;
-            (string? open, string? place) = Find(opened);
-            lines.Add(place is not null ? $"{file} was moved to {place}: move it back"
-                : open is null ? $"{file} was deleted or replaced"
-                : $"{file} was deleted, and is still open: cp {open} SAFE/{Path.GetFileName(file)}");
-        }
-
-        return string.Join("; ", lines);
-    }
+        (string file, FileIdentity opened) = missing;
+        (string? open, string? place) = Find(opened);
+        return place is not null ? $"{file} was moved to {place}: move it back"
+            : open is null ? $"{file} was deleted or replaced"
+            : $"{file} was deleted, and is still open: cp {open} SAFE/{Path.GetFileName(file)}";
+    }));
 
     // Whether the content of the database or its log is lost when this process ends.
-    public bool IsDeleted()
+    public bool IsDeleted() => Missing().Any(missing =>
+        missing.Path != _paths[1] && Find(missing.Opened).Place is null);
+
+    private IEnumerable<MissingFile> Missing()
     {
-        foreach ((string file, FileIdentity? opened) in _files)
-            if (!file.EndsWith(JournalLock.Name, StringComparison.Ordinal) && opened is not null
-                && FileIdentity.Of(file) != opened && Find(opened).Place is null) return true;
-        return false;
+        for (int i = 0; i < _paths.Length; i++)
+        {
+            if (_opened[i] is { } opened && FileIdentity.Of(_paths[i]) != opened)
+                yield return new MissingFile(_paths[i], opened);
+        }
     }
 
     // Its open descriptor, and its current path if it still has one.
-    private static (string? Open, string? Place) Find(FileIdentity? file)
+    private static (string? Open, string? Place) Find(FileIdentity file)
     {
         if (!OperatingSystem.IsLinux()) return default;
         foreach (string descriptor in Directory.EnumerateFileSystemEntries("/proc/self/fd"))
         {
             if (FileIdentity.Of(descriptor, out uint links) != file) continue;
-            string number = Path.GetFileName(descriptor);
-            string open = string.Create(
-                CultureInfo.InvariantCulture, $"/proc/{Environment.ProcessId}/fd/{number}");
+            string open = $"/proc/{Environment.ProcessId}/fd/{Path.GetFileName(descriptor)}";
             return (open, links == 0 ? null : new FileInfo(descriptor).LinkTarget);
         }
 
         return default;
     }
 
-    private static string Missing(string file) => $"{Path.GetFileName(file)} was moved or deleted";
+    private static string Describe(string file) => $"{Path.GetFileName(file)} was moved or deleted";
+
+    private sealed record MissingFile(string Path, FileIdentity Opened);
 }

@@ -18,80 +18,59 @@ internal sealed partial class JournalLock : IDisposable
 
     private const int Exclusive = 2, NoWait = 4;
 
-    // Attempts while the lock file is deleted again and again.
-    private const int AttemptsMax = 10;
-
-    private readonly FileStream _file;
     private readonly SafeFileHandle? _folder;
+    private FileStream? _file;
 
-    private JournalLock(FileStream file, SafeFileHandle? folder) => (_file, _folder) = (file, folder);
+    private JournalLock(string folder) => _folder = DataFolder.Open(folder);
 
     /// <exception cref="StoreException">Another process has the lock, or the folder is not
     /// writable.</exception>
     public static JournalLock Take(string folder)
     {
         string path = Path.Combine(folder, Name);
-        SafeFileHandle? locked = null;
-        FileStream? file = null;
+        var taken = new JournalLock(folder);
         try
         {
-            locked = DurableFolder.Open(folder);
             // Where folders cannot be locked (NFS) the file alone is used.
-            int error = 0;
-            if (locked is not null && !TryLock(locked, out error) && IsHeld(error)) throw InUse(folder);
-            for (int attempt = 1; file is null; attempt++)
-            {
-                file = PrivateFile.Open(path);
-                if (!OperatingSystem.IsWindows() && !TryLock(file.SafeFileHandle, out error))
-                    throw IsHeld(error) ? InUse(folder) : CannotLock(Marshal.GetPInvokeErrorMessage(error));
-                if (FileIdentity.Of(path) == FileIdentity.Of(file.SafeFileHandle)) continue;
-                // Deleted between opening and locking: that lock excludes no other process.
-                if (attempt == AttemptsMax) throw CannotLock("it is deleted again and again");
-                file.Dispose();
-                file = null;
-            }
-
-            return new JournalLock(file, locked);
+            if (taken._folder is not null && Lock(taken._folder) is { } held && IsHeld(held))
+                throw InUse(folder);
+            taken._file = DataFolder.OpenFile(path);
+            if (OperatingSystem.IsWindows() || Lock(taken._file.SafeFileHandle) is not { } error) return taken;
+            throw IsHeld(error)
+                ? InUse(folder)
+                : new StoreException($"cannot lock {path}: {Marshal.GetPInvokeErrorMessage(error)}");
         }
         catch (Exception e)
         {
-            file?.Dispose();
-            locked?.Dispose();
-            if (e is UnauthorizedAccessException)
+            taken.Dispose();
+            throw e switch
             {
-                throw StoreException.OfFile(
-                    $"cannot write {path}: this user must be allowed to write there", e);
-            }
-
-            // A sharing violation on Windows.
-            if (e is IOException && (e.HResult & 0xFFFF) == 32) throw InUse(folder);
-            if (e is IOException) throw StoreException.OfFile($"cannot lock {path}: {e.Message}", e);
-            throw;
+                UnauthorizedAccessException => StoreException.OfFile(
+                    $"cannot write {path}: this user must be allowed to write there", e),
+                // A sharing violation on Windows.
+                IOException when (e.HResult & 0xFFFF) == 32 => InUse(folder),
+                IOException => StoreException.OfFile($"cannot lock {path}: {e.Message}", e),
+                _ => e,
+            };
         }
-
-        StoreException CannotLock(string reason) => new($"cannot lock {path}: {reason}");
     }
 
     public void Dispose()
     {
-        _file.Dispose();
+        _file?.Dispose();
         _folder?.Dispose();
     }
 
-    private static StoreException InUse(string folder)
+    private static StoreException InUse(string folder) => new(
+        $"the journal {Path.Combine(folder, JournalFile.Name)} is in use: another store process holds "
+        + Path.Combine(folder, Name))
     {
-        string journal = Path.Combine(folder, JournalFile.Name);
-        string reason =
-            $"the journal {journal} is in use: another store process holds {Path.Combine(folder, Name)}";
-        return new StoreException(reason) { InUse = true };
-    }
+        InUse = true,
+    };
 
-    private static bool TryLock(SafeFileHandle file, out int error)
-    {
-        int result = FLock(file, Exclusive | NoWait);
-        error = result == 0 ? 0 : Marshal.GetLastPInvokeError();
-        return result == 0;
-    }
+    // The error number, if it fails.
+    private static int? Lock(SafeFileHandle file) =>
+        FLock(file, Exclusive | NoWait) == 0 ? null : Marshal.GetLastPInvokeError();
 
     // EWOULDBLOCK.
     private static bool IsHeld(int error) => error == (OperatingSystem.IsLinux() ? 11 : 35);

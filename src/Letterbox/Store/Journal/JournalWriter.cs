@@ -18,13 +18,13 @@ internal sealed class JournalWriter : IDisposable
     // the writer waits for them, at most for its connection's busy timeout, and then not for another 64 MB.
     private const int CheckpointsBetweenWaits = 16;
     private const int PartsOfLog = 4;
-    private const int SmallStep = 100;
+
+    // Rows that one step of a purge deletes or a release moves: a few milliseconds.
+    private const int Step = 500, SmallStep = 100;
 
     private readonly long _logMax;
     private readonly string _path;
     private readonly TimeProvider _time;
-    private readonly JournalFiles _files;
-    private JournalStatements? _open;
     private long _next;
     private long _last;
     private int _checkpoints;
@@ -33,7 +33,7 @@ internal sealed class JournalWriter : IDisposable
     /// <exception cref="StoreException">It cannot be used.</exception>
     public JournalWriter(string path, TimeProvider time, ILogger log)
     {
-        (_path, _time, _files) = (path, time, new JournalFiles(path));
+        (_path, _time, Files) = (path, time, new JournalFiles(path));
         _logMax = JournalCapacity.LogMax(path);
         Use(JournalFile.OpenToWrite(path, log));
     }
@@ -42,36 +42,32 @@ internal sealed class JournalWriter : IDisposable
     public long LastSequence => Volatile.Read(ref _last);
 
     // Null while the disk fails.
-    public Sqlite? Connection => _open?.Connection;
+    public Sqlite? Connection { get; private set; }
 
-    public JournalFiles Files => _files;
+    public JournalFiles Files { get; }
 
     // Stores messages and sets the receipt of each. A message that cannot be stored does not affect the rest.
-    public Result Append(IReadOnlyList<Pending> batch)
+    public Result Append(IReadOnlyList<Pending> batch) => Transact(file =>
     {
-        if (Begin() is { Succeeded: false } failed) return failed;
-        int code = raw.SQLITE_OK;
-        for (int i = 0; i < batch.Count && code == raw.SQLITE_OK; i++) code = Insert(batch[i]);
-        return End(code);
-    }
+        foreach (Pending pending in batch) Insert(file, pending);
+    });
 
     // Copies the whole journal to a new file, even if its files were deleted.
     public Result SaveTo(string copy)
     {
-        if (_open is null) return Result.Failed("the journal is not open");
+        if (Connection is null) return Result.Failed("the journal is not open");
         try
         {
-            PrivateFile.Open(copy).Dispose();
-            string quoted = copy.Replace("'", "''", StringComparison.Ordinal);
-            int code = _open.Connection.Execute($"VACUUM INTO '{quoted}'");
-            if (code != raw.SQLITE_OK) return Result.Failed(Sqlite.Explain(code));
-            using FileStream saved = PrivateFile.Open(copy);
+            DataFolder.Create(Path.GetDirectoryName(copy)!);
+            DataFolder.OpenFile(copy).Dispose();
+            Connection.Execute($"VACUUM INTO '{copy.Replace("'", "''", StringComparison.Ordinal)}'");
+            using FileStream saved = DataFolder.OpenFile(copy);
             saved.Flush(flushToDisk: true);
             return Result.Success;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or StoreException)
         {
-            return Result.Failed(e.Message);
+            return Result.Failed((e as StoreException)?.Reason ?? e.Message);
         }
     }
 
@@ -81,31 +77,19 @@ internal sealed class JournalWriter : IDisposable
     /// <paramref name="after"/>: it was set back meanwhile, and these messages are delivered again.
     /// </summary>
     public Result MarkDelivered(
-        long after, long upTo, IReadOnlyList<(long Sequence, string Reason)> rejected)
+        long after, long upTo, IReadOnlyList<(long Sequence, string Reason)> rejected) => Transact(file =>
     {
-        if (Begin() is { Succeeded: false } failed) return failed;
-        JournalStatements open = _open!;
         long now = _time.GetUtcNow().ToUnixTimeMilliseconds();
-        open.Deliver.Bind(1, upTo);
-        open.Deliver.Bind(2, now);
-        open.Deliver.Bind(3, after);
-        int code = open.Deliver.Run();
-        if (code != raw.SQLITE_OK || open.Connection.Changes == 0) return End(code);
-
+        file.Prepare("""
+            INSERT INTO deliveries (seq, at)
+            SELECT ?1, ?2 WHERE ?3 = ifnull((SELECT max(seq) FROM deliveries), 0)
+            """).Bind(upTo).Bind(now).Bind(after).Run();
+        if (file.Changes == 0) return;
         // For messages that were in quarantine and were delivered again, the new outcome counts.
-        open.Forget.Bind(1, after);
-        open.Forget.Bind(2, upTo);
-        code = open.Forget.Run();
-        for (int i = 0; i < rejected.Count && code == raw.SQLITE_OK; i++)
-        {
-            open.Quarantine.Bind(1, rejected[i].Sequence);
-            open.Quarantine.Bind(2, now);
-            open.Quarantine.Bind(3, rejected[i].Reason);
-            code = open.Quarantine.Run();
-        }
-
-        return End(code);
-    }
+        file.Prepare("DELETE FROM quarantine WHERE seq > ?1 AND seq <= ?2").Bind(after).Bind(upTo).Run();
+        Statement add = file.Prepare("INSERT INTO quarantine (seq, at, reason) VALUES (?1, ?2, ?3)");
+        foreach ((long sequence, string reason) in rejected) add.Bind(sequence).Bind(now).Bind(reason).Run();
+    });
 
     /// <summary>
     /// Gives messages the next key (TextKey.cs) at their places, because MongoDB has other documents under
@@ -120,165 +104,167 @@ internal sealed class JournalWriter : IDisposable
     {
         var found = new List<JournalEntry>(entries.Count);
         rekeyed = found;
-        if (Begin() is { Succeeded: false } failed) return failed;
-        int code = raw.SQLITE_OK;
-        for (int i = 0; i < entries.Count && code == raw.SQLITE_OK; i++)
-            code = Rekey(entries[i], fresh, found);
-        return End(code);
+        return Transact(file =>
+        {
+            foreach (JournalEntry entry in entries)
+                if (Rekey(file, entry, fresh) is { } changed) found.Add(changed);
+        });
     }
 
     // Deletes some of the messages that were delivered before that time, oldest first, never quarantined
     // ones. done: none are left.
     public Result Purge(DateTimeOffset before, out bool done)
     {
-        done = true;
-        if (Begin() is { Succeeded: false } failed) return failed;
-        JournalStatements open = _open!;
-        int code = ExpiredUpTo(before, out long expired);
-        if (code == raw.SQLITE_OK && expired > 0)
+        bool more = false;
+        Result result = Transact(file =>
         {
+            long expired = file.Prepare("""
+                SELECT max(seq) FROM deliveries
+                WHERE seq < ifnull((SELECT min(seq) FROM deliveries WHERE at > ?1), 9223372036854775807)
+                """).Bind(before.ToUnixTimeMilliseconds()).Scalar();
+            if (expired == 0) return;
             // Each message may be on separate pages, which all go to the log.
-            int step = _logMax < JournalCapacity.LogMaxAnywhere ? SmallStep : JournalStatements.Step;
-            open.PurgeMessages.Bind(1, expired);
-            open.PurgeMessages.Bind(2, step);
-            code = open.PurgeMessages.Run();
-            done = open.Connection.Changes < step;
+            int step = _logMax < JournalCapacity.LogMaxAnywhere ? SmallStep : Step;
+            file.Prepare("""
+                DELETE FROM messages WHERE seq IN (
+                  SELECT seq FROM messages WHERE seq <= ?1 AND seq NOT IN (SELECT seq FROM quarantine)
+                  ORDER BY seq LIMIT ?2)
+                """).Bind(expired).Bind(step).Run();
+            more = file.Changes == step;
             // The row at `expired` stays: it may be the watermark, and has the number of the last message.
-            open.PurgeDeliveries.Bind(1, expired);
-            if (code == raw.SQLITE_OK) code = open.PurgeDeliveries.Run();
-            done &= open.Connection.Changes < JournalStatements.Step;
-        }
-
-        return End(code);
+            file.Prepare("""
+                DELETE FROM deliveries WHERE seq IN (
+                  SELECT seq FROM deliveries WHERE seq < ?1 ORDER BY seq LIMIT ?2)
+                """).Bind(expired).Bind(Step).Run();
+            more |= file.Changes == Step;
+        });
+        done = !more;
+        return result;
     }
 
     // Gives some of the messages to be released from quarantine new numbers, as if they had just arrived, so
     // that they are after the watermark. done: none are left.
     public Result Release(out bool done)
     {
-        done = true;
-        if (Begin() is { Succeeded: false } failed) return failed;
-        JournalStatements open = _open!;
-        open.Move.Bind(1, _last);
-        int code = open.Move.Run();
-        if (code == raw.SQLITE_OK)
+        int moved = 0;
+        Result result = Transact(file =>
         {
-            int moved = open.Connection.Changes;
+            file.Prepare($"""
+                UPDATE messages SET seq = ?1 + place FROM (
+                  SELECT seq AS old, row_number() OVER (ORDER BY seq) AS place
+                  FROM quarantine JOIN messages USING (seq)
+                  WHERE at = 0 AND {Quarantine.IsHeld} ORDER BY seq LIMIT ?2)
+                WHERE seq = old
+                """).Bind(_last).Bind(Step).Run();
+            moved = file.Changes;
             _next += moved;
-            done = moved < JournalStatements.Step;
-            code = open.ForgetMoved.Run();
-        }
-
-        return End(code);
+            file.Prepare("DELETE FROM quarantine WHERE at = 0 AND seq NOT IN (SELECT seq FROM messages)")
+                .Run();
+        });
+        done = moved < Step;
+        return result;
     }
 
     // Copies the log into the database if it is large enough; called between two batches.
     public void CheckpointIfDue()
     {
-        if (_open is null || _open.Connection.PagesWritten * 4096L < _logMax / PartsOfLog) return;
+        if (Connection is null || Connection.PagesWritten * 4096L < _logMax / PartsOfLog) return;
         bool waiting = ++_checkpoints % CheckpointsBetweenWaits == 0
             && new FileInfo(_path + "-wal") is { Exists: true } log && log.Length > PartsOfLog * _logMax;
         // A failure only costs space: the log keeps what could not be copied until the next time.
-        _open.Connection.Checkpoint(waiting);
+        Connection.Checkpoint(waiting);
     }
 
     // SQLite copies the log into the database and deletes it.
-    public void Dispose() => _open?.Dispose();
+    public void Dispose() => Connection?.Dispose();
 
-    private Result Begin()
+    private Result Transact(Action<Sqlite> work)
     {
         try
         {
-            if (_open is null) Use(JournalFile.Reopen(_path));
+            Sqlite file = Connection ?? Use(JournalFile.Reopen(_path));
+            _next = _last + 1;
+            file.Prepare("BEGIN IMMEDIATE").Run();
+            work(file);
+            // If the disk fails during the commit the transaction has no effect.
+            file.Prepare("COMMIT").Run();
         }
         catch (StoreException e)
         {
+            if (Connection is not null) Abandon(Connection);
             return Result.Failed(e.Reason);
         }
 
-        _next = _last + 1;
-        int code = _open!.Begin.Run();
-        return code == raw.SQLITE_OK ? Result.Success : Fail(code);
-    }
-
-    // Commits if all succeeded. If the disk fails during the commit the transaction has no effect.
-    private Result End(int code)
-    {
-        if (code == raw.SQLITE_OK) code = _open!.Commit.Run();
-        if (code != raw.SQLITE_OK) return Fail(code);
         Volatile.Write(ref _last, _next - 1);
         return Result.Success;
     }
 
-    private Result Fail(int code)
+    private void Abandon(Sqlite file)
     {
-        if (_open!.Connection.InTransaction) _open.Rollback.Run();
         // A full disk or a lock leaves the connection unchanged. After any other error the state of the log
         // is unknown, and the file has to be opened and read again.
-        bool harmless = (code & 0xFF) is raw.SQLITE_FULL or raw.SQLITE_BUSY or raw.SQLITE_LOCKED;
+        bool harmless = (file.LastError & 0xFF) is raw.SQLITE_FULL or raw.SQLITE_BUSY or raw.SQLITE_LOCKED;
+        if (file.InTransaction) file.Prepare("ROLLBACK").TryRun();
         // But not while files are missing: the open ones may be the only copies.
-        if ((!harmless && _files.FindMissing() is null) || _open.Connection.InTransaction)
-        {
-            _open.Dispose();
-            _open = null;
-            _files.Closed();
-        }
-
-        return Result.Failed(Sqlite.Explain(code));
+        if (!file.InTransaction && (harmless || Files.FindMissing() is not null)) return;
+        file.Dispose();
+        Connection = null;
+        Files.Closed();
     }
 
-    private int Insert(Pending pending)
+    private void Insert(Sqlite file, Pending pending)
     {
         Message message = pending.Message;
-        MessageKey id = message.Id;
         Span<byte> hex = stackalloc byte[MessageKey.HexLength];
         Span<byte> date = stackalloc byte[StoredMessage.DateFormat.Length];
         StoredMessage.WriteDate(pending.Received.DateTime, date);
-
-        Statement insert = _open!.Insert;
-        insert.Bind(1, _next);
-        insert.Bind(3, date);
-        insert.Bind(4, message.UsernameUtf8);
-        insert.Bind(5, message.TextUtf8);
-        for (; ; id = MessageKey.New(_time))
+        Statement insert = file.Prepare("""
+            INSERT INTO messages (seq, id, date, username, message) SELECT ?1, ?2, ?3, ?4, ?5
+            WHERE NOT EXISTS (SELECT 1 FROM rekeyed JOIN messages ON id = new WHERE old = ?2)
+            ON CONFLICT (id) DO NOTHING
+            """);
+        for (MessageKey id = message.Id; ; id = MessageKey.New(_time))
         {
             id.WriteHex(hex);
-            insert.Bind(2, hex);
-            int code = insert.Run();
-            if (code != raw.SQLITE_OK) return Reject(pending, code);
-            if (_open.Connection.Changes > 0) break;
-            if (!message.HasServerKey) return ResolveDuplicateKey(pending, hex);
+            int code = insert.Bind(_next).Bind(hex).Bind(date)
+                .Bind(message.UsernameUtf8).Bind(message.TextUtf8).TryRun();
+            if (code != raw.SQLITE_DONE)
+            {
+                Reject(file, pending, code);
+                return;
+            }
+
+            if (file.Changes > 0)
+            {
+                _next++;
+                pending.Receipt = Receipt.Stored(id);
+                return;
+            }
+
+            if (message.HasServerKey) continue;
+            // This message was sent again, or a different one has the key.
+            pending.Receipt = Find(file, hex, message.UsernameUtf8, message.TextUtf8) == true
+                ? Receipt.Stored(id)
+                : Receipt.Taken(id);
+            return;
         }
-
-        _next++;
-        pending.Receipt = Receipt.Stored(id);
-        return raw.SQLITE_OK;
     }
 
-    // The key exists: this message was sent again, or a different one has it.
-    private int ResolveDuplicateKey(Pending pending, ReadOnlySpan<byte> id)
+    // Whether this message has the key; null: the key is free.
+    private static bool? Find(
+        Sqlite file, ReadOnlySpan<byte> id, ReadOnlySpan<byte> username, ReadOnlySpan<byte> text)
     {
-        Message message = pending.Message;
-        int code = Find(id, message.UsernameUtf8, message.TextUtf8, out bool? same);
-        pending.Receipt = same == true ? Receipt.Stored(message.Id) : Receipt.Taken(message.Id);
-        return code;
+        Statement find = file.Prepare("""
+            SELECT username, message FROM messages WHERE id = ?1
+            UNION ALL SELECT username, message FROM rekeyed JOIN messages ON id = new WHERE old = ?1
+            """).Bind(id);
+        foreach (Statement row in find.Rows())
+            return row.Utf8(0).SequenceEqual(username) && row.Utf8(1).SequenceEqual(text);
+        return null;
     }
 
-    // same: whether this message has the key; null: the key is free.
-    private int Find(
-        ReadOnlySpan<byte> id, ReadOnlySpan<byte> username, ReadOnlySpan<byte> text, out bool? same)
-    {
-        Statement find = _open!.Find;
-        find.Bind(1, id);
-        int code = find.Step();
-        same = code != raw.SQLITE_ROW
-            ? null
-            : find.Utf8(0).SequenceEqual(username) && find.Utf8(1).SequenceEqual(text);
-        find.Reset();
-        return code is raw.SQLITE_ROW or raw.SQLITE_DONE ? raw.SQLITE_OK : code;
-    }
-
-    private int Rekey(JournalEntry entry, bool fresh, List<JournalEntry> rekeyed)
+    // Null: the journal already has it under the next key.
+    private JournalEntry? Rekey(Sqlite file, JournalEntry entry, bool fresh)
     {
         StoredMessage message = entry.Message;
         byte[] username = Encoding.UTF8.GetBytes(message.Username);
@@ -287,79 +273,53 @@ internal sealed class JournalWriter : IDisposable
         message.Id.WriteHex(old);
         MessageKey next = message.Id;
         bool? same;
-        int code;
         do
         {
             next = fresh ? MessageKey.New(_time) : TextKey.Of(next, username, text).Next;
             next.WriteHex(hex);
-            code = Find(hex, username, text, out same);
+            same = Find(file, hex, username, text);
         }
-        while (code == raw.SQLITE_OK && same == false);
+        while (same == false);
 
-        if (same is null) rekeyed.Add(entry with { Message = message with { Id = next } });
-        Statement change = same is null ? _open!.Rekey : _open!.Remove;
-        change.Bind(1, entry.Sequence);
-        if (same is null) change.Bind(2, hex);
-        if (code == raw.SQLITE_OK) code = change.Run();
+        if (same is null)
+            file.Prepare("UPDATE messages SET id = ?2 WHERE seq = ?1").Bind(entry.Sequence).Bind(hex).Run();
+        else file.Prepare("DELETE FROM messages WHERE seq = ?1").Bind(entry.Sequence).Run();
         // An earlier key of the message leads to the newest one too.
-        foreach (Statement note in (Statement[])[_open.Follow, _open.NoteRekeyed])
-        {
-            note.Bind(1, hex);
-            note.Bind(2, old);
-            if (code == raw.SQLITE_OK) code = note.Run();
-        }
-
-        return code;
+        file.Prepare("UPDATE rekeyed SET new = ?1 WHERE new = ?2").Bind(hex).Bind(old).Run();
+        file.Prepare("INSERT OR REPLACE INTO rekeyed (new, old) VALUES (?1, ?2)").Bind(hex).Bind(old).Run();
+        return same is null ? entry with { Message = message with { Id = next } } : null;
     }
 
     // An error about one message only rejects that message: its statement was rolled back, the transaction
     // continues. Only a size error is permanent. A sequence number that exists was assigned by another writer
     // and fails the batch: the file is opened again, to read the next number.
-    private int Reject(Pending pending, int code)
+    private static void Reject(Sqlite file, Pending pending, int code)
     {
         bool tooBig = (code & 0xFF) == raw.SQLITE_TOOBIG;
         bool alone = tooBig || ((code & 0xFF) == raw.SQLITE_CONSTRAINT
             && code is not (raw.SQLITE_CONSTRAINT_PRIMARYKEY or raw.SQLITE_CONSTRAINT_ROWID));
-        if (!alone || !_open!.Connection.InTransaction) return code;
-        string reason = Sqlite.Explain(code);
+        if (!alone || !file.InTransaction) file.Check(code);
+        string reason = Sqlite.Failure(code, "").Reason;
         pending.Receipt = tooBig
             ? Receipt.Rejected($"the message cannot be stored: {reason}")
             : Receipt.Later(reason);
-        return raw.SQLITE_OK;
     }
 
-    private int ExpiredUpTo(DateTimeOffset before, out long sequence)
+    private Sqlite Use(Sqlite file)
     {
-        Statement expired = _open!.Expired;
-        expired.Bind(1, before.ToUnixTimeMilliseconds());
-        int code = expired.Step();
-        sequence = code == raw.SQLITE_ROW ? expired.Integer(0) : 0;
-        expired.Reset();
-        return code == raw.SQLITE_ROW ? raw.SQLITE_OK : code;
-    }
-
-    private void Use(Sqlite connection)
-    {
-        JournalStatements? open = null;
         try
         {
-            JournalFile.Check(connection.Execute($"PRAGMA journal_size_limit={_logMax}"), _path);
-            open = new JournalStatements(connection, _path);
-            Volatile.Write(ref _last, Math.Max(Greatest("messages"), Greatest("deliveries")));
-            _files.Opened();
-            _open = open;
+            file.Execute($"PRAGMA journal_size_limit={_logMax}");
+            long greatest = Math.Max(
+                file.Scalar("SELECT max(seq) FROM messages"), file.Scalar("SELECT max(seq) FROM deliveries"));
+            Volatile.Write(ref _last, greatest);
+            Files.Opened();
+            return Connection = file;
         }
         catch
         {
-            if (open is null) connection.Dispose();
-            else open.Dispose();
+            file.Dispose();
             throw;
-        }
-
-        long Greatest(string table)
-        {
-            JournalFile.Check(connection.Scalar($"SELECT max(seq) FROM {table}", out long greatest), _path);
-            return greatest;
         }
     }
 }

@@ -82,21 +82,16 @@ internal static class LogCheck
         if (!File.Exists(recovered)) return;
         // If the database was ahead of the readable part of the log, SQLite has combined them into an invalid
         // state: a person has to recover it from the kept files.
-        JournalFile.Check(file.Prepare("PRAGMA integrity_check(1)", out Statement? check), path);
-        using (check)
-        {
-            if (check!.Step() != raw.SQLITE_ROW || check.Text(0) != "ok")
-                JournalFile.Check(raw.SQLITE_CORRUPT, path);
-        }
-
+        if (file.Prepare("PRAGMA integrity_check(1)").First(static row => row.Text(0)) != "ok")
+            file.Check(raw.SQLITE_CORRUPT);
         int restored = 0;
         using (JournalReader? reader = TryOpen(recovered, log))
         {
-            if (reader is not null) restored = Insert(file, path, reader);
+            if (reader is not null) restored = Insert(file, reader);
         }
 
         File.Delete(recovered);
-        DurableFolder.Sync(Path.GetDirectoryName(path)!);
+        DataFolder.Sync(Path.GetDirectoryName(path)!);
         log.LogWarning("{Count} messages behind the damage were restored", restored);
     }
 
@@ -115,31 +110,24 @@ internal static class LogCheck
         }
     }
 
-    private static int Insert(Sqlite file, string path, JournalReader reader)
+    private static int Insert(Sqlite file, JournalReader reader)
     {
         int restored = 0;
-        JournalFile.Check(file.Execute("BEGIN IMMEDIATE"), path);
-        JournalFile.Check(file.Prepare("""
+        file.Execute("BEGIN IMMEDIATE");
+        Statement insert = file.Prepare("""
             INSERT INTO messages (seq, id, date, username, message)
             SELECT max(ifnull((SELECT max(seq) FROM messages), 0),
                        ifnull((SELECT max(seq) FROM deliveries), 0)) + 1, ?1, ?2, ?3, ?4
             WHERE true ON CONFLICT (id) DO NOTHING
-            """, out Statement? insert), path);
-        using (insert)
+            """);
+        foreach (StoredMessage message in reader.ReadAll().Where(IsLegal))
         {
-            foreach (StoredMessage message in reader.ReadAll())
-            {
-                if (!IsLegal(message)) continue;
-                insert!.Bind(1, message.Id.ToString());
-                insert.Bind(2, message.Date);
-                insert.Bind(3, message.Username);
-                insert.Bind(4, message.Text);
-                JournalFile.Check(insert.Run(), path);
-                restored += file.Changes;
-            }
+            insert.Bind(message.Id.ToString()).Bind(message.Date).Bind(message.Username).Bind(message.Text)
+                .Run();
+            restored += file.Changes;
         }
 
-        JournalFile.Check(file.Execute("COMMIT"), path);
+        file.Execute("COMMIT");
         return restored;
     }
 
@@ -175,7 +163,7 @@ internal static class LogCheck
         string kept = $"{path}-wal.damaged-{time}", draft = path + ".recovering";
         Copy(path + "-wal", kept, static _ => { });
         Copy(path, $"{path}.damaged-{time}", static _ => { });
-        DurableFolder.Sync(Path.GetDirectoryName(path)!);
+        DataFolder.Sync(Path.GetDirectoryName(path)!);
         using (SafeFileHandle file = File.OpenHandle(path + "-wal", FileMode.Open, FileAccess.ReadWrite))
         {
             wal.CorrectIn(file);
@@ -194,7 +182,7 @@ internal static class LogCheck
             // If it is whole it becomes the journal. If the log survives a crash here this is repeated with
             // both.
             File.Move(draft, whole ? path : path + ".recovered", overwrite: true);
-            DurableFolder.Sync(Path.GetDirectoryName(path)!);
+            DataFolder.Sync(Path.GetDirectoryName(path)!);
             if (whole) File.Delete(path + "-wal");
         }
 

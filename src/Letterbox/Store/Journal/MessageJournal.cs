@@ -65,8 +65,14 @@ internal sealed class MessageJournal : IAsyncDisposable
         string folder, TimeProvider time, ILogger log, JournalBounds? bounds = null, bool mustExist = false)
     {
         if (mustExist) CheckExists(folder);
-        DurableFolder.Create(folder);
-        WarnIfOpenToOthers(folder, log);
+        DataFolder.Create(folder);
+        if (DataFolder.ModeForOthers(folder) is { } mode)
+        {
+            log.LogWarning(
+                "other users can read the folder {Folder} (mode {Mode}): chmod 700, if they should not",
+                folder, mode);
+        }
+
         string path = System.IO.Path.GetFullPath(System.IO.Path.Combine(folder, JournalFile.Name));
         JournalLock owned = JournalLock.Take(folder);
         try
@@ -93,15 +99,12 @@ internal sealed class MessageJournal : IAsyncDisposable
     internal ValueTask<Receipt> ImportAsync(Message message, DateTime received) =>
         _commits.AddAsync(message, new DateTimeOffset(received, TimeSpan.Zero));
 
-    // The methods below run on the writer's thread and block until they are committed.
+    // The methods below run on the writer's thread and block until they are committed, see JournalWriter.cs.
 
-    /// <inheritdoc cref="JournalWriter.MarkDelivered"/>
     public Result MarkDelivered(
         long after, long upTo, IReadOnlyList<(long Sequence, string Reason)> rejected) =>
         Work(() => _writer.MarkDelivered(after, upTo, rejected));
 
-    /// <inheritdoc cref="JournalWriter.Rekey(IReadOnlyList{JournalEntry}, bool, out
-    /// IReadOnlyList{JournalEntry})"/>
     public Result Rekey(
         IReadOnlyList<JournalEntry> entries, bool fresh, out IReadOnlyList<JournalEntry> rekeyed)
     {
@@ -139,16 +142,6 @@ internal sealed class MessageJournal : IAsyncDisposable
         await _commits.DisposeAsync();
         _writer.Dispose();
         _lock.Dispose();
-    }
-
-    private static void WarnIfOpenToOthers(string folder, ILogger log)
-    {
-        if (OperatingSystem.IsWindows()) return;
-        UnixFileMode mode = File.GetUnixFileMode(folder);
-        if ((mode & PrivateFile.OthersMode) == UnixFileMode.None) return;
-        log.LogWarning(
-            "other users can read the folder {Folder} (mode {Mode}): chmod 700, if they should not",
-            folder, Convert.ToString((int)mode, 8));
     }
 
     private static void CheckExists(string folder)
@@ -210,17 +203,7 @@ internal sealed class MessageJournal : IAsyncDisposable
     private void Save()
     {
         string copy = $"{Path}.saved-{_time.GetUtcNow():yyyyMMdd-HHmmss}";
-        Result saved;
-        try
-        {
-            PrivateFile.CreateFolder(System.IO.Path.GetDirectoryName(Path)!);
-            saved = _writer.SaveTo(copy);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            saved = Result.Failed(e.Message);
-        }
-
+        Result saved = _writer.SaveTo(copy);
         if (saved.Succeeded) _log.LogCritical("the journal was saved to {Copy}", copy);
         else _log.LogCritical("the journal could not be saved to {Copy}: {Reason}", copy, saved.Failure);
     }

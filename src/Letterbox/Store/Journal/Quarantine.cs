@@ -14,7 +14,6 @@
 // its outcome is known it does not count as quarantined.
 
 using Letterbox.Messages;
-using SQLitePCL;
 
 namespace Letterbox.Store.Journal;
 
@@ -24,72 +23,45 @@ namespace Letterbox.Store.Journal;
 internal sealed record QuarantinedMessage(JournalEntry Entry, string Reason, DateTimeOffset? Since);
 
 // Changes to the quarantine, by any process, whether the owner of the journal is running or not. Each is
-// atomic, and durable when it returns.
+// atomic, and durable when it returns; a StoreException: there is no journal, or it cannot be changed.
 internal static class Quarantine
 {
     // SQL: whether a row counts as quarantined.
     public const string IsHeld = "seq <= (SELECT max(seq) FROM deliveries)";
 
-    /// <summary>Requests another delivery. Returns the messages that are not in quarantine: then nothing is
-    /// changed.
-    /// </summary>
-    /// <exception cref="StoreException">There is no journal, or it cannot be changed.</exception>
+    // Requests another delivery. Returns the messages that are not in quarantine: then nothing is changed.
     public static IReadOnlyList<MessageKey> Retry(string path, IReadOnlyCollection<MessageKey> ids) =>
         Change(path, ids, "UPDATE quarantine SET at = 0 WHERE seq = ?1");
 
-    /// <summary>Requests another delivery of all. Returns how many.</summary>
-    /// <exception cref="StoreException">There is no journal, or it cannot be changed.</exception>
+    // Requests another delivery of all. Returns how many.
     public static long RetryAll(string path)
     {
         using Sqlite journal = JournalFile.OpenToChange(path);
-        JournalFile.Check(journal.Execute($"UPDATE quarantine SET at = 0 WHERE {IsHeld}"), path);
+        journal.Execute($"UPDATE quarantine SET at = 0 WHERE {IsHeld}");
         return journal.Changes;
     }
 
-    /// <summary>Deletes messages permanently. Returns those that are not in quarantine: then nothing is
-    /// changed.
-    /// </summary>
-    /// <exception cref="StoreException">There is no journal, or it cannot be changed.</exception>
-    public static IReadOnlyList<MessageKey> Drop(string path, IReadOnlyCollection<MessageKey> ids) =>
-        Change(
-            path, ids, "DELETE FROM messages WHERE seq = ?1", "DELETE FROM quarantine WHERE seq = ?1");
+    // Deletes messages permanently. Returns those that are not in quarantine: then nothing is changed.
+    public static IReadOnlyList<MessageKey> Drop(string path, IReadOnlyCollection<MessageKey> ids) => Change(
+        path, ids, "DELETE FROM messages WHERE seq = ?1", "DELETE FROM quarantine WHERE seq = ?1");
 
     private static List<MessageKey> Change(
         string path, IReadOnlyCollection<MessageKey> ids, params string[] changes)
     {
         using Sqlite journal = JournalFile.OpenToChange(path);
-        Check(journal.Execute("BEGIN IMMEDIATE"));
-        using Statement find = Prepare(
-            $"SELECT seq FROM messages JOIN quarantine USING (seq) WHERE id = ?1 AND {IsHeld}");
+        journal.Execute("BEGIN IMMEDIATE");
         var unknown = new List<MessageKey>();
         foreach (MessageKey id in ids)
         {
-            find.Bind(1, id.ToString());
-            int code = find.Step();
-            if (code is not (raw.SQLITE_ROW or raw.SQLITE_DONE)) Check(code);
-            long sequence = code == raw.SQLITE_ROW ? find.Integer(0) : 0;
-            find.Reset();
+            long sequence = journal
+                .Prepare($"SELECT seq FROM messages JOIN quarantine USING (seq) WHERE id = ?1 AND {IsHeld}")
+                .Bind(id.ToString()).Scalar();
             if (sequence == 0) unknown.Add(id);
-            else foreach (string change in changes) Apply(change, sequence);
+            else foreach (string change in changes) journal.Prepare(change).Bind(sequence).Run();
         }
 
         // Without the commit, closing the connection rolls back.
-        if (unknown.Count == 0) Check(journal.Execute("COMMIT"));
+        if (unknown.Count == 0) journal.Execute("COMMIT");
         return unknown;
-
-        void Check(int code) => JournalFile.Check(code, path);
-
-        void Apply(string sql, long sequence)
-        {
-            using Statement statement = Prepare(sql);
-            statement.Bind(1, sequence);
-            Check(statement.Run());
-        }
-
-        Statement Prepare(string sql)
-        {
-            Check(journal.Prepare(sql, out Statement? statement));
-            return statement!;
-        }
     }
 }

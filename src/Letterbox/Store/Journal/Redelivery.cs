@@ -23,28 +23,20 @@ internal static class Redelivery
     public static long Request(string path, DateTimeOffset since)
     {
         using Sqlite journal = JournalFile.OpenToChange(path);
-        Check(journal.Execute("BEGIN IMMEDIATE"));
-        long first = Scalar($"""
+        journal.Execute("BEGIN IMMEDIATE");
+        long first = journal.Scalar($"""
             SELECT ifnull(min(seq), 0) FROM deliveries WHERE at >= {since.ToUnixTimeMilliseconds()}
             """);
         if (first == 0) return 0;
         // Quarantined ones do not count: if only they remain, the greatest number ever assigned may be in the
         // deliveries alone, and deleting it there would assign it again.
-        long messages = Scalar($"""
+        long messages = journal.Scalar($"""
             SELECT count(*) FROM messages
             WHERE seq > ifnull((SELECT max(seq) FROM deliveries WHERE seq < {first}), 0)
               AND seq <= (SELECT max(seq) FROM deliveries)
               AND seq NOT IN (SELECT seq FROM quarantine)
             """);
-        if (messages > 0) Check(journal.Execute($"DELETE FROM deliveries WHERE seq >= {first}; COMMIT"));
+        if (messages > 0) journal.Execute($"DELETE FROM deliveries WHERE seq >= {first}; COMMIT");
         return messages;
-
-        void Check(int code) => JournalFile.Check(code, path);
-
-        long Scalar(string sql)
-        {
-            Check(journal.Scalar(sql, out long value));
-            return value;
-        }
     }
 }

@@ -25,9 +25,7 @@ public sealed class JournalOpenerTests : IDisposable
     [InlineData(raw.SQLITE_CORRUPT, nameof(StoreObstacle.None))]
     [InlineData(raw.SQLITE_NOTADB, nameof(StoreObstacle.None))]
     public void What_sqlite_says_tells_what_may_pass(int code, string obstacle) =>
-        Assert.Equal(
-            obstacle,
-            $"{Assert.Throws<StoreException>(() => JournalFile.Check(code, "path")).Obstacle}");
+        Assert.Equal(obstacle, $"{Sqlite.Failure(code, "path").Obstacle}");
 
     [Theory]
     [InlineData(28, nameof(StoreObstacle.Disk))]
