@@ -294,43 +294,19 @@ internal sealed class Relay : IAsyncDisposable
         }
     }
 
-    private void LogRekeyed(List<JournalEntry> taken)
-    {
-        int count = taken.Count;
-        MessageKey id = taken[0].Message.Id;
-        if (count == 1)
-        {
-            _log.LogWarning(
-                "MongoDB has another document under the key of message {Id}: delivered under another key",
-                id);
-        }
-        else
-        {
-            _log.LogWarning(
-                "MongoDB has other documents under the keys of {Count} messages, the first {Id}: delivered "
-                + "under other keys", count, id);
-        }
-    }
+    private void LogRekeyed(List<JournalEntry> taken) => _log.LogWarning(
+        "MongoDB has another document under the key of message {Id}{More}: delivered under another key",
+        taken[0].Message.Id, AndMore(taken.Count));
 
     private void LogQuarantined(List<(JournalEntry Entry, string Reason)> rejected)
     {
         _lastCheck = null;
-        int count = rejected.Count;
-        (JournalEntry entry, string reason) = rejected[0];
-        MessageKey id = entry.Message.Id;
-        if (count == 1)
-        {
-            _log.LogError(
-                "MongoDB rejects message {Id}: {Reason}; it stays in the journal, in quarantine",
-                id, reason);
-        }
-        else
-        {
-            _log.LogError(
-                "MongoDB rejects {Count} messages, the first {Id}: {Reason}; they stay in the journal, "
-                + "in quarantine", count, id, reason);
-        }
+        _log.LogError(
+            "MongoDB rejects message {Id}{More}: {Reason}; kept in the journal, in quarantine",
+            rejected[0].Entry.Message.Id, AndMore(rejected.Count), rejected[0].Reason);
     }
+
+    private static string AndMore(int count) => count == 1 ? "" : $" and {count - 1} more";
 
     private void MaintainJournal()
     {

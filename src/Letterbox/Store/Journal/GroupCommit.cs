@@ -53,13 +53,12 @@ internal sealed class GroupCommit : IAsyncDisposable
     private readonly object _gate = new();
     private readonly Queue<Pending> _messages = new();
     private int _bytes; // of the texts in the queue
-    private readonly Queue<Action> _work = new();
+    private readonly Queue<Task> _work = new();
     private readonly ConcurrentQueue<Pending[]> _committed = new();
     private readonly LoopSignal _arrived = new();
     private readonly LoopSignal _answers = new();
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly Task _waker;
-    private readonly Task _answerer;
+    private readonly Task _loops;
     private readonly CommitBatch _commit;
     private readonly Action _afterwards;
     private readonly Action _idle;
@@ -76,8 +75,8 @@ internal sealed class GroupCommit : IAsyncDisposable
     public GroupCommit(CommitBatch commit, Action afterwards, Action idle, ILogger log)
     {
         (_commit, _afterwards, _idle, _log) = (commit, afterwards, idle, log);
-        _waker = Background.Run("waking the writer", WakeAsync);
-        _answerer = Background.Run("answering", AnswerAsync);
+        _loops = Task.WhenAll(
+            Background.Run("waking the writer", WakeAsync), Background.Run("answering", AnswerAsync));
         new Thread(Run) { Name = "journal writer", IsBackground = true }.Start();
     }
 
@@ -109,31 +108,15 @@ internal sealed class GroupCommit : IAsyncDisposable
     /// <exception cref="ObjectDisposedException">The writer has stopped.</exception>
     public T Run<T>(Func<T> work)
     {
-        var done = new ManualResetEventSlim();
-        T? result = default;
-        Exception? failure = null;
+        var task = new Task<T>(work);
         lock (_gate)
         {
             ObjectDisposedException.ThrowIf(_closing, this);
-            _work.Enqueue(() =>
-            {
-                try
-                {
-                    result = work();
-                }
-                catch (Exception e)
-                {
-                    failure = e;
-                }
-
-                done.Set();
-            });
+            _work.Enqueue(task);
             Wake();
         }
 
-        done.Wait();
-        if (failure is not null) throw new InvalidOperationException("work on the journal failed", failure);
-        return result!;
+        return task.GetAwaiter().GetResult();
     }
 
     // Accepts no more messages, commits and answers the queued ones, and ends the thread.
@@ -148,7 +131,7 @@ internal sealed class GroupCommit : IAsyncDisposable
         await _ended.Task;
         _arrived.Dispose();
         _answers.Dispose();
-        await Task.WhenAll(_waker, _answerer);
+        await _loops;
     }
 
     private void Wake()
@@ -183,19 +166,19 @@ internal sealed class GroupCommit : IAsyncDisposable
     private void Run()
     {
         var batch = new List<Pending>(BatchMax);
-        while (Take(batch, out Action? work))
+        while (Take(batch, out Task? work))
         {
             if (batch.Count == 0 && work is null) Guard(_idle);
             if (batch.Count > 0) Commit(batch);
             batch.Clear();
-            work?.Invoke();
+            work?.RunSynchronously();
         }
 
         _ended.SetResult();
     }
 
     // Waits for work, at most a second; false: closing, and nothing is left.
-    private bool Take(List<Pending> batch, out Action? work)
+    private bool Take(List<Pending> batch, out Task? work)
     {
         lock (_gate)
         {
@@ -221,18 +204,12 @@ internal sealed class GroupCommit : IAsyncDisposable
 
     private void Commit(List<Pending> batch)
     {
-        Result result = TryCommit(batch);
-        if (result.Succeeded)
-        {
-            // Before the answers, so that a sender with an answer sees the new state.
-            if (_failedBatches > 0) Recovered();
-        }
-        else
-        {
-            Failed(result.Failure);
+        var result = Result.Failed("the store failed unexpectedly");
+        Guard(() => result = _commit(batch));
+        // Before the answers, so that a sender with an answer sees the new state.
+        Note(result);
+        if (!result.Succeeded)
             foreach (Pending message in batch) message.Receipt = Receipt.Later(result.Failure);
-        }
-
         _committed.Enqueue([.. batch]);
         _answers.Signal();
         if (result.Succeeded) Guard(_afterwards);
@@ -251,31 +228,16 @@ internal sealed class GroupCommit : IAsyncDisposable
         }
     }
 
-    private Result TryCommit(List<Pending> batch)
+    private void Note(Result result)
     {
-        try
+        _failure = result.Failure;
+        if (result.Succeeded && _failedBatches > 0)
         {
-            return _commit(batch);
+            _log.LogInformation("messages are stored again; {Batches} batches had to wait", _failedBatches);
+            _failedBatches = 0;
         }
-        catch (Exception e)
-        {
-            // A bug: it delays this batch and does not stop the writer.
-            _log.LogError(e, "a commit failed unexpectedly");
-            return Result.Failed("the store failed unexpectedly");
-        }
-    }
 
-    private void Failed(string failure)
-    {
-        _failure = failure;
-        if (_failedBatches++ > 0) return;
-        _log.LogError("messages cannot be stored: {Reason}; senders are asked to wait", failure);
-    }
-
-    private void Recovered()
-    {
-        _failure = null;
-        _log.LogInformation("messages are stored again; {Batches} batches had to wait", _failedBatches);
-        _failedBatches = 0;
+        if (!result.Succeeded && _failedBatches++ == 0)
+            _log.LogError("messages cannot be stored: {Reason}; senders are asked to wait", result.Failure);
     }
 }

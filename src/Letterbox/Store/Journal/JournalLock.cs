@@ -35,7 +35,8 @@ internal sealed partial class JournalLock : IDisposable
             if (taken._folder is not null && Lock(taken._folder) is { } held && IsHeld(held))
                 throw InUse(folder);
             taken._file = DataFolder.OpenFile(path);
-            if (OperatingSystem.IsWindows() || Lock(taken._file.SafeFileHandle) is not { } error) return taken;
+            if (OperatingSystem.IsWindows()) return taken;
+            if (Lock(taken._file.SafeFileHandle) is not { } error) return taken;
             throw IsHeld(error)
                 ? InUse(folder)
                 : new StoreException($"cannot lock {path}: {Marshal.GetPInvokeErrorMessage(error)}");

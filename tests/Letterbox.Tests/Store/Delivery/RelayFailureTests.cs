@@ -98,7 +98,7 @@ public sealed class RelayFailureTests : IAsyncDisposable
         Assert.Equal(3, _host.Watermark);
         Assert.Equal(
             $"Error: MongoDB rejects message {messages[1].Id}: too large; "
-            + "it stays in the journal, in quarantine",
+            + "kept in the journal, in quarantine",
             Assert.Single(_host.Log.Lines));
     }
 
@@ -110,8 +110,8 @@ public sealed class RelayFailureTests : IAsyncDisposable
         await _host.Time.NextTimerAsync();
         Assert.Equal(["2 a", "3 b"], _host.Quarantined());
         Assert.Equal(
-            $"Error: MongoDB rejects 2 messages, the first {messages[1].Id}: a; "
-            + "they stay in the journal, in quarantine",
+            $"Error: MongoDB rejects message {messages[1].Id} and 1 more: a; "
+            + "kept in the journal, in quarantine",
             Assert.Single(_host.Log.Lines));
     }
 

@@ -107,9 +107,7 @@ public sealed class GroupCommitTests : IAsyncDisposable
         });
         await Add(commits, "x");
         Assert.Equal(writer, commits.Run(static () => Environment.CurrentManagedThreadId));
-        var failure = Assert.Throws<InvalidOperationException>(
-            () => commits.Run<int>(static () => throw new IOException("bad")));
-        Assert.Equal("bad", failure.InnerException!.Message);
+        Assert.Throws<IOException>(() => commits.Run<int>(static () => throw new IOException("bad")));
         Assert.Equal(ReceiptKind.Stored, (await Add(commits, "x")).Kind);
     }
 

@@ -86,6 +86,23 @@ public sealed class JournalCapacityTests : IDisposable
     }
 
     [Fact]
+    public async Task A_tiny_disk_that_is_nearly_full_stays_so_until_space_is_freed()
+    {
+        using var disk = new SmallDisk(mebibytes: 4);
+        await using MessageJournal journal = MessageJournal.Open(disk.Path, _time, _log);
+        await FillAsync(journal, Receipt.Later("the disk is nearly full"));
+        for (int n = 0; n < 120; n++)
+        {
+            await journal.AppendAsync(Samples.Message("short"));
+            _time.Advance(s_look);
+        }
+
+        Assert.Equal(
+            ["Error: messages cannot be stored: the disk is nearly full; senders are asked to wait"],
+            _log.Lines);
+    }
+
+    [Fact]
     public async Task What_a_purge_has_freed_inside_the_file_counts_as_free()
     {
         using var disk = new SmallDisk(mebibytes: 4);
