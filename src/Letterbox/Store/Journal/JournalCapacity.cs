@@ -83,7 +83,7 @@ internal sealed class JournalCapacity(string path, JournalBounds bounds, TimePro
             data += size;
         }
 
-        // A shortage ends when there is space for a whole log more: otherwise each truncated log would end it.
+        // A shortage ends when a whole log fits again: otherwise each truncation of the log would end it.
         if (_shortage is not null) data += LogMax(path);
         bool recent = _lastCheck is { } last && time.GetElapsedTime(last) < s_checkEvery;
         if (!recent || (_shortage is null && log + data > _left)) Check(journal, log, data);

@@ -13,21 +13,20 @@ internal sealed class MessageJournal : IAsyncDisposable
 {
     private readonly TimeProvider _time;
     private readonly JournalLock _lock;
-    private readonly JournalWriter _writer;
     private readonly JournalCapacity _capacity;
     private readonly GroupCommit _commits;
     private readonly ILogger _log;
     private volatile string? _missingFile;
 
     private MessageJournal(
-        string path, TimeProvider time, JournalLock owned, JournalWriter writer, JournalCapacity capacity,
-        ILogger log)
+        string path, JournalBounds bounds, JournalLock owned, TimeProvider time, ILogger log)
     {
-        (Path, _time, _lock, _writer, _capacity, _log) = (path, time, owned, writer, capacity, log);
+        (Path, _lock, _time, _log) = (path, owned, time, log);
+        _capacity = new JournalCapacity(path, bounds, time);
+        Writer = new JournalWriter(path, time, log);
         Notes = [.. LogCheck.Kept(path).Select(static kept =>
             $"the journal's log was damaged and is kept as {System.IO.Path.GetFileName(kept)}: see the log")];
-        _commits = new GroupCommit(
-            Commit, Committed, () => CheckFiles(), log);
+        _commits = new GroupCommit(Commit, Committed, () => CheckFiles(), log);
     }
 
     // Raised on the writer's thread after a commit: a handler must be quick and not throw.
@@ -36,7 +35,7 @@ internal sealed class MessageJournal : IAsyncDisposable
     public string Path { get; }
 
     // The number of the newest message; 0 for none.
-    public long LastSequence => _writer.LastSequence;
+    public long LastSequence => Writer.LastSequence;
 
     // Why messages cannot be stored now, for anyone to read; null when they can.
     public string? Failure => _missingFile ?? _commits.Failure;
@@ -52,7 +51,7 @@ internal sealed class MessageJournal : IAsyncDisposable
     public bool IsShortOfSpace => _capacity.IsShort;
 
     // For tests, which make its connection fail.
-    internal JournalWriter Writer => _writer;
+    internal JournalWriter Writer { get; }
 
     /// <summary>Opens the journal of a data folder; creates folder and journal if there are none.</summary>
     /// <param name="bounds">By default only the disk limits it.</param>
@@ -77,8 +76,7 @@ internal sealed class MessageJournal : IAsyncDisposable
         JournalLock owned = JournalLock.Take(folder);
         try
         {
-            var capacity = new JournalCapacity(path, bounds ?? new JournalBounds(), time);
-            return new MessageJournal(path, time, owned, new JournalWriter(path, time, log), capacity, log);
+            return new MessageJournal(path, bounds ?? new JournalBounds(), owned, time, log);
         }
         catch
         {
@@ -103,13 +101,13 @@ internal sealed class MessageJournal : IAsyncDisposable
 
     public Result MarkDelivered(
         long after, long upTo, IReadOnlyList<(long Sequence, string Reason)> rejected) =>
-        Work(() => _writer.MarkDelivered(after, upTo, rejected));
+        Work(() => Writer.MarkDelivered(after, upTo, rejected));
 
     public Result Rekey(
         IReadOnlyList<JournalEntry> entries, bool fresh, out IReadOnlyList<JournalEntry> rekeyed)
     {
         IReadOnlyList<JournalEntry> found = [];
-        Result result = Work(() => _writer.Rekey(entries, fresh, out found));
+        Result result = Work(() => Writer.Rekey(entries, fresh, out found));
         rekeyed = found;
         return result;
     }
@@ -121,26 +119,25 @@ internal sealed class MessageJournal : IAsyncDisposable
     /// </summary>
     public Result Purge(TimeSpan keep, CancellationToken stop)
     {
-        Result purged = Purge(_time.GetUtcNow() - keep, onlyForSpace: false, stop);
-        return purged.Succeeded ? Purge(DateTimeOffset.MaxValue, onlyForSpace: true, stop) : purged;
+        DateTimeOffset before = _time.GetUtcNow() - keep;
+        Result purged = InSteps((out bool done) => Writer.Purge(before, out done), stop);
+        return purged.Succeeded ? InSteps(PurgeForSpace, stop) : purged;
+
+        Result PurgeForSpace(out bool done)
+        {
+            done = !_capacity.NeedsPurge(Writer.Connection);
+            return done ? Result.Success : Writer.Purge(DateTimeOffset.MaxValue, out done);
+        }
     }
 
-    /// <summary>
-    /// Moves the messages to be released behind the newest one, where the relay finds them.
-    /// </summary>
-    public Result ReleaseFromQuarantine()
-    {
-        Result result = Result.Success;
-        bool done = false;
-        while (!done && result.Succeeded) result = Work(() => _writer.Release(out done));
-        return result;
-    }
+    // Moves the messages to be released behind the newest one, where the relay finds them.
+    public Result ReleaseFromQuarantine() => InSteps(Writer.Release, CancellationToken.None);
 
     // Accepts no more messages, commits and answers the queued ones, closes the file and releases the lock.
     public async ValueTask DisposeAsync()
     {
         await _commits.DisposeAsync();
-        _writer.Dispose();
+        Writer.Dispose();
         _lock.Dispose();
     }
 
@@ -157,27 +154,21 @@ internal sealed class MessageJournal : IAsyncDisposable
         };
     }
 
-    private Result Purge(DateTimeOffset before, bool onlyForSpace, CancellationToken stop)
+    private delegate Result WorkStep(out bool done);
+
+    private Result InSteps(WorkStep step, CancellationToken stop)
     {
         Result result = Result.Success;
-        bool done = false;
-        while (!done && result.Succeeded && !stop.IsCancellationRequested)
-        {
-            result = Work(() =>
-            {
-                done = onlyForSpace && !_capacity.NeedsPurge(_writer.Connection);
-                return done ? Result.Success : _writer.Purge(before, out done);
-            });
-        }
-
+        for (bool done = false; !done && result.Succeeded && !stop.IsCancellationRequested;)
+            result = Work(() => step(out done));
         return result;
     }
 
     private Result Commit(IReadOnlyList<Pending> batch)
     {
         if (_missingFile is not null && CheckFiles() is { Succeeded: false } missing) return missing;
-        if (_capacity.CheckSpace(_writer.Connection, batch) is { Succeeded: false } shortage) return shortage;
-        Result stored = _writer.Append(batch);
+        if (_capacity.CheckSpace(Writer.Connection, batch) is { Succeeded: false } shortage) return shortage;
+        Result stored = Writer.Append(batch);
         return stored.Succeeded ? CheckFiles() : stored;
     }
 
@@ -185,7 +176,7 @@ internal sealed class MessageJournal : IAsyncDisposable
     // relay can deliver the remaining messages.
     private Result CheckFiles()
     {
-        string? missing = _writer.Files.FindMissing();
+        string? missing = Writer.Files.FindMissing();
         bool isNew = missing is not null && _missingFile is null;
         _missingFile = missing;
         if (isNew)
@@ -193,8 +184,8 @@ internal sealed class MessageJournal : IAsyncDisposable
             _log.LogCritical(
                 "the journal is missing: {What}; no message is accepted until it is back. Do not end process "
                 + "{Id} before its content is saved (docs/OPERATIONS.md, The journal is missing)",
-                _writer.Files.Explain(), Environment.ProcessId);
-            if (_writer.Files.IsDeleted()) Save();
+                Writer.Files.Explain(), Environment.ProcessId);
+            if (Writer.Files.IsDeleted()) Save();
         }
 
         return missing is null ? Result.Success : Result.Failed(missing);
@@ -203,7 +194,7 @@ internal sealed class MessageJournal : IAsyncDisposable
     private void Save()
     {
         string copy = $"{Path}.saved-{_time.GetUtcNow():yyyyMMdd-HHmmss}";
-        Result saved = _writer.SaveTo(copy);
+        Result saved = Writer.SaveTo(copy);
         if (saved.Succeeded) _log.LogCritical("the journal was saved to {Copy}", copy);
         else _log.LogCritical("the journal could not be saved to {Copy}: {Reason}", copy, saved.Failure);
     }
@@ -212,13 +203,13 @@ internal sealed class MessageJournal : IAsyncDisposable
     private Result Work(Func<Result> work) => _commits.Run(() =>
     {
         Result result = work();
-        _writer.CheckpointIfDue();
+        Writer.CheckpointIfDue();
         return result;
     });
 
     private void Committed()
     {
         Grown?.Invoke(this, EventArgs.Empty);
-        _writer.CheckpointIfDue();
+        Writer.CheckpointIfDue();
     }
 }
