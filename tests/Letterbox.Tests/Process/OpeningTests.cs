@@ -123,6 +123,42 @@ public sealed class OpeningTests
     }
 
     [Fact]
+    public async Task Files_that_another_user_left_do_not_prevent_a_start()
+    {
+        string[] nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+        Assert.SkipUnless(Environment.UserName == "root", "only root can give up its rights");
+        using var folder = new TempFolder();
+        SetMode(folder.Path, Everyone);
+        Message message = Texts.Message("ann", "hello");
+        await using (LetterboxProcess first = await LetterboxProcess.StartAsync(
+            ["store"], data: folder.Path, under: nobody))
+        {
+            await SendAsync(first);
+            first.Signal(LetterboxProcess.SigTerm);
+            Assert.Equal(ExitStatus.Ok, await first.EndedAsync());
+        }
+
+        // As readers of other users leave them: root's files, which nobody else may open.
+        foreach (string file in new[] { "letterbox.db-wal", "letterbox.db-shm", "letterbox.lock" })
+        {
+            File.Delete(folder.File(file));
+            await File.WriteAllBytesAsync(
+                folder.File(file), new byte[file.EndsWith("shm", StringComparison.Ordinal) ? 32768 : 0],
+                TestContext.Current.CancellationToken);
+            SetMode(folder.File(file), UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        }
+
+        await using LetterboxProcess store = await LetterboxProcess.StartAsync(
+            ["store"], data: folder.Path, under: nobody);
+        await SendAsync(store);
+        Assert.Equal([message.Id.ToString()], JournalRows.Ids(folder.Path));
+
+        async Task SendAsync(LetterboxProcess to) => Assert.Equal(
+            Receipt.Stored(message.Id),
+            await StoreLink.SendOnceAsync([to.Socket], message, TimeSpan.FromSeconds(30)));
+    }
+
+    [Fact]
     public async Task A_restart_makes_no_journal_where_one_was_but_waits_for_it()
     {
         using var folder = new TempFolder();

@@ -136,23 +136,51 @@ internal static class JournalFile
         });
     }
 
-    /// <summary>Opens the journal for reading, in any process, whether its owner is running or not.</summary>
+    /// <summary>
+    /// Opens the journal for reading, in any process, whether its owner is running or not. Creates no file
+    /// beside it, and needs no right to do so.
+    /// </summary>
     /// <exception cref="StoreException">There is none, or it cannot be read.</exception>
     public static Sqlite OpenToRead(string path)
     {
         CheckExists(path);
-        return Open(path, raw.SQLITE_OPEN_READONLY, s_readerTimeout, file =>
+        LogCheck.CheckDatabaseIsThere(path);
+        // The owner is running, or was killed: SQLite finds log and index, and has to create neither.
+        if (File.Exists(path + "-shm")) return OpenToRead(path, null);
+        // No process has it open, and the database is complete.
+        if (LogCheck.Length(path + "-wal") == 0)
+            return OpenToRead(path, $"file:{Uri.EscapeDataString(Path.GetFullPath(path))}?immutable=1");
+        DirectoryInfo copy = Directory.CreateTempSubdirectory("letterbox-reading-");
+        try
+        {
+            File.Copy(path, Path.Combine(copy.FullName, Name));
+            File.Copy(path + "-wal", Path.Combine(copy.FullName, Name + "-wal"));
+            return OpenToRead(Path.Combine(copy.FullName, Name), null);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw StoreException.OfFile($"cannot read a copy of the journal {path}: {e.Message}", e);
+        }
+        finally
+        {
+            // The connection has the files open. Windows does not delete those.
+            if (!OperatingSystem.IsWindows()) copy.Delete(recursive: true);
+        }
+    }
+
+    private static Sqlite OpenToRead(string path, string? uri) =>
+        Open(path, raw.SQLITE_OPEN_READONLY, s_readerTimeout, file =>
         {
             CheckKind(file, path);
             // A damaged schema is reported here.
             file.Prepare("SELECT * FROM sqlite_schema");
-        });
-    }
+        }, uri);
 
-    private static Sqlite Open(string path, int flags, TimeSpan timeout, Action<Sqlite> prepare)
+    private static Sqlite Open(
+        string path, int flags, TimeSpan timeout, Action<Sqlite> prepare, string? uri = null)
     {
         LogCheck.CheckDatabaseIsThere(path);
-        var file = Sqlite.Open(path, flags, timeout);
+        var file = Sqlite.Open(path, flags, timeout, uri);
         try
         {
             prepare(file);
@@ -184,23 +212,44 @@ internal static class JournalFile
         }
     }
 
-    // Syncs the log. An empty database file is an empty database to SQLite, which would create one that other
-    // users may read.
+    // SQLite takes an empty file for an empty database. Its own would be readable for other users.
     private static void PrepareFiles(string path)
     {
         try
         {
-            if (File.Exists(path + "-wal"))
-            {
-                using FileStream log = DataFolder.OpenFile(path + "-wal");
-                log.Flush(flushToDisk: true);
-            }
-
             if (!File.Exists(path)) DataFolder.OpenFile(path).Dispose();
+            bool isEmpty = LogCheck.Length(path + "-wal") == 0;
+            if (File.Exists(path + "-wal")) SyncOrReplace(path + "-wal", isEmpty);
+            if (File.Exists(path + "-shm")) SyncOrReplace(path + "-shm", isDisposable: true);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw StoreException.OfFile($"cannot prepare the files of the journal {path}: {e.Message}", e);
+        }
+    }
+
+    // A reader of another user may have left a file that this user may not write to.
+    private static void SyncOrReplace(string file, bool isDisposable)
+    {
+        try
+        {
+            using FileStream opened = DataFolder.OpenFile(file);
+            opened.Flush(flushToDisk: true);
+        }
+        catch (UnauthorizedAccessException) when (isDisposable)
+        {
+            File.Delete(file);
+        }
+        catch (UnauthorizedAccessException)
+        {
+            using (FileStream copy = DataFolder.OpenFile(file + ".copy"))
+            {
+                using FileStream original = File.OpenRead(file);
+                original.CopyTo(copy);
+                copy.Flush(flushToDisk: true);
+            }
+
+            File.Move(file + ".copy", file, overwrite: true);
         }
     }
 

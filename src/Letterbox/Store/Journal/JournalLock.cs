@@ -34,7 +34,7 @@ internal sealed partial class JournalLock : IDisposable
             // Where folders cannot be locked (NFS) the file alone is used.
             if (taken._folder is not null && Lock(taken._folder) is { } held && IsHeld(held))
                 throw InUse(folder);
-            taken._file = DataFolder.OpenFile(path);
+            taken._file = OpenFile(path, replace: taken._folder is not null);
             if (OperatingSystem.IsWindows()) return taken;
             if (Lock(taken._file.SafeFileHandle) is not { } error) return taken;
             throw IsHeld(error)
@@ -60,6 +60,20 @@ internal sealed partial class JournalLock : IDisposable
     {
         _file?.Dispose();
         _folder?.Dispose();
+    }
+
+    // A command of another user may have left the file. While the folder is locked no other process uses it.
+    private static FileStream OpenFile(string path, bool replace)
+    {
+        try
+        {
+            return DataFolder.OpenFile(path);
+        }
+        catch (UnauthorizedAccessException) when (replace && File.Exists(path))
+        {
+            File.Delete(path);
+            return DataFolder.OpenFile(path);
+        }
     }
 
     private static StoreException InUse(string folder) => new(

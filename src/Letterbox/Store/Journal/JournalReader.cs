@@ -1,6 +1,9 @@
 // Reads the journal in any process, whether the writer is running or not. Each page is read in its own
 // transaction: a long one would keep an old state of the database, and the log could not start over before
 // its end.
+//
+// A journal that no process has open is read as it is, without locks. If its files have changed after a query
+// a store process was started: then the journal is opened again, and the query is repeated.
 
 using System.Diagnostics.CodeAnalysis;
 using System.Text.Unicode;
@@ -25,11 +28,13 @@ internal sealed class JournalReader : IStoredMessages
     private const string Row = "seq, id, date, username, message";
 
     private readonly string _path;
-    private readonly Sqlite _file;
+    private Sqlite _file;
+    private State? _atRest;
     private long _listed;
     private long _damageReported;
 
-    private JournalReader(string path) => (_path, _file) = (path, JournalFile.OpenToRead(path));
+    private JournalReader(string path) =>
+        (_path, _atRest, _file) = (path, State.AtRest(path), JournalFile.OpenToRead(path));
 
     // Called once for each range of rows that is skipped because it cannot be read. By default it ends the
     // reading.
@@ -42,10 +47,12 @@ internal sealed class JournalReader : IStoredMessages
     public static JournalReader Open(string path) => new(path);
 
     // All messages up to this number are delivered or in quarantine.
-    public long ReadWatermark() => _file.Scalar("SELECT max(seq) FROM deliveries");
+    public long ReadWatermark() => Read(() => _file.Scalar("SELECT max(seq) FROM deliveries"));
 
     // The next page of messages after a number, in order; empty at the end.
-    public IReadOnlyList<JournalEntry> ReadAfter(long sequence)
+    public IReadOnlyList<JournalEntry> ReadAfter(long sequence) => Read(() => ReadReadable(sequence));
+
+    private List<JournalEntry> ReadReadable(long sequence)
     {
         while (true)
         {
@@ -118,6 +125,7 @@ internal sealed class JournalReader : IStoredMessages
     private void ReportDamage(long from, long to)
     {
         if (to <= _damageReported) return;
+        if (IsChanged) throw new StoreException("the journal was changed");
         _damageReported = to;
         string end = to == long.MaxValue ? "the end" : $"{to}";
         string rows = from == to ? $"row {from}" : $"rows {from} to {end}";
@@ -125,73 +133,72 @@ internal sealed class JournalReader : IStoredMessages
     }
 
     // The first message that a purge would delete; all later ones are in the journal. Null: there is none.
-    public JournalEntry? ReadOldest() => _file.Prepare(
+    public JournalEntry? ReadOldest() => Read(() => _file.Prepare(
         $"SELECT {Row} FROM messages WHERE seq NOT IN (SELECT seq FROM quarantine) ORDER BY seq LIMIT 1")
-        .First(ReadEntry);
+        .First(ReadEntry));
 
     // When the oldest batch with a mark was delivered; null: none. Purged messages were received before.
-    public DateTimeOffset? ReadFirstDelivery() =>
+    public DateTimeOffset? ReadFirstDelivery() => Read(() =>
         _file.Prepare("SELECT at FROM deliveries ORDER BY seq LIMIT 1")
-            .First(static row => (DateTimeOffset?)DateTimeOffset.FromUnixTimeMilliseconds(row.Integer(0)));
+            .First(static row => (DateTimeOffset?)DateTimeOffset.FromUnixTimeMilliseconds(row.Integer(0))));
 
-    public bool Holds(MessageKey id) =>
-        _file.Prepare("SELECT 1 FROM messages WHERE id = ?1").Bind(id.ToString()).Scalar() != 0;
+    public bool Holds(MessageKey id) => Read(() =>
+        _file.Prepare("SELECT 1 FROM messages WHERE id = ?1").Bind(id.ToString()).Scalar() != 0);
 
     // Why MongoDB rejects this message; null: it is not in quarantine.
-    public string? QuarantineReason(long sequence) =>
+    public string? QuarantineReason(long sequence) => Read(() =>
         _file.Prepare("SELECT reason FROM quarantine WHERE seq = ?1").Bind(sequence)
-            .First(static row => row.Text(0));
+            .First(static row => row.Text(0)));
 
     // In order, streamed.
     public IEnumerable<QuarantinedMessage> ReadQuarantine()
     {
-        Statement from = _file.Prepare($"""
+        for (long after = 0, last = 0; ; after = last)
+        {
+            List<QuarantinedMessage> page = Read(() => ReadQuarantine(after, out last));
+            foreach (QuarantinedMessage message in page) yield return message;
+            if (last == after) yield break;
+        }
+    }
+
+    private List<QuarantinedMessage> ReadQuarantine(long after, out long last)
+    {
+        var page = new List<QuarantinedMessage>();
+        last = after;
+        foreach (Statement row in _file.Prepare($"""
             SELECT {Row}, at, reason FROM quarantine JOIN messages USING (seq)
             WHERE seq > ?1 AND {Quarantine.IsHeld} ORDER BY seq LIMIT {PageMax}
-            """);
-        var page = new List<QuarantinedMessage>();
-        long after = 0, last = 0;
-        do
+            """).Bind(after).Rows())
         {
-            page.Clear();
-            after = last;
-            foreach (Statement row in from.Bind(after).Rows())
-            {
-                last = row.Integer(0);
-                if (TryReadEntry(row, out JournalEntry? entry))
-                    page.Add(new(entry, row.Text(6), Since(row.Integer(5))));
-                else ReportDamage(last, last);
-            }
-
-            foreach (QuarantinedMessage message in page) yield return message;
+            last = row.Integer(0);
+            long at = row.Integer(5);
+            DateTimeOffset? since = at == 0 ? null : DateTimeOffset.FromUnixTimeMilliseconds(at);
+            if (TryReadEntry(row, out JournalEntry? entry)) page.Add(new(entry, row.Text(6), since));
+            else ReportDamage(last, last);
         }
-        while (last > after);
 
-        static DateTimeOffset? Since(long at) => at == 0 ? null : DateTimeOffset.FromUnixTimeMilliseconds(at);
+        return page;
     }
 
     public long CountQuarantine() =>
-        _file.Scalar($"SELECT count(*) FROM quarantine WHERE {Quarantine.IsHeld}");
+        Read(() => _file.Scalar($"SELECT count(*) FROM quarantine WHERE {Quarantine.IsHeld}"));
 
     // Keys that were replaced because MongoDB has other documents under them. A journal of version 1 has no
     // such table until a store process opens it.
-    public long CountRekeyed() =>
+    public long CountRekeyed() => Read(() =>
         _file.Scalar("SELECT count(*) FROM sqlite_schema WHERE name = 'rekeyed'") == 0
             ? 0
-            : _file.Scalar("SELECT count(*) FROM rekeyed");
+            : _file.Scalar("SELECT count(*) FROM rekeyed"));
 
-    public bool IsReleaseRequested() => _file.Scalar(
-        $"SELECT EXISTS (SELECT 1 FROM quarantine WHERE at = 0 AND {Quarantine.IsHeld})") != 0;
+    public bool IsReleaseRequested() => Read(() => _file.Scalar(
+        $"SELECT EXISTS (SELECT 1 FROM quarantine WHERE at = 0 AND {Quarantine.IsHeld})") != 0);
 
     /// <summary>
     /// SQLite's findings, one line each, at most 100; none if the file is intact. Reads the whole file, and
     /// prevents the log from starting over meanwhile.
     /// </summary>
-    public IReadOnlyList<string> CheckIntegrity() =>
-    [
-        .. _file.Prepare("PRAGMA integrity_check").Rows()
-            .Select(static row => row.Text(0)).Where(static finding => finding != "ok"),
-    ];
+    public IReadOnlyList<string> CheckIntegrity() => Read(() => _file.Prepare("PRAGMA integrity_check").Rows()
+        .Select(static row => row.Text(0)).Where(static finding => finding != "ok").ToArray());
 
     public IEnumerable<StoredMessage> ReadAll()
     {
@@ -213,6 +220,26 @@ internal sealed class JournalReader : IStoredMessages
 
     public void Dispose() => _file.Dispose();
 
+    private bool IsChanged => _atRest is { } state && State.AtRest(_path) != state;
+
+    private T Read<T>(Func<T> query)
+    {
+        while (true)
+        {
+            try
+            {
+                T result = query();
+                if (!IsChanged) return result;
+            }
+            catch (StoreException) when (IsChanged)
+            {
+            }
+
+            _file.Dispose();
+            (_atRest, _file) = (State.AtRest(_path), JournalFile.OpenToRead(_path));
+        }
+    }
+
     private JournalEntry ReadEntry(Statement row) => TryReadEntry(row, out JournalEntry? entry)
         ? entry
         : throw new StoreException($"the journal {_path} is damaged: row {row.Integer(0)} cannot be read");
@@ -225,5 +252,14 @@ internal sealed class JournalReader : IStoredMessages
             if (!Utf8.IsValid(row.Utf8(column))) return false;
         entry = new(row.Integer(0), new StoredMessage(id, row.Text(2), row.Text(3), row.Text(4)));
         return true;
+    }
+
+    // The files of a journal that no process has open; null: one may have.
+    private readonly record struct State(long Length, DateTime Written, long LogLength, DateTime LogWritten)
+    {
+        public static State? AtRest(string path) => File.Exists(path + "-shm")
+            ? null
+            : new(LogCheck.Length(path), File.GetLastWriteTimeUtc(path),
+                LogCheck.Length(path + "-wal"), File.GetLastWriteTimeUtc(path + "-wal"));
     }
 }

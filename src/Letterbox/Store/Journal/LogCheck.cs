@@ -213,7 +213,7 @@ internal static class LogCheck
         return whole && header.StartsWith(magic) ? BinaryPrimitives.ReadUInt32BigEndian(header[16..]) : 0;
     }
 
-    private static long Length(string path) => new FileInfo(path) is { Exists: true } file ? file.Length : 0;
+    public static long Length(string path) => new FileInfo(path) is { Exists: true } file ? file.Length : 0;
 
     private static int Head(string path, Span<byte> bytes)
     {

@@ -15,6 +15,10 @@ namespace Letterbox.Store.Journal;
 // For any process, whether the owner of the journal is running or not.
 internal static class Redelivery
 {
+    // Rows that are deleted at once: some milliseconds. Then the store process gets the lock.
+    private const int Step = 10_000;
+    private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(20);
+
     /// <summary>
     /// Sets the watermark back to before the first delivery since then, durably. Returns how many delivered
     /// messages will be delivered again; if none, nothing is changed.
@@ -23,20 +27,26 @@ internal static class Redelivery
     public static long Request(string path, DateTimeOffset since)
     {
         using Sqlite journal = JournalFile.OpenToChange(path);
-        journal.Execute("BEGIN IMMEDIATE");
-        long first = journal.Scalar($"""
-            SELECT ifnull(min(seq), 0) FROM deliveries WHERE at >= {since.ToUnixTimeMilliseconds()}
-            """);
+        long first = journal.Prepare("SELECT min(seq) FROM deliveries WHERE at >= ?1")
+            .Bind(since.ToUnixTimeMilliseconds()).Scalar();
         if (first == 0) return 0;
+        long before = journal.Prepare("SELECT max(seq) FROM deliveries WHERE seq < ?1").Bind(first).Scalar();
         // Quarantined ones do not count: if only they remain, the greatest number ever assigned may be in the
         // deliveries alone, and deleting it there would assign it again.
-        long messages = journal.Scalar($"""
-            SELECT count(*) FROM messages
-            WHERE seq > ifnull((SELECT max(seq) FROM deliveries WHERE seq < {first}), 0)
-              AND seq <= (SELECT max(seq) FROM deliveries)
-              AND seq NOT IN (SELECT seq FROM quarantine)
-            """);
-        if (messages > 0) journal.Execute($"DELETE FROM deliveries WHERE seq >= {first}; COMMIT");
-        return messages;
+        const string sent = "messages WHERE seq > ?1 AND seq NOT IN (SELECT seq FROM quarantine)";
+        long messages = journal
+            .Prepare($"SELECT count(*) FROM {sent} AND seq <= (SELECT max(seq) FROM deliveries)")
+            .Bind(before).Scalar();
+        if (messages == 0) return 0;
+        while (true)
+        {
+            // From the end, so that the watermark goes back with each step.
+            journal.Prepare($"""
+                DELETE FROM deliveries WHERE EXISTS (SELECT 1 FROM {sent}) AND seq IN (
+                  SELECT seq FROM deliveries WHERE seq > ?1 ORDER BY seq DESC LIMIT {Step})
+                """).Bind(before).Run();
+            if (journal.Changes < Step) return messages;
+            Thread.Sleep(s_pause);
+        }
     }
 }

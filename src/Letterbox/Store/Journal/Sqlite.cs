@@ -33,9 +33,10 @@ internal sealed class Sqlite : IDisposable
     public int PagesWritten => CountPagesWritten(reset: false);
 
     // The flags are SQLite's; the timeout is for locks of other connections.
-    public static Sqlite Open(string path, int flags, TimeSpan timeout)
+    public static Sqlite Open(string path, int flags, TimeSpan timeout, string? uri = null)
     {
-        int code = raw.sqlite3_open_v2(path, out sqlite3 handle, flags | raw.SQLITE_OPEN_NOMUTEX, null);
+        flags |= raw.SQLITE_OPEN_NOMUTEX | (uri is null ? 0 : raw.SQLITE_OPEN_URI);
+        int code = raw.sqlite3_open_v2(uri ?? path, out sqlite3 handle, flags, null);
         if (code != raw.SQLITE_OK)
         {
             handle?.Dispose();

@@ -71,6 +71,15 @@ internal sealed class RelayHost : IAsyncDisposable
     /// <summary>Waits until the relay waits, and lets that time pass.</summary>
     public async Task PassAsync() => Time.Advance(await Time.NextTimerAsync());
 
+    /// <summary>
+    /// Lets time pass until everything up to this number is marked. A test that counts timers instead would
+    /// see one more whenever the disk of this machine fails for a moment.
+    /// </summary>
+    public async Task MarkedAsync(long upTo)
+    {
+        while (Watermark < upTo) await PassAsync();
+    }
+
     /// <summary>The next commit fails; after it the journal is opened again.</summary>
     public void FailCommit() =>
         raw.sqlite3_commit_hook(Journal.Writer.Connection!.Handle, static _ => 1, null);

@@ -103,6 +103,25 @@ public sealed class RedeliveryTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task Messages_are_stored_while_a_great_many_deliveries_are_taken_back()
+    {
+        await Samples.FillAsync(_host.Journal, 1);
+        Samples.Query(_host.Journal.Path, """
+            WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000000)
+            INSERT INTO deliveries (seq, at) SELECT i, 1 FROM n
+            """);
+        Task<long> request = Task.Run(() => Redelivery.Request(_host.Journal.Path, default));
+        while (!request.IsCompleted)
+        {
+            Receipt receipt = await _host.Journal.AppendAsync(Samples.Message("meanwhile"));
+            Assert.Equal(ReceiptKind.Stored, receipt.Kind);
+        }
+
+        Assert.Equal(1, await request);
+        Assert.Equal(0, _host.Watermark);
+    }
+
+    [Fact]
     public void A_journal_that_is_not_there_is_named_and_not_made()
     {
         string path = _host.Folder.File("other.db");
