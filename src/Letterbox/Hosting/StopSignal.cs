@@ -44,6 +44,9 @@ internal sealed partial class StopSignal : IDisposable
             PosixSignalRegistration.Create(PosixSignal.SIGINT, interrupt),
             PosixSignalRegistration.Create(PosixSignal.SIGHUP, interrupt),
         ];
+        // A write beyond `ulimit -f` fails instead of ending the process.
+        if (!OperatingSystem.IsWindows())
+            s_signals = [.. s_signals, PosixSignalRegistration.Create((PosixSignal)FileSizeExceeded, Ignore)];
         if (!supervised) return;
         // A process stopped by SIGSTOP would not see the pipe close: the kernel is asked to continue it then.
         if (OperatingSystem.IsLinux()) _ = ProcessControl(SetParentDeathSignal, LinuxSigCont);
@@ -83,7 +86,7 @@ internal sealed partial class StopSignal : IDisposable
         else _immediately.Cancel();
     }
 
-    private const int SetParentDeathSignal = 1, LinuxSigCont = 18;
+    private const int SetParentDeathSignal = 1, LinuxSigCont = 18, FileSizeExceeded = 25;
 
     [LibraryImport("libc", EntryPoint = "prctl")]
     private static partial int ProcessControl(int option, nint value);

@@ -59,6 +59,29 @@ public sealed class FailureTests
     }
 
     [Fact]
+    public async Task A_limit_on_the_size_of_files_makes_messages_wait_and_ends_no_process()
+    {
+        // The limit holds for the memory of a just-in-time compiler too.
+        var variables = new Dictionary<string, string> { ["DOTNET_EnableWriteXorExecute"] = "0" };
+        await using LetterboxProcess store = await LetterboxProcess.StartAsync(
+            ["store"], variables, under: ["bash", "-c", "ulimit -f 400; exec \"$@\"", "bash"]);
+        var stored = new List<string>();
+        Receipt receipt;
+        do
+        {
+            Message message = Texts.Message("ann", new string('x', 4000));
+            receipt = await StoreLink.SendOnceAsync([store.Socket], message, s_timeout);
+            if (receipt.Kind == ReceiptKind.Stored) stored.Add(message.Id.ToString());
+        }
+        while (receipt.Kind == ReceiptKind.Stored);
+
+        Assert.Equal(Receipt.Later("the disk is full"), receipt);
+        Assert.Equal(stored, JournalRows.Ids(store.Data));
+        store.Signal(LetterboxProcess.SigTerm);
+        Assert.Equal(ExitStatus.Ok, await store.EndedAsync());
+    }
+
+    [Fact]
     public async Task A_disk_that_is_nearly_full_is_told_politely_everywhere_until_there_is_room()
     {
         using var disk = new SmallDisk(mebibytes: 32);
@@ -108,6 +131,37 @@ public sealed class FailureTests
 
         async Task<(HttpStatusCode Status, string Content)> GetAsync(string path) =>
             await ReadAsync(await client.GetAsync(new Uri($"{letterbox.Http.ToUrl()}/{path}")));
+    }
+
+    [Fact]
+    public async Task MongoDB_is_asked_at_the_start_and_the_letterbox_opens_all_the_same()
+    {
+        await using var mongo = new ScriptedMongo();
+        await using (LetterboxProcess store = await StartAsync(mongo.Uri))
+        {
+            await store.Error.SeeAsync("MongoDB is reached");
+            Assert.Equal("OK ready", await StatusAsync(store));
+        }
+
+        await using LetterboxProcess away = await StartAsync(
+            "mongodb://nosuchhost.invalid/?serverSelectionTimeoutMS=300");
+        await away.Error.SeeAsync("messages do not reach MongoDB: .*nosuchhost.invalid");
+        Assert.StartsWith(
+            "OK messages do not reach MongoDB: no server accepts writes", await StatusAsync(away));
+        Message message = Texts.Message("ann", "hello");
+        Assert.Equal(
+            Receipt.Stored(message.Id), await StoreLink.SendOnceAsync([away.Socket], message, s_timeout));
+
+        static Task<LetterboxProcess> StartAsync(string uri) =>
+            LetterboxProcess.StartAsync(["store"], new() { ["LETTERBOX_MONGODB_URI"] = uri });
+
+        static async Task<string?> StatusAsync(LetterboxProcess store)
+        {
+            using SocketClient client = await SocketClient.ConnectAsync(
+                new IPEndPoint(IPAddress.Loopback, store.Socket.Port));
+            await client.SendAsync("?\n");
+            return await client.ReadLineAsync();
+        }
     }
 
     [Fact]

@@ -32,8 +32,8 @@ public sealed class PasswordTests
         await using var mongo = new ScriptedMongo(MongoTopology.ReplicaSet, other);
         string uri = mongo.UriOf(s_user);
         await using LetterboxProcess letterbox = await StartAsync(uri);
-        await SendAsync(letterbox);
         await letterbox.Error.SeeAsync("messages do not reach MongoDB: .*Authentication failed");
+        await SendAsync(letterbox);
         await AssertSilentAsync(letterbox, ready: null);
         foreach (string verb in new[] { "messages", "audit" })
         {

@@ -5,6 +5,7 @@ using Letterbox.Messages;
 namespace Letterbox.Store.Delivery;
 
 // Called for several batches at once. A batch may come again, in whole or in part, even after it was stored.
+// An empty one asks whether the destination can be reached.
 internal delegate Task<BatchOutcome> DeliverBatch(
     IReadOnlyList<JournalEntry> batch, CancellationToken cancel);
 

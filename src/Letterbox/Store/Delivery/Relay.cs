@@ -13,6 +13,9 @@
 // marked. After a crash in between the journal has it under one of the two keys, and the relay continues from
 // there; another store with the same message derives the same key.
 //
+// At the start the destination is asked whether it can be reached, so that a wrong password is known before the
+// first message.
+//
 // The relay also maintains the journal: hourly, and when there is no space for new messages, it purges what
 // was delivered long enough ago; every few seconds it releases from quarantine what was requested.
 
@@ -60,6 +63,7 @@ internal sealed class Relay : IAsyncDisposable
     private readonly object _gate = new();
     private readonly Queue<InFlightBatch> _inFlightBatches = new();
     private readonly HashSet<long> _damagedRows = [];
+    private bool _isReached;
     private bool _hasNew;
     private long _watermark;
     private long _quarantined;
@@ -158,6 +162,16 @@ internal sealed class Relay : IAsyncDisposable
         while (_inFlightBatches.TryDequeue(out InFlightBatch? left)) AwaitOutcome(left);
         if (IsStopping) return null;
         MaintainJournal();
+        if (!_isReached)
+        {
+            ReadWatermark();
+            if (AwaitOutcome(Start(0, [])) is not { } outcome) return null;
+            if (outcome.Failure is { } away) return away;
+            _isReached = true;
+            _log.LogInformation("MongoDB is reached");
+            _backoff.Recovered(Backlog);
+        }
+
         // Before reading, so that messages that arrive after it end the wait.
         lock (_gate) _hasNew = false;
         StartBatches(ReadWatermark());

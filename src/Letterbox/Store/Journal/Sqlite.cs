@@ -2,6 +2,7 @@
 // statement. A call that fails throws a StoreException with advice. Text is passed with its length in bytes,
 // because a message may contain U+0000.
 
+using System.Runtime.InteropServices;
 using System.Text;
 using Letterbox.Messages;
 using SQLitePCL;
@@ -9,8 +10,10 @@ using SQLitePCL;
 namespace Letterbox.Store.Journal;
 
 // One connection to a database file. Used by one thread at a time.
-internal sealed class Sqlite : IDisposable
+internal sealed partial class Sqlite : IDisposable
 {
+    private const int FileTooLarge = 27; // EFBIG
+
     private readonly string _path;
     private readonly Dictionary<string, Statement> _statements = [];
 
@@ -75,6 +78,10 @@ internal sealed class Sqlite : IDisposable
     public void Check(int code)
     {
         if (code is raw.SQLITE_OK or raw.SQLITE_ROW or raw.SQLITE_DONE) return;
+        // A write beyond `ulimit -f` is to SQLite a failing disk.
+        bool isTooLarge = (code & 0xFF) == raw.SQLITE_IOERR
+            && SystemError(Handle.DangerousGetHandle()) == FileTooLarge;
+        if (isTooLarge) code = raw.SQLITE_FULL;
         LastError = code;
         throw Failure(code, _path);
     }
@@ -117,6 +124,9 @@ internal sealed class Sqlite : IDisposable
         foreach (Statement statement in _statements.Values) statement.Dispose();
         Handle.Dispose();
     }
+
+    [LibraryImport("e_sqlite3", EntryPoint = "sqlite3_system_errno")]
+    private static partial int SystemError(nint connection);
 
     private int CountPagesWritten(bool reset)
     {

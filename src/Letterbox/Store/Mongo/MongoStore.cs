@@ -45,6 +45,9 @@ internal sealed class MongoStore : IStoredMessages
         new() { { "w", "majority" }, { "j", true }, { "wtimeout", WriteConcernMilliseconds } };
     private static readonly BsonDocument s_oldestFirst = new() { { "date", 1 }, { "_id", 1 } };
 
+    private static readonly BsonDocumentCommand<BsonDocument> s_ping =
+        new(new BsonDocument("ping", 1), BsonDocumentSerializer.Instance);
+
     private readonly MongoUri _uri;
     private readonly string _collection;
     private readonly RecentlyListed _recent = new();
@@ -82,6 +85,7 @@ internal sealed class MongoStore : IStoredMessages
         var rejected = new List<RejectedEntry>();
         try
         {
+            if (batch.Count == 0) await Database().RunCommandAsync(s_ping, null, cancel);
             for (int from = 0; from < batch.Count;)
             {
                 BsonArray documents = Documents(batch, from);

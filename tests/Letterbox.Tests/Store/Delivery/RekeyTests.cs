@@ -38,7 +38,7 @@ public sealed class RekeyTests : IAsyncDisposable
         Assert.Equal(
             $"Warning: MongoDB has another document under the key of message {messages[1].Id}: "
             + "delivered under another key",
-            Assert.Single(_host.Log.Lines));
+            Assert.Single(_host.Lines));
     }
 
     [Fact]

@@ -40,6 +40,25 @@ public sealed class RelayFailureTests : IAsyncDisposable
         Assert.Equal(
             ["Warning: messages do not reach MongoDB: no server; they are safe in the journal, retrying",
              "Information: messages reach MongoDB again, after 9 failures; 0 are waiting"],
+            _host.Lines);
+    }
+
+    [Fact]
+    public async Task MongoDB_is_asked_at_the_start_and_not_first_by_a_message()
+    {
+        int tries = 0;
+        _host.Probe = () => ++tries < 3 ? Away : Stored;
+        await using Relay relay = _host.Start();
+        await _host.PassAsync();
+        TimeSpan pause = await _host.Time.NextTimerAsync();
+        Assert.Equal(["messages do not reach MongoDB: no server, 0 are waiting"], relay.Notes);
+        _host.Time.Advance(pause);
+        await _host.Time.NextTimerAsync();
+        Assert.Empty(relay.Notes);
+        Assert.Equal(
+            ["Warning: messages do not reach MongoDB: no server; they are safe in the journal, retrying",
+             "Information: MongoDB is reached",
+             "Information: messages reach MongoDB again, after 2 failures; 0 are waiting"],
             _host.Log.Lines);
     }
 
@@ -81,7 +100,7 @@ public sealed class RelayFailureTests : IAsyncDisposable
              "Error: messages do not reach MongoDB: not authorized; they are safe in the journal, but "
              + "this must be fixed; retrying every 15 to 30 s",
              "Information: messages reach MongoDB again, after 5 failures; 0 are waiting"],
-            _host.Log.Lines);
+            _host.Lines);
     }
 
     [Fact]
@@ -99,7 +118,7 @@ public sealed class RelayFailureTests : IAsyncDisposable
         Assert.Equal(
             $"Error: MongoDB rejects message {messages[1].Id}: too large; "
             + "kept in the journal, in quarantine",
-            Assert.Single(_host.Log.Lines));
+            Assert.Single(_host.Lines));
     }
 
     [Fact]
@@ -112,7 +131,7 @@ public sealed class RelayFailureTests : IAsyncDisposable
         Assert.Equal(
             $"Error: MongoDB rejects message {messages[1].Id} and 1 more: a; "
             + "kept in the journal, in quarantine",
-            Assert.Single(_host.Log.Lines));
+            Assert.Single(_host.Lines));
     }
 
     [Fact]
@@ -132,7 +151,7 @@ public sealed class RelayFailureTests : IAsyncDisposable
         await _host.Time.NextTimerAsync();
         Assert.Equal([1, 1, 2], _host.Sizes);
         Assert.Equal(["2 too large"], _host.Quarantined());
-        Assert.Single(_host.Log.Lines);
+        Assert.Single(_host.Lines);
     }
 
     [Fact]

@@ -36,6 +36,13 @@ internal sealed class RelayHost : IAsyncDisposable
     /// <summary>The texts of each batch that was sent.</summary>
     public ConcurrentQueue<string[]> Batches { get; } = new();
 
+    /// <summary>Whether MongoDB can be reached at the start.</summary>
+    public Func<BatchOutcome> Probe { get; set; } = static () => Stored;
+
+    /// <summary>The log, except for the line that MongoDB is reached.</summary>
+    public IReadOnlyList<string> Lines =>
+        [.. Log.Lines.Where(static line => line != "Information: MongoDB is reached")];
+
     /// <summary>How many messages each batch had.</summary>
     public IEnumerable<int> Sizes => Batches.Select(static batch => batch.Length);
 
@@ -64,6 +71,7 @@ internal sealed class RelayHost : IAsyncDisposable
     /// <inheritdoc cref="Start(Func{IReadOnlyList{JournalEntry}, BatchOutcome})"/>
     public Relay Start(DeliverBatch deliver) => _relay = new Relay(Journal, (batch, cancel) =>
     {
+        if (batch.Count == 0) return Task.FromResult(Probe());
         Batches.Enqueue([.. batch.Select(static entry => entry.Message.Text)]);
         return deliver(batch, cancel);
     }, TimeSpan.FromDays(7), Time, Log);

@@ -103,7 +103,7 @@ public sealed class RelayStopTests : IAsyncDisposable
         await await stopped.Task;
         Assert.Equal(
             "Warning: messages do not reach MongoDB: no server; they are safe in the journal, retrying",
-            Assert.Single(_host.Log.Lines));
+            Assert.Single(_host.Lines));
     }
 
     [Fact]

@@ -30,7 +30,7 @@ public sealed class RelayTests : IAsyncDisposable
         Assert.Equal(
             ["1000", "2000", "2500"],
             Samples.Query(_host.Journal.Path, "SELECT seq FROM deliveries ORDER BY seq"));
-        Assert.Empty(_host.Log.Lines);
+        Assert.Empty(_host.Lines);
     }
 
     [Fact]
@@ -48,7 +48,7 @@ public sealed class RelayTests : IAsyncDisposable
         Assert.Equal(["2 damaged", "5 damaged"], _host.Quarantined());
         Assert.Equal(
             [$"Error: the journal {_host.Journal.Path} is damaged: row 2 cannot be read",
-             $"Error: the journal {_host.Journal.Path} is damaged: row 5 cannot be read"], _host.Log.Lines);
+             $"Error: the journal {_host.Journal.Path} is damaged: row 5 cannot be read"], _host.Lines);
     }
 
     [Fact]
@@ -91,7 +91,7 @@ public sealed class RelayTests : IAsyncDisposable
         });
         await _host.MarkedAsync(1);
         Assert.InRange(_host.Batches.Count, 2, 9);
-        Assert.Contains("purged", _host.Log.Lines[0], StringComparison.Ordinal);
+        Assert.Contains("purged", _host.Lines[0], StringComparison.Ordinal);
     }
 
     [Fact]
@@ -191,11 +191,11 @@ public sealed class RelayTests : IAsyncDisposable
         }
 
         _host.Time.Advance(TimeSpan.FromHours(1));
-        while (_host.Log.Lines.Count < 2) await _host.PassAsync();
+        while (_host.Lines.Count < 2) await _host.PassAsync();
         Assert.Equal(
             ["Warning: delivered messages cannot be purged: another program has locked the journal; "
              + "retrying",
              "Information: delivered messages are purged again"],
-            _host.Log.Lines);
+            _host.Lines);
     }
 }
