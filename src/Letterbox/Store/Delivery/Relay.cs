@@ -13,8 +13,8 @@
 // marked. After a crash in between the journal has it under one of the two keys, and the relay continues from
 // there; another store with the same message derives the same key.
 //
-// At the start the destination is asked whether it can be reached, so that a wrong password is known before the
-// first message.
+// At the start the destination is asked whether it can be reached, so that a wrong password is known before
+// the first message.
 //
 // The relay also maintains the journal: hourly, and when there is no space for new messages, it purges what
 // was delivered long enough ago; every few seconds it releases from quarantine what was requested.

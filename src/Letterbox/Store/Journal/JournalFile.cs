@@ -51,6 +51,9 @@ internal static class JournalFile
 {
     public const string Name = "letterbox.db";
 
+    // Rows that a command changes at once: some milliseconds. Then the store process gets the lock.
+    public const int Step = 10_000;
+
     private const int Version = 2;
     private const int ApplicationId = 0x4C424F58;
 
@@ -84,6 +87,7 @@ internal static class JournalFile
     // How long the writer waits for the lock of another process, such as `letterbox quarantine`.
     private static readonly TimeSpan s_writerTimeout = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan s_readerTimeout = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(20);
 
     /// <summary>
     /// Opens the journal for writing at the start of the process; creates it if there is none. The folder
@@ -134,6 +138,12 @@ internal static class JournalFile
             CheckKind(file, path);
             Configure(file, path);
         });
+    }
+
+    // Repeats a change of at most so many rows until none are left.
+    public static void ChangeInSteps(Sqlite file, Action step)
+    {
+        for (step(); file.Changes == Step; step()) Thread.Sleep(s_pause);
     }
 
     /// <summary>

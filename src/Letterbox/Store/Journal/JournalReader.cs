@@ -145,6 +145,19 @@ internal sealed class JournalReader : IStoredMessages
     public bool Holds(MessageKey id) => Read(() =>
         _file.Prepare("SELECT 1 FROM messages WHERE id = ?1").Bind(id.ToString()).Scalar() != 0);
 
+    // The message of a receipt, also if it got another key since; null: it is not (or no longer) here.
+    public StoredMessage? Find(MessageKey id) => Read(() => _file.Prepare(
+        $"SELECT {Row} FROM messages WHERE id = ?1").Bind(KeyOf(id).ToString()).First(ReadEntry)?.Message);
+
+    // The key under which MongoDB has the message of a receipt.
+    public MessageKey KeyOf(MessageKey id)
+    {
+        if (CountRekeyed() == 0) return id;
+        string? current = Read(() => _file.Prepare("SELECT new FROM rekeyed WHERE old = ?1")
+            .Bind(id.ToString()).First(static row => row.Text(0)));
+        return MessageKey.TryParse(current, out MessageKey key) ? key : id;
+    }
+
     // Why MongoDB rejects this message; null: it is not in quarantine.
     public string? QuarantineReason(long sequence) => Read(() =>
         _file.Prepare("SELECT reason FROM quarantine WHERE seq = ?1").Bind(sequence)

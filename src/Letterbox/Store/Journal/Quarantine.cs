@@ -37,8 +37,12 @@ internal static class Quarantine
     public static long RetryAll(string path)
     {
         using Sqlite journal = JournalFile.OpenToChange(path);
-        journal.Execute($"UPDATE quarantine SET at = 0 WHERE {IsHeld}");
-        return journal.Changes;
+        long all = journal.Scalar($"SELECT count(*) FROM quarantine WHERE {IsHeld}");
+        JournalFile.ChangeInSteps(journal, () => journal.Prepare($"""
+            UPDATE quarantine SET at = 0 WHERE seq IN (
+              SELECT seq FROM quarantine WHERE at > 0 AND {IsHeld} LIMIT {JournalFile.Step})
+            """).Run());
+        return all;
     }
 
     // Deletes messages permanently. Returns those that are not in quarantine: then nothing is changed.

@@ -15,10 +15,6 @@ namespace Letterbox.Store.Journal;
 // For any process, whether the owner of the journal is running or not.
 internal static class Redelivery
 {
-    // Rows that are deleted at once: some milliseconds. Then the store process gets the lock.
-    private const int Step = 10_000;
-    private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(20);
-
     /// <summary>
     /// Sets the watermark back to before the first delivery since then, durably. Returns how many delivered
     /// messages will be delivered again; if none, nothing is changed.
@@ -38,15 +34,11 @@ internal static class Redelivery
             .Prepare($"SELECT count(*) FROM {sent} AND seq <= (SELECT max(seq) FROM deliveries)")
             .Bind(before).Scalar();
         if (messages == 0) return 0;
-        while (true)
-        {
-            // From the end, so that the watermark goes back with each step.
-            journal.Prepare($"""
-                DELETE FROM deliveries WHERE EXISTS (SELECT 1 FROM {sent}) AND seq IN (
-                  SELECT seq FROM deliveries WHERE seq > ?1 ORDER BY seq DESC LIMIT {Step})
-                """).Bind(before).Run();
-            if (journal.Changes < Step) return messages;
-            Thread.Sleep(s_pause);
-        }
+        // From the end, so that the watermark goes back with each step.
+        JournalFile.ChangeInSteps(journal, () => journal.Prepare($"""
+            DELETE FROM deliveries WHERE EXISTS (SELECT 1 FROM {sent}) AND seq IN (
+              SELECT seq FROM deliveries WHERE seq > ?1 ORDER BY seq DESC LIMIT {JournalFile.Step})
+            """).Bind(before).Run());
+        return messages;
     }
 }

@@ -35,6 +35,13 @@ public sealed class RekeyTests : IAsyncDisposable
         Assert.Empty(_host.Quarantined());
         Assert.Empty(relay.Notes);
         Assert.Equal([$"{messages[1].Id} {next}"], Rekeyed());
+        using (JournalReader reader = JournalReader.Open(Path))
+        {
+            Assert.Equal((next, "message 2"), (reader.Find(messages[1].Id)!.Id, reader.Find(next)!.Text));
+            Assert.Equal("message 1", reader.Find(messages[0].Id)!.Text);
+            Assert.Null(reader.Find(Samples.Message("other").Id));
+        }
+
         Assert.Equal(
             $"Warning: MongoDB has another document under the key of message {messages[1].Id}: "
             + "delivered under another key",

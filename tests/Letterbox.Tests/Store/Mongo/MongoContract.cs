@@ -32,6 +32,14 @@ public abstract class MongoContract
     }
 
     [Fact]
+    public void An_empty_batch_asks_whether_it_can_be_reached_and_stores_nothing()
+    {
+        using MongoStore store = Open();
+        Assert.Null(store.Insert([]).Failure?.Reason);
+        Assert.Empty(store.ReadAll());
+    }
+
+    [Fact]
     public void A_batch_sent_again_is_stored_once()
     {
         JournalEntry[] batch = MongoMessages.Batch(50);
