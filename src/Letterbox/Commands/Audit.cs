@@ -37,6 +37,7 @@ internal sealed class Audit(JournalReader journal, TextWriter output)
     /// <exception cref="StoreException">The journal or MongoDB cannot be read.</exception>
     public async Task<bool> RunAsync(MongoStore? mongo, bool extra)
     {
+        journal.OnDamage = (_, _, damage) => Find(ref _damaged, "damaged", damage);
         foreach (string failure in journal.CheckIntegrity()) Find(ref _damaged, "damaged", failure);
         await CheckMessagesAsync(mongo);
         string? since = mongo is not null && extra ? ExtraSince() : null;

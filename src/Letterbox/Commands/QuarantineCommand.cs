@@ -39,6 +39,12 @@ internal static class QuarantineCommand
     private static int List(Settings settings, string format)
     {
         using JournalReader journal = JournalReader.Open(settings.JournalPath);
+        bool damaged = false;
+        journal.OnDamage = (_, _, damage) =>
+        {
+            damaged = true;
+            Console.Error.WriteLine($"letterbox: {damage}");
+        };
         Write(output =>
         {
             if (format == "table") output.Write($"{"id",-24}  {"since",-19}  reason\n");
@@ -48,7 +54,7 @@ internal static class QuarantineCommand
                     format == "table" ? Row(held) : ListingFormat.Json(held.Entry.Message, held.Reason));
             }
         });
-        return ExitStatus.Ok;
+        return damaged ? ExitStatus.Failed : ExitStatus.Ok;
     }
 
     private static string Row(QuarantinedMessage held)

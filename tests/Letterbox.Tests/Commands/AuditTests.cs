@@ -175,6 +175,19 @@ public sealed class AuditTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_damaged_row_is_named_and_the_rest_is_compared()
+    {
+        await Samples.FillAsync(_journal, 3);
+        Deliver(upTo: 3);
+        Samples.Query(_journal.Path, "UPDATE messages SET id = 'none' WHERE seq = 1");
+        (bool clean, string output) = Run();
+        Assert.False(clean);
+        Assert.StartsWith(
+            $"damaged    the journal {_journal.Path} is damaged: row 1 cannot be read\n", output);
+        Assert.Contains("journal: 2 messages; 1 damaged, 0 illegal\nMongoDB: 2 delivered", output);
+    }
+
+    [Fact]
     public async Task A_damaged_index_is_found()
     {
         await Samples.FillAsync(_journal, 3);

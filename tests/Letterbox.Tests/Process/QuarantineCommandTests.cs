@@ -57,6 +57,23 @@ public sealed class QuarantineCommandTests : IAsyncDisposable
         Assert.Equal("nothing is in quarantine\n", (await RunAsync("quarantine retry --all")).Output);
     }
 
+    [Fact]
+    public async Task A_damaged_row_is_named_and_the_rest_is_listed()
+    {
+        await using (MessageJournal journal = MessageJournal.Open(
+            _folder.Path, TimeProvider.System, NullLogger.Instance))
+        {
+            for (int n = 0; n < 2; n++) await journal.AppendAsync(Texts.Message("ann", $"hello {n}"));
+            Assert.True(journal.MarkDelivered(0, 2, [(1, "damaged"), (2, "too large")]).Succeeded);
+            journal.Writer.Connection!.Execute("UPDATE messages SET id = 'none' WHERE seq = 1");
+        }
+
+        Finished list = await RunAsync("quarantine list");
+        Assert.Equal(ExitStatus.Failed, list.Status);
+        Assert.Matches("^id +since +reason\n.* too large; from ann\n$", list.Output);
+        Assert.EndsWith("is damaged: row 1 cannot be read\n", list.Error);
+    }
+
     [Theory]
     [InlineData("quarantine retry", "expected the ids of messages, or --all")]
     [InlineData("quarantine retry --all 635d8a1a9c3e5f0011223344", "expected the ids of messages, or --all")]

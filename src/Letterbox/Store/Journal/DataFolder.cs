@@ -68,11 +68,13 @@ internal static partial class DataFolder
         return file < 0 ? null : new SafeFileHandle(file, ownsHandle: true);
     }
 
-    // The permissions of others, as for chmod; null: none.
-    public static string? ModeForOthers(string folder) =>
-        !OperatingSystem.IsWindows() && File.GetUnixFileMode(folder) is var mode && (mode & Others) != 0
-            ? Convert.ToString((int)mode, 8)
-            : null;
+    // The mode, as for chmod, if others may read the folder.
+    public static string? ModeForOthers(string folder)
+    {
+        if (OperatingSystem.IsWindows()) return null;
+        UnixFileMode mode = File.GetUnixFileMode(folder);
+        return (mode & Others) == UnixFileMode.None ? null : Convert.ToString((int)mode, 8);
+    }
 
     // NTFS journals folders itself. Folders above the new ones may be unreadable for this user, or on a file
     // system without sync (/proc): that is an error only when the disk itself fails.

@@ -156,7 +156,7 @@ internal static class JournalFile
         CheckExists(path);
         LogCheck.CheckDatabaseIsThere(path);
         // The owner is running, or was killed: SQLite finds log and index, and has to create neither.
-        if (File.Exists(path + "-shm")) return OpenToRead(path, null);
+        if (HasLogAndIndex(path)) return OpenToRead(path, null);
         // No process has it open, and the database is complete.
         if (LogCheck.Length(path + "-wal") == 0)
             return OpenToRead(path, $"file:{Uri.EscapeDataString(Path.GetFullPath(path))}?immutable=1");
@@ -177,6 +177,9 @@ internal static class JournalFile
             if (!OperatingSystem.IsWindows()) copy.Delete(recursive: true);
         }
     }
+
+    public static bool HasLogAndIndex(string path) =>
+        File.Exists(path + "-wal") && File.Exists(path + "-shm");
 
     private static Sqlite OpenToRead(string path, string? uri) =>
         Open(path, raw.SQLITE_OPEN_READONLY, s_readerTimeout, file =>

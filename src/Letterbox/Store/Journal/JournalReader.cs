@@ -132,10 +132,11 @@ internal sealed class JournalReader : IStoredMessages
         OnDamage(from, to, $"the journal {_path} is damaged: {rows} cannot be read");
     }
 
-    // The first message that a purge would delete; all later ones are in the journal. Null: there is none.
+    // The first message that a purge would delete; all later ones are in the journal. Null: there is none, or
+    // it cannot be read.
     public JournalEntry? ReadOldest() => Read(() => _file.Prepare(
         $"SELECT {Row} FROM messages WHERE seq NOT IN (SELECT seq FROM quarantine) ORDER BY seq LIMIT 1")
-        .First(ReadEntry));
+        .First(static row => TryReadEntry(row, out JournalEntry? entry) ? entry : null));
 
     // When the oldest batch with a mark was delivered; null: none. Purged messages were received before.
     public DateTimeOffset? ReadFirstDelivery() => Read(() =>
@@ -270,7 +271,7 @@ internal sealed class JournalReader : IStoredMessages
     // The files of a journal that no process has open; null: one may have.
     private readonly record struct State(long Length, DateTime Written, long LogLength, DateTime LogWritten)
     {
-        public static State? AtRest(string path) => File.Exists(path + "-shm")
+        public static State? AtRest(string path) => JournalFile.HasLogAndIndex(path)
             ? null
             : new(LogCheck.Length(path), File.GetLastWriteTimeUtc(path),
                 LogCheck.Length(path + "-wal"), File.GetLastWriteTimeUtc(path + "-wal"));

@@ -54,12 +54,21 @@ public sealed class JournalAtRestTests : IDisposable
     [InlineData("stopped")]
     [InlineData("killed")]
     [InlineData("copied without the index")]
+    [InlineData("stopped, with an index of another program")]
     public async Task A_read_only_disk_can_be_listed(string state)
     {
         using var disk = new SmallDisk(mebibytes: 8);
-        if (state == "stopped") await StoreAsync(disk.Path, "one", "two");
+        if (state.StartsWith("stopped", StringComparison.Ordinal))
+            await StoreAsync(disk.Path, "one", "two");
         else await CopyOfCrashedAsync(disk.Path, "one", "two");
         if (state == "copied without the index") File.Delete(Path.Combine(disk.Path, "letterbox.db-shm"));
+        if (state.EndsWith("program", StringComparison.Ordinal))
+        {
+            await File.WriteAllBytesAsync(
+                Path.Combine(disk.Path, "letterbox.db-shm"), new byte[32768],
+                TestContext.Current.CancellationToken);
+        }
+
         disk.SetReadOnly(true);
         Assert.Equal(["one", "two"], Texts(disk.Path));
         disk.SetReadOnly(false);

@@ -125,14 +125,6 @@ public abstract class MongoContract
     }
 
     [Fact]
-    public void An_empty_batch_is_stored()
-    {
-        using MongoStore store = Open();
-        Assert.True(store.Insert([]).Stored);
-        Assert.Empty(store.ReadAll());
-    }
-
-    [Fact]
     public void The_listing_is_by_date_and_then_by_key()
     {
         StoredMessage viewedEarly = MongoMessages.At(30);
