@@ -48,17 +48,23 @@ internal sealed class Listener : IDisposable
     {
         (_connectionsMax, _serve, _reject, _log) = (connectionsMax, serve, reject, log);
         (_table, _proxies) = (new ConnectionTable(connectionsMax), proxies ?? TrustedProxies.None);
-        IPEndPoint at = address.ToListen();
-        _socket = new Socket(at.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        _socket = Bind(address.ToListen(), SocketType.Stream, ProtocolType.Tcp);
+    }
+
+    /// <exception cref="SocketException">The address cannot be bound.</exception>
+    public static Socket Bind(IPEndPoint at, SocketType type, ProtocolType protocol)
+    {
+        var socket = new Socket(at.AddressFamily, type, protocol);
         try
         {
-            if (at.Address.Equals(IPAddress.IPv6Any)) _socket.DualMode = true;
-            _socket.Bind(at);
-            _socket.Listen(Backlog);
+            if (at.Address.Equals(IPAddress.IPv6Any)) socket.DualMode = true;
+            socket.Bind(at);
+            if (type == SocketType.Stream) socket.Listen(Backlog);
+            return socket;
         }
         catch
         {
-            _socket.Dispose();
+            socket.Dispose();
             throw;
         }
     }

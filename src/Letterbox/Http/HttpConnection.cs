@@ -27,10 +27,15 @@ internal sealed class HttpConnection : IEvictable
     // A connection whose input never runs dry yields the thread to others after this many responses.
     private const int ResponsesPerYield = 256;
 
+    private const int InputSize = 16 * 1024;
+
+    // Results of Receive besides a number of bytes.
+    private const int WouldBlock = -1, Ended = 0;
+
     private readonly HttpServer _server;
     private readonly OpenConnection _accepted;
     private readonly Socket _socket;
-    private readonly InputBuffer _input;
+    private readonly ByteBuffer _input = new(InputSize);
     private readonly ResponseSender _sender;
     private readonly ConnectionTimeout _timeout;
     private RequestReader? _reader; // of the request being received
@@ -48,7 +53,6 @@ internal sealed class HttpConnection : IEvictable
         (_server, _accepted, _socket) = (server, accepted, accepted.Socket);
         _socket.Blocking = false;
         _timeout = new ConnectionTimeout(server.Time);
-        _input = new InputBuffer(_socket);
         _sender = new ResponseSender(server, _socket, _timeout, CountMemory);
         accepted.Session = this;
     }
@@ -68,8 +72,8 @@ internal sealed class HttpConnection : IEvictable
             bool receiveFirst = true;
             while (true)
             {
-                int received = receiveFirst ? Receive() : InputBuffer.WouldBlock;
-                while (received == InputBuffer.WouldBlock)
+                int received = receiveFirst ? Receive() : WouldBlock;
+                while (received == WouldBlock)
                 {
                     if (!BeginWaitForInput()) return;
                     ValueTask<int> readable = _socket.ReceiveAsync(Memory<byte>.Empty, SocketFlags.None);
@@ -81,7 +85,7 @@ internal sealed class HttpConnection : IEvictable
                     received = Receive();
                 }
 
-                if (received == 0) return; // the client has ended; a request cut short is never handled
+                if (received == Ended) return; // the client has ended; a request cut short is never handled
                 bool open = true;
                 while (open && NextRequest(out ValueTask<Response> handling))
                 {
@@ -196,7 +200,20 @@ internal sealed class HttpConnection : IEvictable
         return true;
     }
 
-    private int Receive() => _input.Receive(_reader?.BytesExpected ?? 0);
+    // Receives without waiting. A reset is an end, too.
+    private int Receive()
+    {
+        int missing = (_reader?.BytesExpected ?? 0) - _input.Length;
+        if (_input.Free.IsEmpty) _input.Reserve(Math.Max(1, missing));
+        // Not much beyond the request: what follows it stays in memory while the request is handled.
+        Span<byte> space = _input.Free.Span;
+        space = space[..Math.Min(space.Length, Math.Max(InputSize, missing))];
+        int count = _socket.Receive(space, SocketFlags.None, out SocketError error);
+        if (error == SocketError.WouldBlock) return WouldBlock;
+        if (error != SocketError.Success) return Ended;
+        _input.End += count;
+        return count;
+    }
 
     // Passes the next request to the handler if it is complete. The handler has read the request when it
     // returns its task: the bytes are consumed, and what the response depends on is kept in _options.
@@ -205,7 +222,9 @@ internal sealed class HttpConnection : IEvictable
         handling = default;
         if (_input.Length == 0) return false;
         if (_reader is null) BeginRequest();
-        ReadStatus status = _input.Read(_reader!);
+        int end = _input.End;
+        ReadStatus status = _reader!.Read(_input.Bytes, _input.Start, ref end);
+        _input.End = end;
         if (status == ReadStatus.NeedMore)
         {
             NeedMore();
@@ -312,14 +331,15 @@ internal sealed class HttpConnection : IEvictable
         bool unread = _closeByServer || _reader is not null || _input.Length > 0 || _socket.Available > 0;
         if (!unread) return;
         _state = State.Lingering;
-        Memory<byte> discarded = _input.Discard();
+        _input.Consume(_input.Length);
+        _input.Reserve(1);
         _socket.Shutdown(SocketShutdown.Send);
         long start = _server.Time.GetTimestamp();
         for (int received = 0; received < _server.Limits.LingerBytesMax;)
         {
             _timeout.Begin(start, _server.Limits.LingerTimeout);
             CountMemory();
-            int count = await _socket.ReceiveAsync(discarded, SocketFlags.None);
+            int count = await _socket.ReceiveAsync(_input.Free, SocketFlags.None);
             if (!_timeout.End() || count == 0) return;
             received += count;
         }

@@ -22,8 +22,6 @@ internal sealed class HttpServer : IDisposable
 {
     private readonly ConcurrentQueue<RequestReader> _readers = new();
     private readonly HashSet<HttpConnection> _connections = [];
-    private readonly RejectionHandler _rejection;
-    private readonly Func<Exception, Response> _failure;
     private readonly ITimer _sweep;
     private volatile byte[] _dateLine;
     private volatile bool _stopping;
@@ -33,7 +31,7 @@ internal sealed class HttpServer : IDisposable
         HttpLimits limits, TimeProvider time, Handler handler, RejectionHandler rejection,
         Func<Exception, Response> failure)
     {
-        (Limits, Time, Handler, _rejection, _failure) = (limits.Checked(), time, handler, rejection, failure);
+        (Limits, Time, Handler, Reject, Failure) = (limits.Checked(), time, handler, rejection, failure);
         Memory = new MemoryBudget(limits.MemoryMax);
         _dateLine = MakeDateLine();
         _sweep = time.CreateTimer(
@@ -49,6 +47,8 @@ internal sealed class HttpServer : IDisposable
     public MemoryBudget Memory { get; }
     public TimeProvider Time { get; }
     public Handler Handler { get; }
+    public RejectionHandler Reject { get; }
+    public Func<Exception, Response> Failure { get; }
     public ReadOnlySpan<byte> DateLine => _dateLine;
     public bool Stopping => _stopping;
 
@@ -89,16 +89,12 @@ internal sealed class HttpServer : IDisposable
 
     /// <summary>Sends a response to no request, as far as the kernel takes it at once.</summary>
     public void SendOutOfBand(Socket socket, Rejection reason) =>
-        ResponseSender.SendOutOfBand(socket, _rejection(reason, null), _dateLine);
+        ResponseSender.SendOutOfBand(socket, Reject(reason, null), _dateLine);
 
     public HttpConnection[] Snapshot()
     {
         lock (_connections) return [.. _connections];
     }
-
-    public Response Reject(Rejection reason, Request request) => _rejection(reason, request);
-
-    public Response Failure(Exception exception) => _failure(exception);
 
     public RequestReader RentReader() =>
         _readers.TryDequeue(out RequestReader? reader) ? reader : new RequestReader(Limits);

@@ -2,6 +2,7 @@
 // nearly always enough. What the kernel does not take is sent in slices, each with a timeout.
 
 using System.Net.Sockets;
+using Letterbox.Hosting;
 
 namespace Letterbox.Http;
 
@@ -19,7 +20,18 @@ internal sealed class ResponseSender(
     // Content up to this is copied behind its head: cheaper than a second send.
     private const int CopyMax = 32 * 1024;
 
-    private readonly OutputBuffer _output = new();
+    // Most bytes gathered before a send: a pipeline of pages leaves in one.
+    private const int GatheredMax = 64 * 1024;
+
+    // Most bytes of one part of a content that is written while it is sent.
+    private const int PartMax = 4 * 1024;
+
+    // Date, Connection and the empty line.
+    private const int LinesMax = 80;
+
+    private const int InitialSize = 16 * 1024;
+
+    private readonly ByteBuffer _output = new(InitialSize);
     private volatile bool _waiting;
     private int _contentHeld;
 
@@ -35,23 +47,19 @@ internal sealed class ResponseSender(
     /// <summary>Sends a response outside of any request, as far as the kernel takes it at once.</summary>
     public static void SendOutOfBand(Socket socket, Response response, ReadOnlySpan<byte> dateLine)
     {
-        var output = new OutputBuffer();
-        try
-        {
-            output.WriteHead(response, dateLine, close: true, keepAlive: false);
-            output.Write(response.Content.Span);
-            socket.Send(output.Written.Span, SocketFlags.None, out _);
-        }
-        finally
-        {
-            output.Release();
-        }
+        var output = new ByteBuffer(InitialSize);
+        WriteHead(output, response, dateLine, "Connection: close\r\n"u8);
+        output.Append(response.Content.Span);
+        socket.Send(output.Content.Span, SocketFlags.None, out _);
+        output.Release();
     }
 
     public async ValueTask WriteAsync(Response response, SendOptions options)
     {
-        await ReserveAsync(response.Head.Length + OutputBuffer.LinesMax);
-        _output.WriteHead(response, server.DateLine, options.Close, options.AnnounceKeepAlive);
+        await MakeSpaceAsync(response.Head.Length + LinesMax);
+        WriteHead(_output, response, server.DateLine,
+            options.Close ? "Connection: close\r\n"u8
+            : options.AnnounceKeepAlive ? "Connection: keep-alive\r\n"u8 : default);
         if (options.HeadOnly) return;
         ReadOnlyMemory<byte> content = response.Content;
         if (response.Writer is { } writer)
@@ -60,8 +68,8 @@ internal sealed class ResponseSender(
         }
         else if (content.Length <= CopyMax)
         {
-            await ReserveAsync(content.Length);
-            _output.Write(content.Span);
+            await MakeSpaceAsync(content.Length);
+            _output.Append(content.Span);
         }
         else if (await SendAsync())
         {
@@ -71,15 +79,15 @@ internal sealed class ResponseSender(
 
     public async ValueTask WriteContinueAsync()
     {
-        await ReserveAsync(64);
-        _output.Write("HTTP/1.1 100 Continue\r\n\r\n"u8);
+        await MakeSpaceAsync(64);
+        _output.Append("HTTP/1.1 100 Continue\r\n\r\n"u8);
     }
 
     /// <summary>Sends everything that has been written. <c>false</c>: the client cannot be reached.</summary>
     public ValueTask<bool> SendAsync()
     {
         // One send is enough nearly always, and then there is no wait to prepare for.
-        ReadOnlyMemory<byte> bytes = _output.Written;
+        ReadOnlyMemory<byte> bytes = _output.Content;
         if (!IsBroken && !bytes.IsEmpty) bytes = bytes[SendNow(bytes.Span)..];
         if (!IsBroken && !bytes.IsEmpty) return SendRestAsync(bytes);
         _output.Release();
@@ -89,15 +97,29 @@ internal sealed class ResponseSender(
     private async ValueTask WritePartsAsync(ContentWriter writer, int bytesHeld)
     {
         _contentHeld = bytesHeld;
-        while (!IsBroken && _output.WritePart(writer))
+        while (!IsBroken)
         {
-            if (_output.IsFull) await SendAsync();
+            _output.Reserve(PartMax);
+            int count = writer(_output.Free.Span[..PartMax]);
+            if (count == 0) break;
+            _output.End += count;
+            if (_output.Length > InitialSize - PartMax) await SendAsync();
         }
 
         _contentHeld = 0;
     }
 
-    private ValueTask<bool> ReserveAsync(int count) => _output.HasSpace(count) ? new(true) : SendAsync();
+    private static void WriteHead(
+        ByteBuffer output, Response response, ReadOnlySpan<byte> dateLine, ReadOnlySpan<byte> connectionLine)
+    {
+        output.Append(response.Head.Span);
+        output.Append(dateLine);
+        output.Append(connectionLine);
+        output.Append("\r\n"u8);
+    }
+
+    private ValueTask<bool> MakeSpaceAsync(int count) =>
+        _output.Length == 0 || _output.Length + count <= GatheredMax ? new(true) : SendAsync();
 
     private async ValueTask<bool> SendRestAsync(ReadOnlyMemory<byte> bytes)
     {

@@ -30,37 +30,20 @@ internal sealed class DatagramServer : IDisposable
     private static readonly TimeSpan s_pauseAfterBurst = TimeSpan.FromMilliseconds(4);
     private static readonly TimeSpan s_pauseAfterError = TimeSpan.FromMilliseconds(10);
 
+    private readonly SocketServer _server;
     private readonly Socket _socket;
-    private readonly Func<Client, Message, ValueTask<Receipt>> _accept;
-    private readonly StoreStatus _status;
-    private readonly int _inFlightMax;
-    private readonly TimeProvider _time;
     private readonly ILogger _log;
     private readonly SemaphoreSlim _capacity; // for datagrams without an answer
     private Task _receiving = Task.CompletedTask;
 
     /// <summary>Binds; datagrams wait in the socket's buffer until <see cref="Start"/>.</summary>
     /// <exception cref="SocketException">The address cannot be bound.</exception>
-    public DatagramServer(
-        IPEndPoint at, Func<Client, Message, ValueTask<Receipt>> accept, StoreStatus status, int inFlightMax,
-        TimeProvider time, ILogger log)
+    public DatagramServer(SocketServer server, IPEndPoint at, ILogger log)
     {
-        (_accept, _status, _inFlightMax, _time, _log) = (accept, status, inFlightMax, time, log);
-        _capacity = new SemaphoreSlim(inFlightMax);
-        _socket = new Socket(at.AddressFamily, SocketType.Dgram, ProtocolType.Udp);
-        try
-        {
-            if (at.Address.Equals(IPAddress.IPv6Any)) _socket.DualMode = true;
-            _socket.Bind(at);
-        }
-        catch
-        {
-            _socket.Dispose();
-            throw;
-        }
+        (_server, _log) = (server, log);
+        _capacity = new SemaphoreSlim(server.Limits.DatagramsInFlightMax);
+        _socket = Listener.Bind(at, SocketType.Dgram, ProtocolType.Udp);
     }
-
-    public IPEndPoint EndPoint => (IPEndPoint)_socket.LocalEndPoint!;
 
     public void Start(CancellationToken stop) =>
         _receiving = Background.Run("the datagram loop", () => ReceiveAsync(stop));
@@ -69,10 +52,10 @@ internal sealed class DatagramServer : IDisposable
     public async Task DrainAsync(TimeSpan timeout)
     {
         await _receiving;
-        using var deadline = new CancellationTokenSource(timeout, _time);
+        using var deadline = new CancellationTokenSource(timeout, _server.Time);
         try
         {
-            for (int i = 0; i < _inFlightMax; i++) await _capacity.WaitAsync(deadline.Token);
+            for (int i = 0; i < _server.Limits.DatagramsInFlightMax; i++) await _capacity.WaitAsync(deadline.Token);
         }
         catch (OperationCanceledException)
         {
@@ -95,7 +78,7 @@ internal sealed class DatagramServer : IDisposable
         {
             try
             {
-                if (burst == BurstMax) await Task.Delay(s_pauseAfterBurst, _time, stop);
+                if (burst == BurstMax) await Task.Delay(s_pauseAfterBurst, _server.Time, stop);
                 ValueTask<int> receiving =
                     _socket.ReceiveFromAsync(datagram, SocketFlags.None, sender, stop);
                 burst = receiving.IsCompleted && burst < BurstMax ? burst + 1 : 1;
@@ -113,7 +96,7 @@ internal sealed class DatagramServer : IDisposable
             {
                 // The error of an earlier answer (port unreachable), or out of memory, which needs a pause.
                 _log.LogDebug("receiving a datagram failed: {Error}", e.SocketErrorCode);
-                await Task.Delay(s_pauseAfterError, _time, stop)
+                await Task.Delay(s_pauseAfterError, _server.Time, stop)
                     .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
             catch (Exception e)
@@ -130,7 +113,7 @@ internal sealed class DatagramServer : IDisposable
         if (datagram.Length < Message.EncodedBytesMin) return null;
         // An answer is not answered: with a forged source two servers would answer each other forever.
         if (Answer.TryRead(datagram.TrimEnd((byte)'\n'), out _)) return null;
-        return MessageDecoder.DecodeDatagram(datagram, _time);
+        return MessageDecoder.DecodeDatagram(datagram, _server.Time);
     }
 
     private async Task AnswerAsync(Decoded decoded, int lengthMax, SocketAddress sender)
@@ -139,9 +122,9 @@ internal sealed class DatagramServer : IDisposable
         try
         {
             Receipt receipt = decoded.Status == DecodeStatus.Complete
-                ? await _accept(ClientOf(sender), decoded.Message!)
+                ? await _server.AcceptAsync(ClientOf(sender), decoded.Message!)
                 : Receipt.Rejected(decoded.Reason);
-            _status.Record(receipt);
+            _server.Status.Record(receipt);
             int length = Answer.Write(receipt, line);
             if (length > lengthMax && receipt.Kind != ReceiptKind.Stored)
             {

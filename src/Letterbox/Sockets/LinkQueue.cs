@@ -23,16 +23,6 @@ internal sealed class Delivery(Message message, long since) : TaskCompletionSour
     public long Since => since;
 }
 
-// What the caller has to do.
-[Flags]
-internal enum AfterAdding
-{
-    Nothing = 0,
-
-    WakeWriter = 1, // the writing loop waits: wake it
-    WatchDeadlines = 2, // no timer is set: set one for Expire
-}
-
 /// <summary>The unanswered messages of one link. Safe on any thread.</summary>
 internal sealed class LinkQueue(LinkLimits limits, int stores, TimeProvider time)
 {
@@ -41,7 +31,6 @@ internal sealed class LinkQueue(LinkLimits limits, int stores, TimeProvider time
     private Queue<Delivery> _sent = new();
     private bool _connected;
     private bool _writerAsleep;
-    private bool _watched;
     private bool _closed;
     private long _connectedAt;
     private long? _roundBegan;
@@ -52,18 +41,17 @@ internal sealed class LinkQueue(LinkLimits limits, int stores, TimeProvider time
         get { lock (_gate) return _waiting.Count + _sent.Count; }
     }
 
-    public Result Add(Delivery delivery, out AfterAdding todo)
+    // `wakeWriter`: the writing loop waits, and has to be woken.
+    public Result Add(Delivery delivery, out bool wakeWriter)
     {
-        todo = AfterAdding.Nothing;
+        wakeWriter = false;
         lock (_gate)
         {
             if (_closed) return Result.Failed("the server is stopping");
             if (_waiting.Count + _sent.Count >= limits.QueueMax)
                 return Result.Failed("too many messages wait for the store");
             _waiting.Enqueue(delivery);
-            if (_writerAsleep) todo |= AfterAdding.WakeWriter;
-            if (!_watched) todo |= AfterAdding.WatchDeadlines;
-            (_writerAsleep, _watched) = (false, true);
+            (wakeWriter, _writerAsleep) = (_writerAsleep, false);
             return Result.Success;
         }
     }
@@ -152,35 +140,22 @@ internal sealed class LinkQueue(LinkLimits limits, int stores, TimeProvider time
         }
     }
 
-    /// <summary>
-    /// Removes the messages whose deadline has passed. <c>true</c>: the store hangs, as some of them had been
-    /// sent, or one has waited so long that another store may be faster. The connection then counts as
-    /// broken, so that a late answer is not taken for that of another message. <paramref name="again"/> is
-    /// when to call again; null: when <see cref="Add"/> asks for it.
-    /// </summary>
-    public bool Expire(List<Delivery> late, out TimeSpan? again)
+    // Removes the messages whose deadline has passed. True: the store hangs, as some of them had been sent, or
+    // one has waited so long that another store may be faster. The connection then counts as broken, so that
+    // a late answer is not taken for that of another message.
+    public bool Expire(List<Delivery> late)
     {
         lock (_gate)
         {
-            while (_sent.TryPeek(out Delivery? oldest) && Remaining(oldest) <= TimeSpan.Zero)
-                late.Add(_sent.Dequeue());
+            while (_sent.TryPeek(out Delivery? oldest) && IsLate(oldest)) late.Add(_sent.Dequeue());
             bool hangs = _connected && (late.Count > 0 || IsUnresponsive());
-            while (_waiting.TryPeek(out Delivery? oldest) && Remaining(oldest) <= TimeSpan.Zero)
-                late.Add(_waiting.Dequeue());
+            while (_waiting.TryPeek(out Delivery? oldest) && IsLate(oldest)) late.Add(_waiting.Dequeue());
             if (hangs) RequeueAll();
-            _watched = _sent.TryPeek(out Delivery? next) || _waiting.TryPeek(out next);
-            again = next is null ? null : NextCheck(Remaining(next));
             return hangs;
         }
     }
 
-    // How long after the first message was added to call Expire.
-    public TimeSpan FirstCheck => NextCheck(limits.MessageTimeout);
-
     // With another store, a store that hangs is detected well before the message is late.
-    private TimeSpan NextCheck(TimeSpan remaining) =>
-        stores > 1 && limits.CheckEvery < remaining ? limits.CheckEvery : remaining;
-
     private bool IsUnresponsive() =>
         stores > 1 && _sent.TryPeek(out Delivery? oldest)
         && time.GetElapsedTime(Math.Max(oldest.Since, _connectedAt)) >= limits.FailoverTimeout;
@@ -200,6 +175,5 @@ internal sealed class LinkQueue(LinkLimits limits, int stores, TimeProvider time
         (_waiting, _sent) = (_sent, _waiting);
     }
 
-    private TimeSpan Remaining(Delivery delivery) =>
-        limits.MessageTimeout - time.GetElapsedTime(delivery.Since);
+    private bool IsLate(Delivery delivery) => time.GetElapsedTime(delivery.Since) >= limits.MessageTimeout;
 }

@@ -72,7 +72,7 @@ internal sealed record LinkLimits
     // reaches its timeout.
     public TimeSpan FailoverTimeout { get; init; } = TimeSpan.FromSeconds(3);
 
-    // With several stores: how often to check for that, while messages wait.
+    // How often to check for that and for late messages: a timeout takes effect at most this much late.
     public TimeSpan CheckEvery { get; init; } = TimeSpan.FromSeconds(1);
 
     // With several stores: after a WAIT the link goes to the next store, at most once round all of them in

@@ -19,13 +19,8 @@ internal sealed class SocketServer : IDisposable
     private const int PortAttempts = 32;
 
     private readonly CancellationTokenSource _stopping = new();
-    private readonly SocketLimits _limits;
-    private readonly MemoryBudget _memory;
     private readonly ByteRateLimiter _limiter;
     private readonly Deliver _accept;
-    private readonly StoreStatus _status;
-    private readonly TimeProvider _time;
-    private readonly ILogger _log;
     private readonly MutualTls? _tls;
     private readonly HandshakeLimiter _handshakes;
     private readonly Listener _listener;
@@ -41,13 +36,18 @@ internal sealed class SocketServer : IDisposable
         Address address, Deliver accept, SocketLimits limits, TimeProvider time, ILogger log,
         MutualTls? tls = null, Func<Readiness>? state = null, ByteRateLimiter? limiter = null)
     {
-        (_accept, _limits, _time, _log, _tls) = (accept, limits, time, log, tls);
+        (_accept, Limits, Time, _tls) = (accept, limits, time, tls);
         _limiter = limiter ?? new ByteRateLimiter(null, time);
-        _memory = new MemoryBudget(limits.MemoryMax);
-        _status = new StoreStatus(state ?? (static () => new Readiness([], [])), limits.WaitMemory, time);
+        Memory = new MemoryBudget(limits.MemoryMax);
+        Status = new StoreStatus(state ?? (static () => new Readiness([], [])), limits.WaitMemory, time);
         _handshakes = new HandshakeLimiter(limits.UnauthenticatedMax, time, log);
-        (_listener, _datagrams) = Bind(address);
+        (_listener, _datagrams) = Bind(address, log);
     }
+
+    public SocketLimits Limits { get; }
+    public TimeProvider Time { get; }
+    public MemoryBudget Memory { get; }
+    public StoreStatus Status { get; }
 
     // With the actual port.
     public IPEndPoint EndPoint => _listener.EndPoint;
@@ -80,18 +80,15 @@ internal sealed class SocketServer : IDisposable
         _stopping.Dispose();
     }
 
-    private (Listener Listener, DatagramServer? Datagrams) Bind(Address address)
+    private (Listener Listener, DatagramServer? Datagrams) Bind(Address address, ILogger log)
     {
         for (int attempt = 1; ; attempt++)
         {
-            var listener = new Listener(address, _limits.ConnectionsMax, ServeAsync, Reject, _log);
+            var listener = new Listener(address, Limits.ConnectionsMax, ServeAsync, Reject, log);
             if (_tls is not null) return (listener, null);
             try
             {
-                int inFlightMax = _limits.DatagramsInFlightMax;
-                IPEndPoint at = listener.EndPoint;
-                return (listener, new DatagramServer(
-                    at, AcceptAsync, _status, inFlightMax, _time, _log));
+                return (listener, new DatagramServer(this, listener.EndPoint, log));
             }
             catch (SocketException) when (address.Port == 0 && attempt < PortAttempts)
             {
@@ -105,24 +102,29 @@ internal sealed class SocketServer : IDisposable
         }
     }
 
+    // A message counts for the rate of its client.
+    public ValueTask<Receipt> AcceptAsync(Client client, Message message) =>
+        _limiter.Acquire(client, message.StoredBytes) == TimeSpan.Zero
+            ? _accept(message)
+            : ValueTask.FromResult(Receipt.RateExceeded);
+
     private Task ServeAsync(OpenConnection connection) => _tls is null
         ? ServeAsync(connection, new PlainTransport(connection.Socket))
         : ServeAuthenticatedAsync(connection, _tls);
 
     // A client with an accepted certificate is one of our processes: no rate limit.
-    private Task ServeAsync(OpenConnection connection, Transport transport) => SocketSession.ServeAsync(
-        connection, transport, _tls is null ? message => AcceptAsync(connection.Client, message) : _accept,
-        _status, _limits, _memory, _time, _stopping.Token);
-
-    private ValueTask<Receipt> AcceptAsync(Client client, Message message) =>
-        _limiter.Acquire(client, message.StoredBytes) == TimeSpan.Zero
-            ? _accept(message)
-            : ValueTask.FromResult(Receipt.RateExceeded);
+    private async Task ServeAsync(OpenConnection connection, Transport transport)
+    {
+        Deliver accept = _tls is null ? message => AcceptAsync(connection.Client, message) : _accept;
+        using var session = new SocketSession(this, transport, accept, _stopping.Token);
+        connection.Session = session;
+        await session.RunAsync();
+    }
 
     private async Task ServeAuthenticatedAsync(OpenConnection connection, MutualTls tls)
     {
         Socket socket = connection.Socket;
-        using var deadline = new CancellationTokenSource(_limits.HandshakeTimeout, _time);
+        using var deadline = new CancellationTokenSource(Limits.HandshakeTimeout, Time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, _stopping.Token);
         (Transport? transport, string? failure) =
             await _handshakes.RunAsync(socket, () => tls.AcceptAsync(socket, either.Token));

@@ -30,64 +30,43 @@ internal sealed class SocketSession : IEvictable, IDisposable
 
     private readonly Transport _transport;
     private readonly Deliver _accept;
-    private readonly StoreStatus _status;
+    private readonly SocketServer _server;
     private readonly SocketLimits _limits;
-    private readonly TimeProvider _time;
+    private readonly CancellationToken _stop;
     private readonly MessageDecoder _decoder;
     private readonly ReusableTimeout _receiveTimeout;
     private readonly ReusableTimeout _sendTimeout;
     private readonly Channel<ValueTask<Receipt>> _due;
     private readonly MemoryBudget.Hold _partHeld; // an incomplete message
     private readonly MemoryBudget.Hold _unreadHeld; // answers that the client does not read
-    private byte[] _buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
+    private readonly ByteBuffer _input = new(BufferSize);
     private byte[] _answers = [];
-
-    // Bytes received and not consumed: [_start, _end) of the buffer; since when they are an incomplete
-    // message.
-    private int _start;
-    private int _end;
-    private long _partialSince;
+    private long _partialSince; // since when the input is an incomplete message
     private int _inFlight;
     private long _waitingSince;
     private volatile bool _unread; // a send is blocked
+    private bool _filled; // the last receive filled the buffer: a larger one is needed
 
-    // The last receive filled the buffer: a larger one is needed.
-    private bool _filled;
-
-    private SocketSession(
-        OpenConnection connection, Transport transport, Deliver accept, StoreStatus status,
-        SocketLimits limits, MemoryBudget memory, TimeProvider time, CancellationToken stop)
+    public SocketSession(SocketServer server, Transport transport, Deliver accept, CancellationToken stop)
     {
-        (_partHeld, _unreadHeld) = (new(memory, transport.Close), new(memory, transport.Close));
-        (_transport, _accept, _status, _limits, _time) = (transport, accept, status, limits, time);
-        _decoder = new MessageDecoder(time);
-        _receiveTimeout = new ReusableTimeout(time, stop);
-        _sendTimeout = new ReusableTimeout(time, CancellationToken.None);
+        (_server, _transport, _accept, _stop, _limits) = (server, transport, accept, stop, server.Limits);
+        (_partHeld, _unreadHeld) =
+            (new(server.Memory, transport.Close), new(server.Memory, transport.Close));
+        _decoder = new MessageDecoder(server.Time);
+        _receiveTimeout = new ReusableTimeout(server.Time, stop);
+        _sendTimeout = new ReusableTimeout(server.Time, CancellationToken.None);
         _due = Channel.CreateBounded<ValueTask<Receipt>>(
-            new BoundedChannelOptions(limits.InFlightMax) { SingleReader = true, SingleWriter = true });
-        _waitingSince = time.GetTimestamp();
-        connection.Session = this;
-    }
-
-    private enum ReceiveStatus
-    {
-        Bytes,
-        End,
-        Nothing,
-        Closed,
+            new BoundedChannelOptions(_limits.InFlightMax) { SingleReader = true, SingleWriter = true });
+        _waitingSince = server.Time.GetTimestamp();
     }
 
     // Serves until the client has ended or the stop, and closes the connection. Throws only what `accept`
     // does.
-    public static async Task ServeAsync(
-        OpenConnection connection, Transport transport, Deliver accept, StoreStatus status,
-        SocketLimits limits, MemoryBudget memory, TimeProvider time, CancellationToken stop)
+    public async Task RunAsync()
     {
-        using var session =
-            new SocketSession(connection, transport, accept, status, limits, memory, time, stop);
-        Task answering = session.AnswerAsync();
-        await Task.WhenAll(session.ReadAsync(stop), answering);
-        await session.LingerAsync();
+        Task answering = AnswerAsync();
+        await Task.WhenAll(ReadAsync(), answering);
+        await LingerAsync();
     }
 
     public long WaitingSince => Volatile.Read(ref _inFlight) == 0 || _unread
@@ -107,29 +86,20 @@ internal sealed class SocketSession : IEvictable, IDisposable
         _transport.Dispose();
         _receiveTimeout.Dispose();
         _sendTimeout.Dispose();
-        ArrayPool<byte>.Shared.Return(_buffer);
+        _input.Release();
         _partHeld.Set(0);
         _unreadHeld.Set(0);
     }
 
-    private async Task ReadAsync(CancellationToken stop)
+    private async Task ReadAsync()
     {
         try
         {
-            while (true)
+            while (await ReceiveAsync() is { } ending)
             {
-                ReceiveStatus received = await ReceiveAsync();
-                bool stopped = received == ReceiveStatus.Nothing && stop.IsCancellationRequested;
-                if (received == ReceiveStatus.Closed || stopped) return;
-                Ending ending = received switch
-                {
-                    ReceiveStatus.End => Ending.Ended,
-                    ReceiveStatus.Nothing => Ending.Quiet,
-                    _ => Ending.Open,
-                };
-                if (!await DecodeAsync(ending) || received == ReceiveStatus.End) return;
-                bool idle = received == ReceiveStatus.Nothing && _start == _end
-                    && Volatile.Read(ref _inFlight) == 0;
+                if (ending == Ending.Quiet && _stop.IsCancellationRequested) return;
+                if (!await DecodeAsync(ending) || ending == Ending.Ended) return;
+                bool idle = ending == Ending.Quiet && _input.Length == 0 && Volatile.Read(ref _inFlight) == 0;
                 if (idle) return;
             }
         }
@@ -144,25 +114,25 @@ internal sealed class SocketSession : IEvictable, IDisposable
     {
         while (true)
         {
-            Decoded decoded = _decoder.Decode(_buffer.AsSpan(_start, _end - _start), ending);
-            _start += decoded.Consumed;
+            Decoded decoded = _decoder.Decode(_input.Content.Span, ending);
+            _input.Consume(decoded.Consumed);
             if (decoded.Status == DecodeStatus.NeedMore) break;
             _partialSince = 0;
             _partHeld.Set(0);
             await AnswerLaterAsync(decoded.Status switch
             {
                 DecodeStatus.Complete => _accept(decoded.Message!),
-                DecodeStatus.StatusRequest => new ValueTask<Receipt>(_status.Describe()),
-                _ => new ValueTask<Receipt>(Receipt.Rejected(decoded.Reason)),
+                DecodeStatus.StatusRequest => new(_server.Status.Describe()),
+                _ => new(Receipt.Rejected(decoded.Reason)),
             });
             if (decoded.Status == DecodeStatus.OutOfSync) return false;
         }
 
-        if (_start == _end) return true;
-        if (_partialSince == 0) _partialSince = _time.GetTimestamp();
-        if (_time.GetElapsedTime(_partialSince) < _limits.MessageTimeout) return true;
+        if (_input.Length == 0) return true;
+        if (_partialSince == 0) _partialSince = _server.Time.GetTimestamp();
+        if (_server.Time.GetElapsedTime(_partialSince) < _limits.MessageTimeout) return true;
         string reason = $"the message did not end within {_limits.MessageTimeout.TotalSeconds} s";
-        await AnswerLaterAsync(new ValueTask<Receipt>(Receipt.Rejected(reason)));
+        await AnswerLaterAsync(new(Receipt.Rejected(reason)));
         return false;
     }
 
@@ -172,61 +142,47 @@ internal sealed class SocketSession : IEvictable, IDisposable
         return _due.Writer.WriteAsync(receipt);
     }
 
-    private async ValueTask<ReceiveStatus> ReceiveAsync()
+    // Null: the connection is closed.
+    private async ValueTask<Ending?> ReceiveAsync()
     {
-        MakeSpace();
-        _partHeld.Set(_start < _end && _buffer.Length > BufferSize ? _buffer.Length : 0);
-        if (_start == _end) Volatile.Write(ref _waitingSince, _time.GetTimestamp());
-        TimeSpan timeout = _start == _end ? _limits.IdleTimeout : _limits.QuietTimeout;
+        // The decoder rejects messages that are too long, so the largest buffer always has space.
+        int space = Math.Max(1, _input.Capacity - _input.Length);
+        _input.Reserve(_filled && _input.Capacity < BufferSizeMax ? space + 1 : space);
+        bool idle = _input.Length == 0;
+        _partHeld.Set(!idle && _input.Capacity > BufferSize ? _input.Capacity : 0);
+        if (idle) Volatile.Write(ref _waitingSince, _server.Time.GetTimestamp());
+        TimeSpan timeout = idle ? _limits.IdleTimeout : _limits.QuietTimeout;
         try
         {
-            if (_start == _end && _buffer.Length > BufferSize) await WaitWithoutBufferAsync(timeout);
-            int count = await _transport.ReceiveAsync(_buffer.AsMemory(_end), _receiveTimeout.In(timeout));
-            _end += count;
-            _filled = _end == _buffer.Length;
-            return count > 0 ? ReceiveStatus.Bytes : ReceiveStatus.End;
+            if (idle && _input.Capacity > BufferSize) await WaitWithoutBufferAsync(timeout);
+            int count = await _transport.ReceiveAsync(_input.Free, _receiveTimeout.In(timeout));
+            _input.End += count;
+            _filled = _input.Free.IsEmpty;
+            return count > 0 ? Ending.Open : Ending.Ended;
         }
         catch (OperationCanceledException)
         {
-            return ReceiveStatus.Nothing;
+            return Ending.Quiet;
         }
         catch (Exception e) when (IsExpectedEnd(e))
         {
-            return ReceiveStatus.Closed;
+            return null;
         }
     }
 
     // A connection with a large buffer releases it while it is idle.
     private async ValueTask WaitWithoutBufferAsync(TimeSpan timeout)
     {
-        int size = _buffer.Length;
-        ArrayPool<byte>.Shared.Return(_buffer);
-        _buffer = [];
+        int size = _input.Capacity;
+        _input.Release();
         try
         {
             await _transport.ReceiveAsync(Memory<byte>.Empty, _receiveTimeout.In(timeout));
         }
         finally
         {
-            (_buffer, _start, _end) = (ArrayPool<byte>.Shared.Rent(size), 0, 0);
+            _input.Reserve(size);
         }
-    }
-
-    private void MakeSpace()
-    {
-        if (_start > 0)
-        {
-            _buffer.AsSpan(_start, _end - _start).CopyTo(_buffer);
-            (_start, _end) = (0, _end - _start);
-        }
-
-        // The decoder rejects messages that are too long, so the largest buffer always has space.
-        if (!_filled || _buffer.Length >= BufferSizeMax) return;
-        _filled = false;
-        byte[] larger = ArrayPool<byte>.Shared.Rent(2 * _buffer.Length);
-        _buffer.AsSpan(0, _end).CopyTo(larger);
-        ArrayPool<byte>.Shared.Return(_buffer);
-        _buffer = larger;
     }
 
     // All answers that are available are sent together, before waiting for one that is not.
@@ -248,7 +204,7 @@ internal sealed class SocketSession : IEvictable, IDisposable
                     }
 
                     Receipt receipt = await due;
-                    _status.Record(receipt);
+                    _server.Status.Record(receipt);
                     length += Answer.Write(receipt, _answers.AsSpan(length));
                     Interlocked.Decrement(ref _inFlight);
                 }
@@ -305,11 +261,13 @@ internal sealed class SocketSession : IEvictable, IDisposable
 
     private async Task LingerAsync()
     {
-        using var timeout = new CancellationTokenSource(_limits.LingerTimeout, _time);
+        using var timeout = new CancellationTokenSource(_limits.LingerTimeout, _server.Time);
         try
         {
             await _transport.EndSendingAsync(timeout.Token);
-            while (await _transport.ReceiveAsync(_buffer.AsMemory(), timeout.Token) > 0)
+            _input.Consume(_input.Length);
+            _input.Reserve(1);
+            while (await _transport.ReceiveAsync(_input.Free, timeout.Token) > 0)
             {
             }
         }

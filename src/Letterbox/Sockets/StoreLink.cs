@@ -53,8 +53,8 @@ internal sealed class StoreLink : IAsyncDisposable
         (_stores, _limits, _time, _log, _tls) = (stores, limits, time, log, tls);
         _lastFailures = new string?[stores.Count];
         _queue = new LinkQueue(limits, stores.Count, time);
-        TimeSpan never = Timeout.InfiniteTimeSpan;
-        _sweep = time.CreateTimer(static self => ((StoreLink)self!).Sweep(), this, never, never);
+        _sweep = time.CreateTimer(
+            static self => ((StoreLink)self!).Sweep(), this, limits.CheckEvery, limits.CheckEvery);
     }
 
     // Connects, and reconnects until it is disposed. Called once.
@@ -81,10 +81,9 @@ internal sealed class StoreLink : IAsyncDisposable
     public ValueTask<Receipt> DeliverAsync(Message message)
     {
         var delivery = new Delivery(message, _time.GetTimestamp());
-        Result added = _queue.Add(delivery, out AfterAdding todo);
+        Result added = _queue.Add(delivery, out bool wakeWriter);
         if (!added.Succeeded) return new ValueTask<Receipt>(Receipt.Later(added.Failure));
-        if (todo.HasFlag(AfterAdding.WakeWriter)) _work.Signal();
-        if (todo.HasFlag(AfterAdding.WatchDeadlines)) SweepIn(_queue.FirstCheck);
+        if (wakeWriter) _work.Signal();
         return new ValueTask<Receipt>(delivery.Task);
     }
 
@@ -241,25 +240,16 @@ internal sealed class StoreLink : IAsyncDisposable
             level, "{Failure}, reconnecting; {Unanswered} messages had no answer", failure, unanswered);
     }
 
-    // Called when the oldest message may be late.
     private void Sweep()
     {
         var late = new List<Delivery>();
-        bool hangs = _queue.Expire(late, out TimeSpan? again);
-        if (again is { } wait) SweepIn(wait);
+        bool hangs = _queue.Expire(late);
         TimeSpan limit = hangs && late.Count == 0 ? _limits.FailoverTimeout : _limits.MessageTimeout;
         string reason = $"no answer from the store within {limit.TotalSeconds} s";
         if (hangs && _connection is { } connection) Close(connection, reason, late.Count + _queue.Count);
         else if (_failure is { } failure) reason = $"{reason}: {failure}";
         foreach (Delivery delivery in late) delivery.TrySetResult(Receipt.Later(reason));
         NotifyIfEmptied();
-    }
-
-    // Rounded up: timers count whole milliseconds, and an early sweep finds nothing.
-    private void SweepIn(TimeSpan wait)
-    {
-        double milliseconds = Math.Max(1, Math.Ceiling(wait.TotalMilliseconds));
-        _sweep.Change(TimeSpan.FromMilliseconds(milliseconds), Timeout.InfiniteTimeSpan);
     }
 
     private void NotifyIfEmptied()

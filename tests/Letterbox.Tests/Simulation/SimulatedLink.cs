@@ -35,7 +35,7 @@ internal sealed class SimulatedLink(Agenda agenda, Func<SimulatedConnection?> co
     public void Deliver(Message message, Action<Receipt> answer)
     {
         var delivery = new Delivery(message, agenda.Time.GetTimestamp());
-        if (_queue.Add(delivery, out AfterAdding todo).Failure is { } rejection)
+        if (_queue.Add(delivery, out bool wakeWriter).Failure is { } rejection)
         {
             agenda.In(TimeSpan.Zero, () => answer(Receipt.Later(rejection)));
             return;
@@ -43,8 +43,8 @@ internal sealed class SimulatedLink(Agenda agenda, Func<SimulatedConnection?> co
 
         _answers.Add(delivery, answer);
         _handedOver.Add(message);
-        if (todo.HasFlag(AfterAdding.WakeWriter)) Write();
-        if (todo.HasFlag(AfterAdding.WatchDeadlines)) agenda.In(s_timeout, Sweep);
+        if (wakeWriter) Write();
+        agenda.In(s_timeout, Sweep);
     }
 
     private void Connect()
@@ -116,8 +116,7 @@ internal sealed class SimulatedLink(Agenda agenda, Func<SimulatedConnection?> co
     private void Sweep()
     {
         var late = new List<Delivery>();
-        bool hangs = _queue.Expire(late, out TimeSpan? again);
-        if (again is { } wait) agenda.In(wait, Sweep);
+        bool hangs = _queue.Expire(late);
         if (hangs && _connection is { } connection) Close(connection);
         foreach (Delivery delivery in late) Describe(delivery, Receipt.Later("no answer in time"));
     }

@@ -156,22 +156,19 @@ public sealed class DatagramServerTests : IAsyncDisposable
     {
         var time = new ManualTime();
         var mailbox = new Mailbox();
-        using var server = new DatagramServer(
-            new IPEndPoint(IPAddress.Loopback, 0), (_, message) => mailbox.DeliverAsync(message),
-            new StoreStatus(() => new Readiness([], []), default, time), inFlightMax: 1000, time,
-            NullLogger.Instance);
+        using var server = new SocketServer(
+            new Address("127.0.0.1", 0), mailbox.DeliverAsync,
+            new SocketLimits { DatagramsInFlightMax = 1000 }, time, NullLogger.Instance);
         using UdpClient client = Connect(server.EndPoint);
         for (int i = 0; i < DatagramServer.BurstMax + 1; i++)
             await client.SendAsync(Cuts.Bytes("username=a&message=b"));
-        using var stop = new CancellationTokenSource();
-        server.Start(stop.Token);
+        server.Start();
         TimeSpan rest = await time.NextTimerAsync();
         Assert.Equal(DatagramServer.BurstMax, mailbox.Messages.Count);
         time.Advance(rest);
         using var timeout = new CancellationTokenSource(TimeSpan.FromSeconds(30));
         for (int i = 0; i < DatagramServer.BurstMax + 1; i++) await client.ReceiveAsync(timeout.Token);
-        await stop.CancelAsync();
-        await server.DrainAsync(Timeout.InfiniteTimeSpan);
+        await server.DrainAsync(TimeSpan.FromSeconds(30));
     }
 
     [Fact]
