@@ -43,9 +43,8 @@ internal static class ForwardedClient
         for (int at = -1; request.NextField(name, ref at);)
         {
             ReadOnlySpan<byte> rest = request.FieldValue(at);
-            while (!rest.IsEmpty)
+            while (Grammar.NextElement(ref rest, out ReadOnlySpan<byte> element))
             {
-                ReadOnlySpan<byte> element = Next(ref rest, (byte)',');
                 if (element.IsEmpty) continue;
                 ReadOnlySpan<byte> node = name.Length == "forwarded".Length ? For(element) : element;
                 if (!TryReadNode(node, out IPAddress? address)) origin = new Origin(null, Unknown: true);
@@ -59,24 +58,12 @@ internal static class ForwardedClient
     // forwarded-element = [ forwarded-pair ] *( ";" [ forwarded-pair ] )        RFC 7239 4
     private static ReadOnlySpan<byte> For(ReadOnlySpan<byte> element)
     {
-        while (!element.IsEmpty)
+        while (Grammar.NextElement(ref element, out ReadOnlySpan<byte> pair, (byte)';'))
         {
-            ReadOnlySpan<byte> pair = Next(ref element, (byte)';');
             if (pair.Length > 4 && pair[3] == '=' && Grammar.Same(pair[..3], "for"u8)) return pair[4..];
         }
 
         return default;
-    }
-
-    // Takes the part before the separator, trimmed; a separator within quotes does not count.
-    private static ReadOnlySpan<byte> Next(scoped ref ReadOnlySpan<byte> rest, byte separator)
-    {
-        bool quoted = false;
-        int end = 0;
-        for (; end < rest.Length && (quoted || rest[end] != separator); end++) quoted ^= rest[end] == '"';
-        ReadOnlySpan<byte> part = rest[..end].Trim(" \t"u8);
-        rest = rest[Math.Min(end + 1, rest.Length)..];
-        return part;
     }
 
     // node = nodename [ ":" node-port ], an IPv6 nodename in brackets        RFC 7239 6

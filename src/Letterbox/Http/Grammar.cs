@@ -87,15 +87,29 @@ internal static class Grammar
     public static bool Same(ReadOnlySpan<byte> left, ReadOnlySpan<byte> right) =>
         System.Text.Ascii.EqualsIgnoreCase(left, right);
 
-    // Takes the next element of a comma-separated list (RFC 9110 5.6.1). Quoted strings are not supported: no
-    // list that is read here contains any.
-    public static bool NextElement(ref ReadOnlySpan<byte> list, out ReadOnlySpan<byte> element)
+    // Takes the next element of a list (RFC 9110 5.6.1), trimmed; it may be empty. A separator within a quoted
+    // string (5.6.4) does not count.
+    public static bool NextElement(
+        scoped ref ReadOnlySpan<byte> list, out ReadOnlySpan<byte> element, byte separator = (byte)',')
     {
         element = default;
         if (list.IsEmpty) return false;
-        int comma = list.IndexOf((byte)',');
-        element = Trim(comma < 0 ? list : list[..comma]);
-        list = comma < 0 ? default : list[(comma + 1)..];
+        int end = list.IndexOfAny(separator, (byte)'"');
+        if (end >= 0 && list[end] == '"') end = EndOfQuoted(list, end, separator);
+        element = Trim(end < 0 ? list : list[..end]);
+        list = end < 0 ? default : list[(end + 1)..];
         return true;
+    }
+
+    private static int EndOfQuoted(ReadOnlySpan<byte> list, int at, byte separator)
+    {
+        for (bool quoted = false; at < list.Length; at++)
+        {
+            if (list[at] == '"') quoted = !quoted;
+            else if (quoted && list[at] == '\\') at++;
+            else if (!quoted && list[at] == separator) return at;
+        }
+
+        return -1;
     }
 }

@@ -102,19 +102,10 @@ internal sealed class LetterboxSite : IDisposable
 
     public void Dispose() => _watch?.Dispose();
 
-    // Whether the client accepts JSON by name and not HTML (RFC 9110 12.5.1).
-    internal static bool WantsJson(Request request)
-    {
-        bool json = false;
-        for (int at = -1; request.NextField("accept"u8, ref at);)
-        {
-            if (request.FieldValue(at).IndexOf("text/html"u8) >= 0) return false;
-            json |= request.FieldValue(at).IndexOf("application/json"u8) >= 0
-                || request.FieldValue(at).IndexOf("application/problem+json"u8) >= 0;
-        }
-
-        return json;
-    }
+    // Whether the client prefers JSON to a page.
+    internal static bool WantsJson(Request request) =>
+        Accept.Prefers(request, "application/json"u8, "text/html"u8)
+        || Accept.Prefers(request, "application/problem+json"u8, "text/html"u8);
 
     private static Response PlainText(int status, string text) =>
         Response.Create(
