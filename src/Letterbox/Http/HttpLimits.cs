@@ -11,7 +11,7 @@ internal sealed record HttpLimits
     public int FieldLineMax { get; init; } = 8 * 1024;
     // Field lines in a head; beyond: 431. Apache and Kestrel: 100.
     public int FieldsMax { get; init; } = 100;
-    // Request line and field lines together; beyond: 431. Kestrel and nginx: 32 KiB.
+    // Request line and field lines together, at most 65,535; beyond: 431. Kestrel and nginx: 32 KiB.
     public int HeadMax { get; init; } = 32 * 1024;
     // Content of a request, decoded; beyond: 413. More than any valid form needs.
     public int ContentMax { get; init; } = 64 * 1024;
@@ -42,11 +42,4 @@ internal sealed record HttpLimits
 
     // Most bytes of one request in memory: head, content, one incomplete line.
     public int RequestBytesMax => HeadMax + ContentMax + ChunkLineMax + 4;
-
-    /// <exception cref="InvalidOperationException">The limits contradict each other.</exception>
-    public HttpLimits Checked() =>
-        RequestLineMax >= 8000 && RequestLineMax <= HeadMax && FieldLineMax <= HeadMax
-        && HeadMax <= ushort.MaxValue && ContentMax >= 0 && ChunkLineMax >= 32
-            ? this
-            : throw new InvalidOperationException("the HTTP limits contradict each other");
 }

@@ -31,7 +31,7 @@ internal sealed class HttpServer : IDisposable
         HttpLimits limits, TimeProvider time, Handler handler, RejectionHandler rejection,
         Func<Exception, Response> failure)
     {
-        (Limits, Time, Handler, Reject, Failure) = (limits.Checked(), time, handler, rejection, failure);
+        (Limits, Time, Handler, Reject, Failure) = (limits, time, handler, rejection, failure);
         Memory = new MemoryBudget(limits.MemoryMax);
         _dateLine = MakeDateLine();
         _sweep = time.CreateTimer(

@@ -136,19 +136,7 @@ internal sealed class SocketServer : IDisposable
     // time for a handshake, and nothing is sent.
     private void Reject(Socket socket)
     {
-        try
-        {
-            if (_tls is null)
-            {
-                socket.Send("WAIT too many connections\n"u8);
-                socket.Shutdown(SocketShutdown.Send);
-            }
-        }
-        catch (SocketException)
-        {
-            // Closed already.
-        }
-
+        if (_tls is null) socket.Send("WAIT too many connections\n"u8, SocketFlags.None, out _);
         socket.Dispose();
     }
 }

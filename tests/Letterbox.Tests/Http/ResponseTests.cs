@@ -35,15 +35,4 @@ public sealed class ResponseTests
             Assert.EndsWith(".", text, StringComparison.Ordinal);
         }
     }
-
-    [Fact]
-    public void Limits_that_contradict_each_other_are_rejected()
-    {
-        var limits = new HttpLimits();
-        Assert.Same(limits, limits.Checked());
-        Assert.Throws<InvalidOperationException>(() => (limits with { RequestLineMax = 7999 }).Checked());
-        Assert.Throws<InvalidOperationException>(() => (limits with { HeadMax = 8000 }).Checked());
-        // Offsets into the head are held in 16 bits.
-        Assert.Throws<InvalidOperationException>(() => (limits with { HeadMax = 65536 }).Checked());
-    }
 }
