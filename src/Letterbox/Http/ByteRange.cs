@@ -20,7 +20,7 @@ internal readonly record struct ByteRange(RangeKind Kind, int Start, int Length)
     /// <summary>Reads the Range field of a GET for a representation of this many bytes.</summary>
     public static ByteRange Select(Request request, int length)
     {
-        if (request.Method != Method.Get || !request.TryGetField("range"u8, out ReadOnlySpan<byte> value))
+        if (request.Method != Method.Get || !request.TryGetSingle("range"u8, out ReadOnlySpan<byte> value))
             return default;
         if (value.Length <= 6 || !Grammar.Same(value[..6], "bytes="u8)) return default;
         ReadOnlySpan<byte> spec = Grammar.Trim(value[6..]);

@@ -7,6 +7,8 @@ namespace Letterbox.Http;
 internal sealed class Framing
 {
     private bool _host, _contentLength, _transferEncoding, _close, _keepAlive, _expect;
+    private bool _coding, _range;
+    private int _types;
     private long _length;
 
     public bool Chunked => _transferEncoding;
@@ -20,7 +22,8 @@ internal sealed class Framing
     public void Clear()
     {
         _host = _contentLength = _transferEncoding = _close = _keepAlive = _expect = ContinueExpected = false;
-        _length = 0;
+        _coding = _range = false;
+        (_types, _length) = (0, 0);
     }
 
     public Rejection Add(ReadOnlySpan<byte> name, ReadOnlySpan<byte> value) => name.Length switch
@@ -28,7 +31,10 @@ internal sealed class Framing
         4 when Grammar.Same(name, "host"u8) => AddHost(value),
         6 when Grammar.Same(name, "expect"u8) => AddExpect(value),
         10 when Grammar.Same(name, "connection"u8) => AddConnection(value),
+        12 when Grammar.Same(name, "content-type"u8) => AddContentType(),
+        13 when Grammar.Same(name, "content-range"u8) => AddContentRange(),
         14 when Grammar.Same(name, "content-length"u8) => AddContentLength(value),
+        16 when Grammar.Same(name, "content-encoding"u8) => AddContentEncoding(value),
         17 when Grammar.Same(name, "transfer-encoding"u8) => AddTransferEncoding(value),
         _ => Rejection.None,
     };
@@ -42,8 +48,12 @@ internal sealed class Framing
         if (_transferEncoding && (_contentLength || !http11)) return Rejection.TransferEncoding;
         if (_expect && http11 && !ContinueExpected) return Rejection.Expectation;
         if (_length > contentMax) return Rejection.ContentTooLarge;
+        if (_types > 1 && HasOtherType(request)) return Rejection.ContentType;
+        bool hasContent = _transferEncoding || _length > 0;
+        if (hasContent && _coding) return Rejection.ContentCoding;
+        if (hasContent && _range) return Rejection.ContentRange;
         // HTTP/1.0 has no 100, and without content there is nothing to wait for (RFC 9110 10.1.1).
-        ContinueExpected &= http11 && (_transferEncoding || _length > 0);
+        ContinueExpected &= http11 && hasContent;
         request.KeepAlive = !_close && (http11 || _keepAlive);
         return Rejection.None;
     }
@@ -70,6 +80,38 @@ internal sealed class Framing
             _keepAlive |= Grammar.Same(option, "keep-alive"u8);
         }
 
+        return Rejection.None;
+    }
+
+    private Rejection AddContentType()
+    {
+        _types++;
+        return Rejection.None;
+    }
+
+    // Two parsers might choose different ones (RFC 9110 8.3).
+    private static bool HasOtherType(Request request)
+    {
+        request.TryGetField("content-type"u8, out ReadOnlySpan<byte> first);
+        for (int at = -1; request.NextField("content-type"u8, ref at);)
+        {
+            if (!request.FieldValue(at).SequenceEqual(first)) return true;
+        }
+
+        return false;
+    }
+
+    private Rejection AddContentRange()
+    {
+        _range = true;
+        return Rejection.None;
+    }
+
+    // Content-Encoding = #content-coding        RFC 9110 8.4
+    private Rejection AddContentEncoding(ReadOnlySpan<byte> value)
+    {
+        while (Grammar.NextElement(ref value, out ReadOnlySpan<byte> coding))
+            _coding |= !coding.IsEmpty && !Grammar.Same(coding, "identity"u8);
         return Rejection.None;
     }
 

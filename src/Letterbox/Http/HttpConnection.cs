@@ -45,6 +45,7 @@ internal sealed class HttpConnection : IEvictable
     private long _phaseStarted;
     private int _responses;
     private bool _continueSent;
+    private bool _isHead; // of the request that is waited for
     private bool _closeByServer; // the server ends the connection, not the client
     private SendOptions _options; // of the response that is due: its request may be released by then
 
@@ -60,9 +61,9 @@ internal sealed class HttpConnection : IEvictable
     public long WaitingSince => _timeout.WaitingSince;
 
     /// <summary>For tests.</summary>
-    internal (State State, bool Waiting, int Held, int Capacity) Inspect =>
+    internal (State State, bool Waiting, int Held, int Capacity, long Deadline) Inspect =>
         (_sender.IsWaiting && _state != State.Closed ? State.Responding : _state, _timeout.IsWaiting,
-            _input.Length, _input.Capacity);
+            _input.Length, _input.Capacity, _timeout.Deadline);
 
     /// <summary>Serves until either side ends it. Ordinary network errors are not thrown.</summary>
     public async Task RunAsync()
@@ -152,7 +153,7 @@ internal sealed class HttpConnection : IEvictable
             // Disposing a socket during a wait resets it: right for a client that does not take its response.
             // For others the end of the stream wakes the loop, which closes.
             if (!unread && state is State.ReadingHead or State.ReadingContent)
-                _server.SendOutOfBand(_socket, reason);
+                _server.SendOutOfBand(_socket, reason, _isHead);
             if (unread) _socket.Dispose();
             else _socket.Shutdown(SocketShutdown.Both);
         }
@@ -258,7 +259,8 @@ internal sealed class HttpConnection : IEvictable
     // A phase begins with the bytes that arrived just now.
     private void NeedMore()
     {
-        State phase = _reader!.HeadComplete ? State.ReadingContent : State.ReadingHead;
+        _isHead = _reader!.Request.Method == Method.Head;
+        State phase = _reader.HeadComplete ? State.ReadingContent : State.ReadingHead;
         if (_state == phase) return;
         _state = phase;
         _phaseStarted = _server.Time.GetTimestamp();
@@ -323,25 +325,29 @@ internal sealed class HttpConnection : IEvictable
     }
 
     // Closing with unread input resets the connection, and the reset can overtake the response: so ends the
-    // sending side and receives until the client closes too (RFC 9112 9.6).
+    // sending side and receives until the client closes too (RFC 9112 9.6), however much that is: a client may
+    // send all of a large content before it reads the rejection.
     private async ValueTask LingerAsync()
     {
         if (_sender.IsBroken) return;
         // A client that asked for the end sends nothing more; one that did not may have sent already.
         bool unread = _closeByServer || _reader is not null || _input.Length > 0 || _socket.Available > 0;
         if (!unread) return;
+        ReleaseInput();
         _state = State.Lingering;
-        _input.Consume(_input.Length);
-        _input.Reserve(1);
         _socket.Shutdown(SocketShutdown.Send);
+        HttpLimits limits = _server.Limits;
         long start = _server.Time.GetTimestamp();
-        for (int received = 0; received < _server.Limits.LingerBytesMax;)
+        while (true)
         {
-            _timeout.Begin(start, _server.Limits.LingerTimeout);
+            TimeSpan next = _server.Time.GetElapsedTime(start) + limits.LingerTimeout;
+            _timeout.Begin(start, next < limits.LingerMax ? next : limits.LingerMax);
             CountMemory();
-            int count = await _socket.ReceiveAsync(_input.Free, SocketFlags.None);
-            if (!_timeout.End() || count == 0) return;
-            received += count;
+            await _socket.ReceiveAsync(Memory<byte>.Empty, SocketFlags.None);
+            if (!_timeout.End() || Receive() == Ended) return;
+            _input.Release();
+            // Other connections are served meanwhile, however fast the client sends.
+            await Task.Yield();
         }
     }
 

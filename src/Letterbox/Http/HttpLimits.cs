@@ -31,10 +31,10 @@ internal sealed record HttpLimits
     public TimeSpan SendTimeout { get; init; } = TimeSpan.FromSeconds(20);
     // Sent under one SendTimeout when the kernel does not take everything.
     public int SendSliceMax { get; init; } = 64 * 1024;
-    // How long input of a rejected client is read and discarded. nginx: 5 s.
-    public TimeSpan LingerTimeout { get; init; } = TimeSpan.FromSeconds(2);
-    // How much input of a rejected client is read and discarded.
-    public int LingerBytesMax { get; init; } = 1024 * 1024;
+    // How long a rejected client may pause while its input is read and discarded. nginx: 5 s.
+    public TimeSpan LingerTimeout { get; init; } = TimeSpan.FromSeconds(5);
+    // How long that takes at most. nginx: 30 s.
+    public TimeSpan LingerMax { get; init; } = TimeSpan.FromSeconds(30);
     // Memory held for all waiting clients; beyond: 503 for the one waiting longest.
     public int MemoryMax { get; init; } = 64 * 1024 * 1024;
     // How often deadlines are checked: a timeout takes effect at most this much late.

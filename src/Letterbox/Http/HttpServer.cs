@@ -71,9 +71,10 @@ internal sealed class HttpServer : IDisposable
     public void RejectOverload(Socket socket)
     {
         socket.Blocking = false;
-        SendOutOfBand(socket, Rejection.Overload);
-        // Closing with unread input would be a reset, which can overtake the response.
         Span<byte> unread = stackalloc byte[4096];
+        int received = Math.Max(0, socket.Receive(unread, SocketFlags.None, out _));
+        SendOutOfBand(socket, Rejection.Overload, RequestLine.IsHead(unread[..received]));
+        // Closing with unread input would be a reset, which can overtake the response.
         for (int i = 0; i < 16 && socket.Receive(unread, SocketFlags.None, out _) > 0;) i++;
         socket.Dispose();
     }
@@ -88,8 +89,8 @@ internal sealed class HttpServer : IDisposable
     public void Dispose() => _sweep.Dispose();
 
     /// <summary>Sends a response to no request, as far as the kernel takes it at once.</summary>
-    public void SendOutOfBand(Socket socket, Rejection reason) =>
-        ResponseSender.SendOutOfBand(socket, Reject(reason, null), _dateLine);
+    public void SendOutOfBand(Socket socket, Rejection reason, bool headOnly) =>
+        ResponseSender.SendOutOfBand(socket, Reject(reason, null), _dateLine, headOnly);
 
     public HttpConnection[] Snapshot()
     {

@@ -15,8 +15,9 @@ internal enum Precondition
 internal static class Preconditions
 {
     // RFC 9110 13.2.2, steps 1 to 4; for GET and HEAD of a representation that exists. The tag is strong and
-    // has its quotes, the date is in whole seconds.
-    public static Precondition Evaluate(Request request, ReadOnlySpan<byte> tag, DateTimeOffset lastModified)
+    // has its quotes, the date is in whole seconds; a representation without validators has neither.
+    public static Precondition Evaluate(
+        Request request, ReadOnlySpan<byte> tag = default, DateTimeOffset? lastModified = null)
     {
         int at = -1;
         if (request.NextField("if-match"u8, ref at))
@@ -39,17 +40,20 @@ internal static class Preconditions
     // If-Range (RFC 9110 13.1.5): whether the range counts; true without the field.
     public static bool RangeApplies(Request request, ReadOnlySpan<byte> tag, DateTimeOffset lastModified)
     {
-        if (!request.TryGetField("if-range"u8, out ReadOnlySpan<byte> value)) return true;
+        int at = -1;
+        if (!request.NextField("if-range"u8, ref at)) return true;
+        if (!request.TryGetSingle("if-range"u8, out ReadOnlySpan<byte> value)) return false;
         // Strong comparison of tags, exact comparison of dates: a range of another version is useless.
         return value.StartsWith("\""u8)
             ? value.SequenceEqual(tag)
-            : HttpDate.TryParse(value, out DateTimeOffset date) && date == lastModified;
+            : HttpDate.TryParse(value, DateTimeOffset.UtcNow, out DateTimeOffset date) && date == lastModified;
     }
 
     private static bool TryGetDate(Request request, ReadOnlySpan<byte> name, out DateTimeOffset date)
     {
         date = default;
-        return request.TryGetField(name, out ReadOnlySpan<byte> value) && HttpDate.TryParse(value, out date);
+        return request.TryGetSingle(name, out ReadOnlySpan<byte> value)
+            && HttpDate.TryParse(value, DateTimeOffset.UtcNow, out date);
     }
 
     private static bool AnyTag(Request request, ReadOnlySpan<byte> field, ReadOnlySpan<byte> tag, bool weak)

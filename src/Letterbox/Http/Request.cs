@@ -68,6 +68,15 @@ internal sealed class Request
         return found;
     }
 
+    // The only field line of this name: two of a field that is not a list are invalid (RFC 9110 5.3).
+    public bool TryGetSingle(ReadOnlySpan<byte> name, out ReadOnlySpan<byte> value)
+    {
+        int at = -1;
+        bool single = NextField(name, ref at);
+        value = single ? FieldValue(at) : default;
+        return single && !NextField(name, ref at);
+    }
+
     /// <summary>Advances <paramref name="at"/> (initially -1) to the next field of this name.</summary>
     public bool NextField(ReadOnlySpan<byte> name, ref int at)
     {

@@ -16,7 +16,6 @@ internal static class RequestLine
     {
         int methodEnd = line.IndexOf((byte)' ');
         if (methodEnd <= 0 || !Grammar.IsToken(line[..methodEnd])) return Rejection.RequestLine;
-        // First, so that even a rejection knows whether it answers HEAD.
         request.Method = ParseMethod(line[..methodEnd]);
         int targetStart = methodEnd + 1;
         int targetLength = line[targetStart..].IndexOf((byte)' ');
@@ -26,6 +25,18 @@ internal static class RequestLine
         Rejection version = ParseVersion(line[(targetStart + targetLength + 1)..], request);
         return version != Rejection.None ? version : ParseTarget(target, start + targetStart, request);
     }
+
+    // A rejection of HEAD has no content either (RFC 9110 9.3.2), so the method is read from a line that is
+    // incomplete or malformed, too.
+    public static bool IsHead(ReadOnlySpan<byte> line)
+    {
+        line = line.TrimStart(" \t"u8);
+        return line.Length > 4 && line.StartsWith("HEAD"u8) && Grammar.TokenLength(line) == 4;
+    }
+
+    // Longer than any that is supported (RFC 9112 3).
+    public static bool IsMethodTooLong(ReadOnlySpan<byte> line) =>
+        Grammar.TokenLength(line) > "CONNECT".Length;
 
     private static Rejection ParseVersion(ReadOnlySpan<byte> version, Request request)
     {

@@ -88,14 +88,16 @@ internal sealed class RequestReader(HttpLimits limits)
             if (lineFeed < 0)
             {
                 _scanned = bytes.Length;
+                FindHead(bytes[_lineStart..]);
                 // One byte more than the longest line may be a CR.
-                return CheckLength(bytes.Length - _lineStart - 1) ?? ReadStatus.NeedMore;
+                return CheckLength(bytes, bytes.Length - _lineStart - 1) ?? ReadStatus.NeedMore;
             }
 
             int lineEnd = _scanned + lineFeed - 1; // where the CR must be
+            FindHead(bytes[_lineStart..(lineEnd + 2)]);
             if (lineEnd < _lineStart || bytes[lineEnd] != '\r')
-                return CheckLength(lineEnd + 1 - _lineStart) ?? Reject(Rejection.BareLineFeed);
-            if (CheckLength(lineEnd - _lineStart) is { } tooLong) return tooLong;
+                return CheckLength(bytes, lineEnd + 1 - _lineStart) ?? Reject(Rejection.BareLineFeed);
+            if (CheckLength(bytes, lineEnd - _lineStart) is { } tooLong) return tooLong;
             ReadOnlySpan<byte> line = bytes[_lineStart..lineEnd];
             int start = _lineStart;
             _lineStart = _scanned = lineEnd + 2;
@@ -118,10 +120,21 @@ internal sealed class RequestReader(HttpLimits limits)
         }
     }
 
-    private ReadStatus? CheckLength(int lineLength)
+    private void FindHead(ReadOnlySpan<byte> line)
+    {
+        if (_phase == Phase.StartLine && RequestLine.IsHead(line)) Request.Method = Method.Head;
+    }
+
+    private ReadStatus? CheckLength(ReadOnlySpan<byte> bytes, int lineLength)
     {
         if (_phase == Phase.StartLine)
-            return lineLength > limits.RequestLineMax ? Reject(Rejection.RequestLineTooLong) : null;
+        {
+            if (lineLength <= limits.RequestLineMax) return null;
+            return Reject(RequestLine.IsMethodTooLong(bytes.Slice(_lineStart, limits.RequestLineMax))
+                ? Rejection.MethodTooLong
+                : Rejection.RequestLineTooLong);
+        }
+
         bool tooLarge = lineLength > limits.FieldLineMax || _lineStart + lineLength > limits.HeadMax;
         return tooLarge ? Reject(Rejection.FieldsTooLarge) : null;
     }

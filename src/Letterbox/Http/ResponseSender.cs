@@ -45,11 +45,12 @@ internal sealed class ResponseSender(
     public void Release() => _output.Release();
 
     /// <summary>Sends a response outside of any request, as far as the kernel takes it at once.</summary>
-    public static void SendOutOfBand(Socket socket, Response response, ReadOnlySpan<byte> dateLine)
+    public static void SendOutOfBand(
+        Socket socket, Response response, ReadOnlySpan<byte> dateLine, bool headOnly)
     {
         var output = new ByteBuffer(InitialSize);
         WriteHead(output, response, dateLine, "Connection: close\r\n"u8);
-        output.Append(response.Content.Span);
+        if (!headOnly) output.Append(response.Content.Span);
         socket.Send(output.Content.Span, SocketFlags.None, out _);
         output.Release();
     }

@@ -90,7 +90,8 @@ internal sealed class LetterboxSite : IDisposable
     public Response Reject(Rejection reason, Request? request)
     {
         (int status, _, string text) = Rejections.Of(reason);
-        return _pages.Error(status, text, request is not null && WantsJson(request));
+        return _pages.Error(
+            status, text, request is not null && WantsJson(request), Rejections.Fields(reason));
     }
 
     /// <summary>Logs an unexpected exception; the response is a 500.</summary>

@@ -348,21 +348,37 @@ public sealed class ConnectionTests
     private static Task WaitingAsync(EchoHost host, int count) => Watching.UntilAsync(
         () => host.Server.Snapshot().Count(static c => c.Inspect.Waiting) == count);
 
-    [Fact]
-    public async Task A_client_that_is_turned_away_after_it_has_asked_is_not_reset()
+    [Theory]
+    [InlineData(5)]
+    [InlineData(64)]
+    public async Task A_413_is_not_lost_however_much_the_client_sends_before_it_reads(int megabytes)
+    {
+        await using var host = new EchoHost();
+        using HttpPeer peer = await HttpPeer.ConnectAsync(host.Port);
+        await peer.SendAsync($"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {megabytes << 20}\r\n\r\n");
+        byte[] part = new byte[1 << 20];
+        for (int i = 0; i < megabytes; i++) Assert.True(await peer.SendAsync(part));
+        Assert.Equal(413, (await peer.ReadAsync())!.Status);
+        Assert.True(await peer.EndsAsync());
+    }
+
+    [Theory]
+    [InlineData("GET", true)]
+    [InlineData("HEAD", false)]
+    public async Task A_client_that_is_rejected_after_its_request_is_not_reset(string method, bool content)
     {
         using var server = new HttpServer(
             new HttpLimits(), TimeProvider.System, EchoHost.Answer, static (r, _) =>
-                Response.Create(Rejections.Of(r).Status, []), static _ => s_ok);
+                Response.Create(Rejections.Of(r).Status, [], new byte[1]), static _ => s_ok);
         using var listener = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         listener.Listen();
         using HttpPeer peer = await HttpPeer.ConnectAsync(((IPEndPoint)listener.LocalEndPoint!).Port);
-        await peer.SendAsync("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        await peer.SendAsync($"{method} / HTTP/1.1\r\nHost: a\r\n\r\n");
         Socket accepted = await listener.AcceptAsync();
         await Watching.UntilAsync(() => accepted.Available > 0);
         server.RejectOverload(accepted);
-        Assert.Equal(503, (await peer.ReadAsync())!.Status);
+        Assert.Equal(503, (await peer.ReadAsync(toHead: !content))!.Status);
         Assert.True(await peer.EndsAsync());
     }
 

@@ -85,6 +85,20 @@ public sealed class TimeoutTests : IAsyncDisposable
         await Expect408Async(peer);
     }
 
+    [Theory]
+    [InlineData("HEAD /")]
+    [InlineData("HEAD / HTTP/1.1\r\nHost: a\r\n")]
+    [InlineData("HEAD / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab")]
+    public async Task The_408_to_HEAD_has_no_content(string part)
+    {
+        using HttpPeer peer = await HttpPeer.ConnectAsync(_host.Port);
+        await peer.SendAsync(part);
+        await Server.UntilAsync(c => c.Inspect.Waiting && c.Inspect.Held == part.Length);
+        _time.Advance(s_limits.HeadTimeout);
+        Assert.Equal(408, (await peer.ReadAsync(toHead: true))!.Status);
+        Assert.True(await peer.EndsAsync());
+    }
+
     [Fact]
     public async Task Single_bytes_do_not_prolong_a_head()
     {
@@ -202,14 +216,22 @@ public sealed class TimeoutTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Input_of_a_rejected_client_is_read_up_to_a_bound()
+    public async Task Input_of_a_rejected_client_is_not_read_forever()
     {
         using HttpPeer peer = await HttpPeer.ConnectAsync(_host.Port);
         await peer.SendAsync("BAD\r\n\r\n");
-        while (await peer.SendAsync(new byte[64 * 1024]))
+        TimeSpan step = s_limits.LingerTimeout - s_second;
+        HttpConnection connection = await Server.UntilAsync(Lingering);
+        for (TimeSpan waited = step; waited < s_limits.LingerMax; waited += step)
         {
+            long deadline = connection.Inspect.Deadline;
+            _time.Advance(step);
+            await peer.SendAsync("x");
+            bool last = waited + s_limits.LingerTimeout > s_limits.LingerMax;
+            if (!last) await Watching.UntilAsync(() => connection.Inspect is { Waiting: true } now && now.Deadline > deadline);
         }
 
+        _time.Advance(step);
         await Server.UntilEmptyAsync();
     }
 
