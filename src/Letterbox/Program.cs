@@ -30,7 +30,8 @@ internal static class Program
     {
         try
         {
-            if (!OperatingSystem.IsWindows()) Logs.SetStandardError();
+            StandardStreams.OpenClosed();
+            StandardStreams.SetError();
             return await ParseAndRunAsync(args);
         }
         catch (SettingsException e)
@@ -103,6 +104,7 @@ internal static class Program
 
     private static async Task<int> SuperviseAsync(Settings settings)
     {
+        StandardStreams.SetOutput();
         using ILoggerFactory logs = Logs.Create(settings.Log);
         using StopSignal stop = StopSignal.Listen();
         using var tls = MutualTls.Load(settings);
@@ -127,6 +129,7 @@ internal static class Program
         // thread pool: none of ours blocks. The runtime reads the variable once, before the first socket.
         const string variable = "DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS";
         Environment.SetEnvironmentVariable(variable, Environment.GetEnvironmentVariable(variable) ?? "1");
+        StandardStreams.SetOutput();
         if (!DescriptorLimit.IsEnough) return WriteError($"{role} cannot start: {DescriptorLimit.Text}");
         using ILoggerFactory logs = Logs.Create(settings.Log);
         using StopSignal stop = StopSignal.Listen();

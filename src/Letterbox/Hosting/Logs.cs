@@ -6,8 +6,6 @@
 // full, lines are dropped and their number is logged: a blocked terminal must not delay messages.
 
 using System.Globalization;
-using System.Runtime.InteropServices;
-using System.Text;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Logging.Console;
@@ -15,7 +13,7 @@ using Microsoft.Extensions.Options;
 
 namespace Letterbox.Hosting;
 
-internal static partial class Logs
+internal static class Logs
 {
     public const int LinesMax = 4_096;
 
@@ -33,34 +31,6 @@ internal static partial class Logs
         var logs = new LoggerFactory([], new LoggerFilterOptions { MinLevel = level });
         logs.AddProvider(console);
         return logs;
-    }
-
-    // Replaces the console's writer.
-    public static void SetStandardError() => Console.SetError(new StandardError());
-
-    // The console's writer takes the lock of standard output: a full pipe there would block the ready line. A
-    // FileStream keeps its own offset, and would overwrite lines that other processes write to the same file.
-    // So: write(2). A line that cannot be written is lost, and the next one is tried.
-    private sealed partial class StandardError : TextWriter
-    {
-        public override Encoding Encoding => Encoding.UTF8;
-
-        public override void Write(char value) => Write(value.ToString());
-
-        public override void WriteLine(string? value) => Write(value + '\n');
-
-        public override void Write(string? value)
-        {
-            ReadOnlySpan<byte> rest = Encoding.GetBytes(value ?? "");
-            for (nint written; !rest.IsEmpty; rest = rest[(int)written..])
-            {
-                written = Write(2, rest, rest.Length);
-                if (written < 0) return;
-            }
-        }
-
-        [LibraryImport("libc", EntryPoint = "write")]
-        private static partial nint Write(int descriptor, ReadOnlySpan<byte> bytes, nint count);
     }
 
     private sealed class FixedOptions(ConsoleLoggerOptions options) : IOptionsMonitor<ConsoleLoggerOptions>

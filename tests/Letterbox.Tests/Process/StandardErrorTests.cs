@@ -1,4 +1,4 @@
-// Standard error that takes nothing, or is closed: it neither holds up the processes nor ends them.
+// Standard streams that take nothing, or are closed: they neither delay the processes nor end them.
 
 using System.Net;
 using Letterbox.Hosting;
@@ -25,6 +25,10 @@ public sealed class StandardErrorTests
         exec "$@" 2>&-
         """;
 
+    private const string FullDevice = """
+        exec "$@" 2>/dev/full
+        """;
+
     [Fact]
     public async Task The_processes_share_a_file_and_no_line_is_lost()
     {
@@ -46,6 +50,7 @@ public sealed class StandardErrorTests
     [InlineData(Full)]
     [InlineData(Gone)]
     [InlineData(Closed)]
+    [InlineData(FullDevice)]
     public async Task Messages_are_taken_and_the_stop_is_in_order(string shell)
     {
         using var folder = new TempFolder();
@@ -61,5 +66,53 @@ public sealed class StandardErrorTests
         letterbox.Signal(LetterboxProcess.SigTerm);
         Assert.Equal(ExitStatus.Ok, await letterbox.EndedAsync());
         Assert.Equal(["krabaton|First message"], JournalRows.Messages(letterbox.Data));
+    }
+
+    // No ready line can be read, so the addresses are given.
+    [Theory]
+    [InlineData(">&-")]
+    [InlineData(">/dev/full")]
+    [InlineData(">&- 2>&-")]
+    [InlineData("<&- >&- 2>&-")]
+    public async Task Without_standard_streams_messages_are_taken(string streams)
+    {
+        int http, socket;
+        using (var first = Loopback.Listen())
+        using (var second = Loopback.Listen())
+            (http, socket) = (first.Port(), second.Port());
+        await using LetterboxProcess letterbox = LetterboxProcess.Launch(
+            [],
+            new() { ["LETTERBOX_HTTP"] = $"127.0.0.1:{http}", ["LETTERBOX_SOCKET"] = $"127.0.0.1:{socket}" },
+            under: ["sh", "-c", $"exec \"$0\" \"$@\" {streams}"]);
+        using var client = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false });
+        await UntilReadyAsync(client, http);
+        using var form =
+            new FormUrlEncodedContent([new("username", "krabaton"), new("message", "First message")]);
+        using HttpResponseMessage answer =
+            await client.PostAsync(new Uri($"http://127.0.0.1:{http}/message"), form);
+        Assert.Equal(HttpStatusCode.SeeOther, answer.StatusCode);
+        letterbox.Signal(LetterboxProcess.SigTerm);
+        Assert.Equal(ExitStatus.Ok, await letterbox.EndedAsync());
+        Assert.Equal(["krabaton|First message"], JournalRows.Messages(letterbox.Data));
+    }
+
+    private static async Task UntilReadyAsync(HttpClient client, int port)
+    {
+        using var deadline = new CancellationTokenSource(TimeSpan.FromMinutes(1));
+        while (true)
+        {
+            try
+            {
+                using HttpResponseMessage answer =
+                    await client.GetAsync(new Uri($"http://127.0.0.1:{port}/readyz"), deadline.Token);
+                if (answer.IsSuccessStatusCode) return;
+            }
+            catch (HttpRequestException)
+            {
+                // Not open yet.
+            }
+
+            await Task.Delay(20, deadline.Token);
+        }
     }
 }
