@@ -32,6 +32,7 @@ internal static class Program
         {
             StandardStreams.OpenClosed();
             StandardStreams.SetError();
+            RuntimeDiagnostics.SwitchOff();
             return await ParseAndRunAsync(args);
         }
         catch (SettingsException e)

@@ -21,8 +21,11 @@ internal sealed record HttpLimits
     public int ChunkExtrasMax { get; init; } = 8 * 1024;
     // From the first byte of a head to its last; beyond: 408. Against Slowloris.
     public TimeSpan HeadTimeout { get; init; } = TimeSpan.FromSeconds(10);
-    // A connection without a request; beyond: closed silently. nginx: 75 s.
-    public TimeSpan IdleTimeout { get; init; } = TimeSpan.FromSeconds(60);
+    // A connection without a request; beyond: closed silently. Longer than any usual balancer keeps its idle
+    // connections (AWS 60 s, Azure 240 s, Google 600 s): the balancer must be the one that closes, or it sends
+    // a request to a connection that was just closed and answers 502. A browser's closes earlier, and when
+    // connections are short the longest idle one is closed.
+    public TimeSpan IdleTimeout { get; init; } = TimeSpan.FromSeconds(620);
     // Added to the time that ContentBytesPerSecondMin allows; beyond: 408.
     public TimeSpan ContentStartTimeout { get; init; } = TimeSpan.FromSeconds(5);
     // Minimum average rate of content. Kestrel: 240 after 5 seconds.

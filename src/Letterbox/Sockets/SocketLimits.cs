@@ -24,8 +24,8 @@ internal sealed record SocketLimits
     public TimeSpan MessageTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
     // A connection without traffic is closed, so that clients that vanished do not add up. A link reconnects
-    // automatically.
-    public TimeSpan IdleTimeout { get; init; } = TimeSpan.FromMinutes(5);
+    // automatically. Longer than any usual balancer keeps its idle connections (AWS 350 s, Google 600 s).
+    public TimeSpan IdleTimeout { get; init; } = TimeSpan.FromSeconds(620);
 
     // From the connection to the end of its TLS handshake. Long enough to retransmit a lost segment.
     public TimeSpan HandshakeTimeout { get; init; } = TimeSpan.FromSeconds(5);

@@ -55,4 +55,31 @@ public sealed class RoleTests
         Assert.Equal(ExitStatus.Failed, end.Status);
         Assert.Contains($"{role} cannot listen on 192.0.2.1:3000", end.Error, StringComparison.Ordinal);
     }
+
+    [Theory]
+    [InlineData("HUP", LetterboxProcess.SigHup)]
+    [InlineData("INT", LetterboxProcess.SigInt)]
+    public async Task A_signal_that_was_ignored_at_the_start_stays_ignored(string name, int signal)
+    {
+        await using LetterboxProcess letterbox = await LetterboxProcess.StartAsync(
+            under: ["sh", "-c", $"trap '' {name}; exec \"$0\" \"$@\""]);
+        letterbox.Signal(signal);
+        using var client = new HttpClient();
+        Assert.Equal("ok\n", await client.GetStringAsync(new Uri($"http://{letterbox.Http}/healthz")));
+        letterbox.Signal(LetterboxProcess.SigTerm);
+        Assert.Equal(ExitStatus.Ok, await letterbox.EndedAsync());
+    }
+
+    [Fact]
+    public async Task Killed_processes_leave_nothing_in_the_temporary_folder()
+    {
+        using var folder = new TempFolder();
+        await using LetterboxProcess letterbox = await LetterboxProcess.StartAsync(
+            variables: new() { ["TMPDIR"] = folder.Path, ["DOTNET_EnableDiagnostics"] = "" });
+        int[] children = [letterbox.Child("web"), letterbox.Child("store")];
+        letterbox.Signal(LetterboxProcess.SigKill);
+        foreach (int child in children) LetterboxProcess.TrySignal(child, LetterboxProcess.SigKill);
+        await letterbox.EndedAsync();
+        Assert.Empty(Directory.EnumerateFileSystemEntries(folder.Path));
+    }
 }

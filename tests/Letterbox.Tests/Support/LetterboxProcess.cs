@@ -212,7 +212,9 @@ internal sealed partial class LetterboxProcess : IAsyncDisposable
         string[]? under = null, string? program = null)
     {
         string folder = data ?? Directory.CreateTempSubdirectory("letterbox-").FullName;
-        string[] command = [.. under ?? [], program ?? Executable, .. arguments];
+        // The tests may have been started with signals ignored, as nohup does.
+        string[] command =
+            ["env", "--default-signal=HUP,INT", .. under ?? [], program ?? Executable, .. arguments];
         var start = new Diagnostics.ProcessStartInfo(command[0], command[1..])
         {
             UseShellExecute = false,
