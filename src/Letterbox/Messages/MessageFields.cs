@@ -87,7 +87,7 @@ internal ref struct MessageFields
             if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject) return s_notObject;
             while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
             {
-                MessageField field = Named(ref reader);
+                MessageField field = Named(scratch[..reader.CopyString(scratch)]);
                 reader.Read();
                 if (field == MessageField.None)
                 {
@@ -147,13 +147,6 @@ internal ref struct MessageFields
         : name.SequenceEqual("message"u8) ? MessageField.Text
         : name.SequenceEqual("id"u8) ? MessageField.Id
         : name.SequenceEqual("text-digest"u8) ? MessageField.TextDigest
-        : MessageField.None;
-
-    private static MessageField Named(ref Utf8JsonReader reader) =>
-        reader.ValueTextEquals("username"u8) ? MessageField.Username
-        : reader.ValueTextEquals("message"u8) ? MessageField.Text
-        : reader.ValueTextEquals("id"u8) ? MessageField.Id
-        : reader.ValueTextEquals("text-digest"u8) ? MessageField.TextDigest
         : MessageField.None;
 
     private static string Name(MessageField field) => field switch

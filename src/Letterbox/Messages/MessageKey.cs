@@ -87,19 +87,8 @@ internal readonly record struct MessageKey : IComparable<MessageKey>
     }
 
     // Orders as MongoDB orders ObjectIds: byte by byte.
-    public int CompareTo(MessageKey other)
-    {
-        int bySeconds = _seconds.CompareTo(other._seconds);
-        return bySeconds != 0 ? bySeconds : _rest.CompareTo(other._rest);
-    }
-
-    public static bool operator <(MessageKey left, MessageKey right) => left.CompareTo(right) < 0;
-
-    public static bool operator >(MessageKey left, MessageKey right) => left.CompareTo(right) > 0;
-
-    public static bool operator <=(MessageKey left, MessageKey right) => left.CompareTo(right) <= 0;
-
-    public static bool operator >=(MessageKey left, MessageKey right) => left.CompareTo(right) >= 0;
+    public int CompareTo(MessageKey other) =>
+        (_seconds, _rest).CompareTo((other._seconds, other._rest));
 
     private static ulong NextRandom()
     {

@@ -13,24 +13,23 @@ internal sealed class Asset
     private sealed record Variant(
         byte[] Tag, (string, string)[] Fields, byte[] Content, Response Whole, Response NotModified);
 
-    private sealed record CompressedVariants(Variant? Gzip, Variant? Brotli);
-
     private const int SmallMax = 32 * 1024;
     private static readonly (string, string)[] s_none = [];
     private static readonly Response s_failed = Response.Create(412, [], default);
-    private readonly Variant _identity;
-    private readonly Func<CompressedVariants>? _compress;
-    private volatile CompressedVariants? _compressed;
+    private readonly string _mediaType, _hash;
     private readonly DateTimeOffset _lastModified;
+    private readonly (string, string)[] _common;
+    private readonly Variant _identity;
+    private volatile Variant? _gzip, _brotli;
 
     /// <summary>Prepares all responses except the compressed ones. The content is not copied.</summary>
     public Asset(byte[] content, string mediaType, DateTimeOffset lastModified, (string, string) policy)
     {
+        _mediaType = mediaType;
         _lastModified = DateTimeOffset.FromUnixTimeSeconds(lastModified.ToUnixTimeSeconds());
+        _hash = Fingerprint(content).ToString("x16", CultureInfo.InvariantCulture);
         bool page = mediaType.StartsWith("text/html", StringComparison.Ordinal);
-        // A strong validator names bytes, so each coding has another one (RFC 9110 8.8.3.3).
-        string hash = Fingerprint(content).ToString("x16", CultureInfo.InvariantCulture);
-        (string, string)[] common =
+        _common =
         [
             ("Last-Modified", HttpDate.Format(_lastModified)),
             // Pages are revalidated each time; what they load may be ten minutes old.
@@ -39,20 +38,16 @@ internal sealed class Asset
             ResponseFields.NoSniff,
             .. page ? [ResponseFields.Referrer, policy] : s_none,
         ];
-        _identity = MakeVariant(content, $"\"{hash}\"", null, mediaType, common);
-        if (!MediaTypes.IsCompressible(mediaType)) return;
-        _compress = () => new CompressedVariants(
-            Coded(content, "gzip", static (to, level) => new GZipStream(to, level, leaveOpen: true)),
-            Coded(content, "br", static (to, level) => new BrotliStream(to, level, leaveOpen: true)));
-
-        Variant? Coded(byte[] bytes, string coding, Func<Stream, CompressionLevel, Stream> coder) =>
-            Compress(bytes, coder) is { } compressed
-                ? MakeVariant(compressed, $"\"{hash}-{coding}\"", coding, mediaType, common)
-                : null;
+        _identity = MakeVariant(content, coding: null);
     }
 
     /// <summary>Takes milliseconds to seconds; until then the file is sent uncompressed.</summary>
-    public void Compress() => _compressed ??= _compress?.Invoke();
+    public void Compress()
+    {
+        if (!MediaTypes.IsCompressible(_mediaType)) return;
+        _gzip = Compressed("gzip", static (to, level) => new GZipStream(to, level, leaveOpen: true));
+        _brotli = Compressed("br", static (to, level) => new BrotliStream(to, level, leaveOpen: true));
+    }
 
     /// <summary>The response to a GET or HEAD.</summary>
     public Response Answer(Request request)
@@ -73,7 +68,7 @@ internal sealed class Asset
 
     private Variant Choose(Request request)
     {
-        if (_compressed is not var (gzip, brotli)) return _identity;
+        (Variant? gzip, Variant? brotli) = (_gzip, _brotli);
         return AcceptEncoding.Choose(request, gzip is not null, brotli is not null) switch
         {
             ContentCoding.Brotli => brotli!,
@@ -92,17 +87,21 @@ internal sealed class Asset
         return Response.Create(206, [.. variant.Fields, ("Content-Range", contentRange)], part);
     }
 
-    private static Variant MakeVariant(
-        byte[] content, string tag, string? coding, string mediaType, (string, string)[] common)
+    private Variant MakeVariant(byte[] content, string? coding)
     {
-        (string, string)[] validators = [("ETag", tag), .. common];
-        List<(string, string)> fields =
-            [("Content-Type", mediaType), .. validators, ("Accept-Ranges", "bytes")];
-        if (coding is not null) fields.Insert(1, ("Content-Encoding", coding));
-        (string, string)[] all = [.. fields];
+        // A strong validator names bytes, so each coding has another one (RFC 9110 8.8.3.3).
+        string tag = coding is null ? $"\"{_hash}\"" : $"\"{_hash}-{coding}\"";
+        (string, string)[] validators = [("ETag", tag), .. _common];
+        (string, string)[] fields =
+        [
+            ("Content-Type", _mediaType),
+            .. coding is null ? s_none : [("Content-Encoding", coding)],
+            .. validators,
+            ("Accept-Ranges", "bytes"),
+        ];
         return new Variant(
-            Encoding.ASCII.GetBytes(tag), all, content,
-            Response.Create(200, all, content), Response.Create(304, validators));
+            Encoding.ASCII.GetBytes(tag), fields, content,
+            Response.Create(200, fields, content), Response.Create(304, validators));
     }
 
     // FNV-1a, 64 bits: it distinguishes versions of a file, and an attacker gains nothing by a collision.
@@ -114,14 +113,16 @@ internal sealed class Asset
     }
 
     // Null: not worth it.
-    private static byte[]? Compress(byte[] content, Func<Stream, CompressionLevel, Stream> coder)
+    private Variant? Compressed(string coding, Func<Stream, CompressionLevel, Stream> coder)
     {
+        byte[] content = _identity.Content;
         // The last percent takes Brotli seconds for each megabyte.
         CompressionLevel level =
             content.Length <= SmallMax ? CompressionLevel.SmallestSize : CompressionLevel.Optimal;
         using var compressed = new MemoryStream();
         using (Stream stream = coder(compressed, level)) stream.Write(content);
         // If less than a tenth is saved, decompressing costs the client more than it gains.
-        return compressed.Length < content.Length * 0.9 ? compressed.ToArray() : null;
+        bool worth = compressed.Length < content.Length * 0.9;
+        return worth ? MakeVariant(compressed.ToArray(), coding) : null;
     }
 }

@@ -2,7 +2,6 @@
 // equivalents (RFC 9457) for clients that asked for JSON.
 
 using System.Buffers;
-using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Letterbox.Http;
@@ -62,38 +61,25 @@ internal sealed class Pages
 
     /// <summary>422: the store rejects this message, whatever its key.</summary>
     public Response Unprocessable(Message message, string reason, bool json) =>
-        json
-            ? Problem(422, reason, null, null)
-            : Form(422, message.WithId(MessageKey.New(_time)), new FieldError("", reason));
+        json ? Problem(422, reason, null, null) : Form(422, message.WithId(MessageKey.New(_time)), reason);
 
     /// <summary>422: another message has the key of the page; this one gets another key.</summary>
-    public Response NewMessage(Message message) => Form(422, message, new FieldError("",
+    public Response NewMessage(Message message) => Form(
+        422, message,
         "Another message was already sent from this page; it is unchanged. The text below is a new message "
-        + "and is not stored yet: press Send to send it"));
+        + "and is not stored yet: press Send to send it");
 
-    /// <summary>503: the form as it was sent, under the same key, so that a resend is harmless.</summary>
-    public Response Unavailable(Message message, string reason, bool json)
-    {
-        // Whether it is stored is not known: the answer may have been lost after the commit.
-        string summary = $"We cannot confirm yet that your message is stored: {reason}. "
-            + "Please send it again in a moment. It will not be stored twice.";
-        string id = message.Id.ToString();
-        return json
-            ? Problem(503, summary, null, id, s_retryAfter)
-            : Form(503, message, new FieldError("", summary));
-    }
+    // 503. Whether it is stored is not known: the answer may have been lost after the commit.
+    public Response Unavailable(Message message, string reason, bool json) => Retry(
+        503, message, s_retryAfter, json,
+        $"We cannot confirm yet that your message is stored: {reason}. "
+        + "Please send it again in a moment. It will not be stored twice.");
 
-    /// <summary>429: the form as it was sent, under the same key; it is not stored.</summary>
-    public Response RateLimited(Message message, TimeSpan wait, bool json)
-    {
-        const string reason = "Your network has sent more than this site accepts at once. Your message is "
-            + "not stored yet. Its text is below: press Send again in a moment.";
-        int seconds = (int)Math.Ceiling(wait.TotalSeconds);
-        (string, string) retryAfter = ("Retry-After", seconds.ToString(CultureInfo.InvariantCulture));
-        return json
-            ? Problem(429, reason, null, message.Id.ToString(), retryAfter)
-            : Form(429, message, new FieldError("", reason), retryAfter);
-    }
+    // 429: it is not stored.
+    public Response RateLimited(Message message, TimeSpan wait, bool json) => Retry(
+        429, message, ("Retry-After", $"{Math.Ceiling(wait.TotalSeconds)}"), json,
+        "Your network has sent more than this site accepts at once. Your message is "
+        + "not stored yet. Its text is below: press Send again in a moment.");
 
     public Response Thanks(string receipt, bool json) =>
         json
@@ -113,13 +99,17 @@ internal sealed class Pages
     public Response Error(int status, string detail, bool json, params ReadOnlySpan<(string, string)> fields)
     {
         (string, string)[] lines = status == 503 ? [.. fields, s_retryAfter] : fields.ToArray();
-        string title = Response.Reason(status);
-        if (json) return Problem(status, detail, null, null, lines);
-        string number = status.ToString(CultureInfo.InvariantCulture);
-        return Page(
+        return json ? Problem(status, detail, null, null, lines) : Page(
             status, _files.Error, [ResponseFields.NoStore, .. lines],
-            ("status", number), ("title", title), ("detail", detail));
+            ("status", $"{status}"), ("title", Response.Reason(status)), ("detail", detail));
     }
+
+    // The form as it was sent, under the same key, so that a resend is harmless.
+    private Response Retry(
+        int status, Message message, (string, string) retryAfter, bool json, string reason) =>
+        json
+            ? Problem(status, reason, null, message.Id.ToString(), retryAfter)
+            : Form(status, message, reason, retryAfter);
 
     // Field: the field of the message that is invalid. Id: the key under which to send the message again.
     private static Response Problem(
@@ -157,35 +147,31 @@ internal sealed class Pages
     private static string ThanksFor(MessageKey id) => $"/thanks?id={id}";
 
     private Response Form(
-        int status, Message message, FieldError error, params ReadOnlySpan<(string, string)> fields) => Form(
-        status, message.Id, TextKey.Of(message).Digest, message.Username, message.Text, error, fields);
+        int status, Message message, string reason, params ReadOnlySpan<(string, string)> fields) => Form(
+        status, message.Id, TextKey.Of(message).Digest, message.Username, message.Text,
+        new FieldError("", reason), fields);
 
     private Response Form(
         int status, MessageKey id, string digest, string username, string text, FieldError? error,
         params ReadOnlySpan<(string, string)> fields)
     {
-        (string, string)[] lines = status switch
-        {
-            200 => [ResponseFields.ReuseOnBack],
-            503 => [ResponseFields.NoStore, s_retryAfter],
-            _ => [ResponseFields.NoStore, .. fields],
-        };
         string Reason(string field) => error?.Field == field ? Sentence(error.Reason) : "";
         string summary = error is null ? "" : error.Field is "username" or "message"
             ? "Your message is not stored yet. Please correct the marked fields."
             : Sentence(error.Reason);
         return Page(
-            status, _files.Form, lines,
+            status, _files.Form,
+            [status == 200 ? ResponseFields.ReuseOnBack : ResponseFields.NoStore, .. fields],
             ("id", id.ToString()), ("text-digest", digest), ("username", username), ("message", text),
             ("problem", summary),
             ("username-problem", Reason("username")), ("message-problem", Reason("message")));
     }
 
     private static Response Page(
-        int status, (Template Page, (string, string) Policy) template, ReadOnlySpan<(string, string)> fields,
+        int status, Template template, ReadOnlySpan<(string, string)> fields,
         params ReadOnlySpan<(string, string)> values)
     {
-        FilledTemplate page = template.Page.Fill(values);
+        FilledTemplate page = template.Fill(values);
         ReadOnlySpan<(string, string)> lines =
         [
             ("Content-Type", Html), ResponseFields.NoSniff, ResponseFields.Referrer, template.Policy,

@@ -15,7 +15,7 @@ internal sealed class SiteFiles
     /// <summary>Most bytes of the folder: everything is kept in memory.</summary>
     public const long FolderBytesMax = 128L * 1024 * 1024;
 
-    private sealed record Source(byte[] Content, DateTimeOffset Changed, bool Custom);
+    private sealed record Source(byte[] Content, DateTimeOffset Changed, (string, string) Policy);
 
     private const string Prefix = "pages/";
     private readonly Dictionary<string, Asset> _assets = new(StringComparer.Ordinal);
@@ -28,7 +28,7 @@ internal sealed class SiteFiles
         Error = TakeTemplate(files, "/error.html");
         foreach ((string path, Source file) in files)
         {
-            var asset = new Asset(file.Content, MediaTypes.Of(path), file.Changed, Policy(file.Custom));
+            var asset = new Asset(file.Content, MediaTypes.Of(path), file.Changed, file.Policy);
             _assets[path] = asset;
             if (path.EndsWith("/index.html", StringComparison.Ordinal))
                 _assets[path[..^"index.html".Length]] = asset;
@@ -37,11 +37,9 @@ internal sealed class SiteFiles
         _byPath = _assets.GetAlternateLookup<ReadOnlySpan<char>>();
     }
 
-    public (Template Page, (string, string) Policy) Form { get; }
-
-    public (Template Page, (string, string) Policy) Thanks { get; }
-
-    public (Template Page, (string, string) Policy) Error { get; }
+    public Template Form { get; }
+    public Template Thanks { get; }
+    public Template Error { get; }
 
     public Asset? Find(ReadOnlySpan<char> path) => _byPath.TryGetValue(path, out Asset? asset) ? asset : null;
 
@@ -67,7 +65,8 @@ internal sealed class SiteFiles
             using Stream stream = program.GetManifestResourceStream(name)!;
             byte[] content = new byte[stream.Length];
             stream.ReadExactly(content);
-            files['/' + name[Prefix.Length..].Replace('\\', '/')] = new Source(content, built, Custom: false);
+            string path = '/' + name[Prefix.Length..].Replace('\\', '/');
+            files[path] = new Source(content, built, ResponseFields.StrictPolicy);
         }
 
         long total = 0;
@@ -81,19 +80,16 @@ internal sealed class SiteFiles
             }
 
             var changed = new DateTimeOffset(file.File.LastWriteTimeUtc);
-            files[file.UrlPath] = new Source(File.ReadAllBytes(file.File.FullName), changed, Custom: true);
+            byte[] content = File.ReadAllBytes(file.File.FullName);
+            files[file.UrlPath] = new Source(content, changed, ResponseFields.CustomPolicy);
         }
 
         return new SiteFiles(files);
     }
 
-    private static (Template, (string, string)) TakeTemplate(
-        Dictionary<string, Source> files, string path)
+    private static Template TakeTemplate(Dictionary<string, Source> files, string path)
     {
         files.Remove(path, out Source? file);
-        return (new Template(Encoding.UTF8.GetString(file!.Content)), Policy(file.Custom));
+        return new Template(Encoding.UTF8.GetString(file!.Content), file.Policy);
     }
-
-    private static (string, string) Policy(bool custom) =>
-        custom ? ResponseFields.CustomPolicy : ResponseFields.StrictPolicy;
 }

@@ -10,8 +10,9 @@ internal sealed class Template
     private readonly List<(byte[] Text, string Name)> _parts = []; // the last has no name
 
     /// <summary>Braces that do not close are text.</summary>
-    public Template(string page)
+    public Template(string page, (string, string) policy)
     {
+        Policy = policy;
         int at = 0;
         while (true)
         {
@@ -24,6 +25,9 @@ internal sealed class Template
 
         _parts.Add((Encoding.UTF8.GetBytes(page[at..]), ""));
     }
+
+    // The page's Content-Security-Policy.
+    public (string, string) Policy { get; }
 
     /// <summary>A placeholder without a value stays empty.</summary>
     public FilledTemplate Fill(params ReadOnlySpan<(string Name, string Value)> values)

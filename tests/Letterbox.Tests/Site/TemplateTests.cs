@@ -10,7 +10,8 @@ public sealed class TemplateTests
     private const string Filled =
         "<p title=\"&quot;&#39;&amp;&lt;&gt;Привіт &quot;\">&quot;&#39;&amp;&lt;&gt;Привіт &quot;</p>{{";
 
-    private static readonly Template s_template = new("<p title=\"{{it}}\">{{it}}</p>{{other}}{{");
+    private static readonly Template s_template =
+        new("<p title=\"{{it}}\">{{it}}</p>{{other}}{{", ("a", "b"));
 
     [Theory]
     [InlineData(6)]
