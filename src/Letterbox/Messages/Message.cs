@@ -72,8 +72,7 @@ internal sealed class Message
         [NotNullWhen(true)] out Message? message, [NotNullWhen(false)] out FieldError? error,
         bool hasServerKey = false)
     {
-        error = Check("username", fields.Has(MessageField.Username), fields.Username, UsernameMax)
-            ?? Check("message", fields.Has(MessageField.Text), fields.Text, TextMax);
+        error = CheckUsername(fields) ?? CheckText(fields);
         message = error is not null
             ? null
             : new Message(id, [.. fields.Username, .. fields.Text], fields.Username.Length, hasServerKey);
@@ -100,14 +99,22 @@ internal sealed class Message
         return characters;
     }
 
+    // Null, or the rule that the field breaks. They hold for stored messages too.
+    public static FieldError? CheckUsername(MessageFields fields) =>
+        Check("username", fields.Has(MessageField.Username), fields.Username, UsernameMax);
+
+    public static FieldError? CheckText(MessageFields fields) =>
+        Check("message", fields.Has(MessageField.Text), fields.Text, TextMax);
+
     private static FieldError? Check(string field, bool given, ReadOnlySpan<byte> value, int max)
     {
-        if (!given) return new FieldError(field, $"{field} is missing");
-        if (value.IsEmpty) return new FieldError(field, $"{field} is empty");
-        if (!Utf8.IsValid(value)) return new FieldError(field, $"{field} is not valid UTF-8");
+        if (!given) return new FieldError(field, "is missing");
+        if (value.IsEmpty) return new FieldError(field, "is empty");
+        if (!Utf8.IsValid(value)) return new FieldError(field, "is not valid UTF-8");
         int characters = value.Length <= max ? value.Length : CountCharacters(value);
         if (characters <= max) return null;
-        return new FieldError(field, $"{field} has {characters} characters, {max} is the maximum");
+        string excess = characters - max == 1 ? "1 character" : $"{characters - max} characters";
+        return new FieldError(field, $"is {excess} too long: it has {characters}, {max} is the maximum");
     }
 
     // UTF-8 cannot represent an unpaired surrogate.
@@ -121,11 +128,7 @@ internal sealed class Message
         catch (EncoderFallbackException)
         {
             string name = field == MessageField.Text ? "message" : "username";
-            return new FieldError(name, $"{name} is not valid Unicode");
+            return new FieldError(name, "is not valid Unicode");
         }
     }
 }
-
-// What is wrong with a message, in one line of plain text for its sender. `Field` is username, message or id;
-// empty when the error is not in a single field.
-internal sealed record FieldError(string Field, string Reason);

@@ -1,5 +1,6 @@
 // The fields of a message as they arrive, before any rule is applied: `id`, `username`, `message`, in every
-// encoding, and `text-digest`, which the form page adds to its key (TextKey.cs).
+// encoding, `text-digest`, which the form page adds to its key (TextKey.cs), and `_charset_`, in which an
+// HTML form names the encoding of its text (RFC 7578 4.6).
 //
 // application/x-www-form-urlencoded (WHATWG URL Standard, 5.1):
 //    id=<24 hex>&username=krabaton&message=First+message
@@ -10,6 +11,7 @@
 // twice is rejected: two readers could disagree on which one counts. Decoding is pure: no I/O, no state.
 // Decoded bytes go to scratch memory of the caller, so that nothing is allocated for an invalid message.
 
+using System.Text;
 using System.Text.Json;
 using System.Text.Unicode;
 
@@ -23,6 +25,7 @@ internal enum MessageField
     Username = 2,
     Text = 4,
     TextDigest = 8,
+    Charset = 16,
 }
 
 /// <summary>The fields as bytes that should be UTF-8, valid as long as the memory they point to.</summary>
@@ -30,7 +33,12 @@ internal ref struct MessageFields
 {
     private static readonly FieldError s_notUtf8 = new("", "the message is not valid UTF-8");
     private static readonly FieldError s_badJson = new("", "the message is not valid JSON");
+    private static readonly FieldError s_badKey = new("id", "is not 24 hex digits");
     private static readonly FieldError s_notObject = new("", "the message is not a JSON object");
+
+    // Text in another charset is rejected, not converted: it is UTF-8 on every hop.
+    public static FieldError OtherCharset { get; } =
+        new("", "only text in UTF-8 is accepted, and this names another charset") { IsUnsupported = true };
 
     // The value of a hex digit; any other byte has a value that no pair of digits can reach.
     private const int NoDigit = 0x100;
@@ -58,6 +66,7 @@ internal ref struct MessageFields
         ReadOnlySpan<byte> form, Span<byte> scratch, out MessageFields fields)
     {
         fields = default;
+        form = WithoutByteOrderMark(form);
         while (!form.IsEmpty)
         {
             int end = form.IndexOf((byte)'&');
@@ -80,6 +89,7 @@ internal ref struct MessageFields
         ReadOnlySpan<byte> json, Span<byte> scratch, out MessageFields fields)
     {
         fields = default;
+        json = WithoutByteOrderMark(json);
         if (!Utf8.IsValid(json)) return s_notUtf8;
         try
         {
@@ -96,7 +106,7 @@ internal ref struct MessageFields
                 }
 
                 if (reader.TokenType != JsonTokenType.String)
-                    return new FieldError(Name(field), $"{Name(field)} is not a JSON string");
+                    return new FieldError(Name(field), "is not a JSON string");
                 int length = reader.CopyString(scratch);
                 if (fields.Set(field, scratch[..length]) is { } error) return error;
                 scratch = scratch[length..];
@@ -123,17 +133,35 @@ internal ref struct MessageFields
     public readonly FieldError? ToMessage(TimeProvider time, out Message? message)
     {
         message = null;
-        MessageKey id;
-        if (!Has(MessageField.Id)) id = MessageKey.New(time);
-        else if (!MessageKey.TryParse(Id, out id)) return new FieldError("id", "id is not 24 hex digits");
-        bool hasServerKey = !Has(MessageField.Id);
-        return Message.TryCreate(id, this, out message, out FieldError? error, hasServerKey) ? null : error;
+        bool hasKey = Has(MessageField.Id);
+        MessageKey id = default;
+        if (!hasKey) id = MessageKey.New(time);
+        else if (!MessageKey.TryParse(Id, out id)) return s_badKey;
+        if ((CheckBlank("username", Username) ?? CheckBlank("message", Text)) is { } blank) return blank;
+        return Message.TryCreate(id, this, out message, out FieldError? error, !hasKey) ? null : error;
     }
+
+    // What is wrong with each field, if they do not make a message.
+    public readonly FieldError[] Errors()
+    {
+        FieldError?[] errors =
+        [
+            Has(MessageField.Id) && !MessageKey.TryParse(Id, out _) ? s_badKey : null,
+            CheckBlank("username", Username) ?? Message.CheckUsername(this),
+            CheckBlank("message", Text) ?? Message.CheckText(this),
+        ];
+        return [.. errors.OfType<FieldError>()];
+    }
+
+    // Not a rule of Message: blank messages of earlier versions are stored.
+    private static FieldError? CheckBlank(string field, ReadOnlySpan<byte> value) =>
+        !value.IsEmpty && BlankText.IsBlank(value) ? new FieldError(field, "is blank") : null;
 
     // Sets one decoded field. Returns null or the error.
     public FieldError? Set(MessageField field, ReadOnlySpan<byte> value)
     {
-        if (Has(field)) return new FieldError(Name(field), $"{Name(field)} is given twice");
+        if (field == MessageField.Charset) return IsUtf8(value) ? null : OtherCharset;
+        if (Has(field)) return new FieldError(Name(field), "is given twice");
         _given |= field;
         if (field == MessageField.Id) Id = value;
         else if (field == MessageField.Username) Username = value;
@@ -147,7 +175,16 @@ internal ref struct MessageFields
         : name.SequenceEqual("message"u8) ? MessageField.Text
         : name.SequenceEqual("id"u8) ? MessageField.Id
         : name.SequenceEqual("text-digest"u8) ? MessageField.TextDigest
+        : name.SequenceEqual("_charset_"u8) ? MessageField.Charset
         : MessageField.None;
+
+    // The only charset that is supported, and its subset, under the names of WHATWG's Encoding Standard.
+    public static bool IsUtf8(ReadOnlySpan<byte> charset) =>
+        Ascii.EqualsIgnoreCase(charset, "utf-8"u8) || Ascii.EqualsIgnoreCase(charset, "utf8"u8)
+        || Ascii.EqualsIgnoreCase(charset, "us-ascii"u8) || Ascii.EqualsIgnoreCase(charset, "ascii"u8);
+
+    private static ReadOnlySpan<byte> WithoutByteOrderMark(ReadOnlySpan<byte> text) =>
+        text.StartsWith("\uFEFF"u8) ? text["\uFEFF"u8.Length..] : text;
 
     private static string Name(MessageField field) => field switch
     {

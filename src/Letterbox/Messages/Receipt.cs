@@ -33,6 +33,9 @@ internal readonly record struct Receipt(ReceiptKind Kind, MessageKey Id, string 
     // Part of the protocol: both ends compare this text, and stores of other versions send it.
     private const string TakenReason = " is already taken by a different message";
 
+    // With Later: whether the message is stored is not known.
+    public bool MaybeStored { get; private init; }
+
     /// <summary>Rejected only because a different message has its key.</summary>
     public bool IsTaken =>
         Kind == ReceiptKind.Rejected && Reason.EndsWith(TakenReason, StringComparison.Ordinal);
@@ -43,7 +46,11 @@ internal readonly record struct Receipt(ReceiptKind Kind, MessageKey Id, string 
 
     public static Receipt Taken(MessageKey id) => Rejected($"id {id}{TakenReason}");
 
+    // Nothing was stored.
     public static Receipt Later(string reason) => new(ReceiptKind.Later, default, reason);
+
+    // The message was sent, and the answer was lost.
+    public static Receipt Unknown(string reason) => Later(reason) with { MaybeStored = true };
 
     // This client exceeds the rate of one client.
     public static Receipt RateExceeded { get; } = Later("more than one address may send at once");

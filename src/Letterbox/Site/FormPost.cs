@@ -5,6 +5,7 @@
 //   Rejected   422, the form again
 //   Later      503, the form again, same key
 //   429        the same, if the client exceeds its rate: nothing is stored
+//   415        neither a form nor JSON, or not in UTF-8
 //
 // A form that was returned with an error carries the digest of its text (TextKey.cs). Sent again unchanged,
 // it keeps its key; with another text it is another message, under the next key. If a different message
@@ -34,16 +35,17 @@ internal static class FormPost
         byte[] scratch = ArrayPool<byte>.Shared.Rent(request.Content.Length);
         try
         {
-            if (!TryRead(request, scratch, out MessageFields fields, out FieldError? error))
-                return new(pages.Error(415, "Messages are accepted as forms or JSON.", json, s_acceptPost));
-            Message? message = null;
-            error ??= fields.ToMessage(time, out message);
-            if (error is not null) return new(pages.Unprocessable(fields, error, json));
+            FieldError? unreadable = Read(request, scratch, out MessageFields fields);
+            if (unreadable is { IsUnsupported: true })
+                return new(pages.Error(415, Pages.Sentence(unreadable.Reason), json, s_acceptPost));
+            if (unreadable is not null) return new(pages.Unprocessable(fields, [unreadable], json));
+            if (fields.ToMessage(time, out Message? message) is not null)
+                return new(pages.Unprocessable(fields, fields.Errors(), json));
             bool returned = !fields.TextDigest.IsEmpty;
             bool changed = returned && !TextKey.Of(message!).IsDigest(fields.TextDigest);
             if (changed) message = UnderNextKey(message!);
             TimeSpan wait = limit(request, message!.StoredBytes);
-            if (wait > TimeSpan.Zero) return new(pages.RateLimited(message, wait, json));
+            if (wait > TimeSpan.Zero) return new(pages.RateLimited(message!, wait, json));
             return DeliverAsync(message!, returned || message!.HasServerKey, pages, deliver, json);
         }
         finally
@@ -60,25 +62,25 @@ internal static class FormPost
     private static readonly (string, string) s_acceptPost = (
         "Accept-Post", "application/x-www-form-urlencoded, multipart/form-data, application/json");
 
-    // False: the media type is not supported.
-    private static bool TryRead(
-        Request request, byte[] scratch, out MessageFields fields, out FieldError? error)
+    private static readonly FieldError s_otherType =
+        new("", "messages are accepted as forms or JSON") { IsUnsupported = true };
+
+    private static FieldError? Read(Request request, byte[] scratch, out MessageFields fields)
     {
         fields = default;
-        error = null;
         ReadOnlySpan<byte> content = request.Content;
         // The default is the media type of HTML forms.
         if (!request.TryGetField("content-type"u8, out ReadOnlySpan<byte> type)) type = UrlEncoded;
         int end = type.IndexOf((byte)';');
         ReadOnlySpan<byte> name = (end < 0 ? type : type[..end]).Trim(" \t"u8);
+        if (MultipartForm.HasOtherCharset(type)) return MessageFields.OtherCharset;
         if (Ascii.EqualsIgnoreCase(name, UrlEncoded))
-            error = MessageFields.ReadForm(content, scratch, out fields);
-        else if (Ascii.EqualsIgnoreCase(name, "application/json"u8))
-            error = MessageFields.ReadJson(content, scratch, out fields);
-        else if (Ascii.EqualsIgnoreCase(name, "multipart/form-data"u8))
-            error = MultipartForm.Read(content, MultipartForm.Boundary(type), out fields);
-        else return false;
-        return true;
+            return MessageFields.ReadForm(content, scratch, out fields);
+        if (Ascii.EqualsIgnoreCase(name, "application/json"u8))
+            return MessageFields.ReadJson(content, scratch, out fields);
+        return Ascii.EqualsIgnoreCase(name, "multipart/form-data"u8)
+            ? MultipartForm.Read(content, type, out fields)
+            : s_otherType;
     }
 
     private static Message UnderNextKey(Message message) => message.WithId(TextKey.Of(message).Next);
@@ -95,10 +97,10 @@ internal static class FormPost
 
         return receipt.Kind switch
         {
-            ReceiptKind.Stored => Pages.Stored(receipt.Id, json),
+            ReceiptKind.Stored => pages.Stored(receipt.Id, json),
             ReceiptKind.Rejected when receipt.IsTaken && !json => pages.NewMessage(UnderNextKey(message)),
             ReceiptKind.Rejected => pages.Unprocessable(message, receipt.Reason, json),
-            _ => pages.Unavailable(message, receipt.Reason, json),
+            _ => pages.Unavailable(message, receipt.MaybeStored, json),
         };
     }
 }

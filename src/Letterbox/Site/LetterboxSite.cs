@@ -1,7 +1,7 @@
 // The routes of the public site: from method and path to the response.
 //
 //   GET  /  /index.html             the index page         GET  /healthz   liveness
-//   GET  /message  /message.html    the form               GET  /readyz    readiness, with reasons
+//   GET  /message  /message.html    the form               GET  /readyz    readiness
 //   POST /message  /message.html    a message (FormPost)   GET  any file   of the site folder
 //   GET  /thanks?id=<receipt>       the thank-you page     OPTIONS *       the methods of the server
 //
@@ -23,6 +23,13 @@ internal sealed class LetterboxSite : IDisposable
     private static readonly Response s_options = Response.Create(204, [s_allowGet]);
     private static readonly Response s_optionsPost = Response.Create(204, [s_allowPost]);
     private static readonly Response s_alive = PlainText(200, "ok\n");
+    private static readonly Response s_ready = PlainText(200, "ready\n");
+    private static readonly Response s_notReady = PlainText(503, "not ready\n");
+
+    // Browsers keep what was typed in a form for the way back to it.
+    private const string TooLarge =
+        "Your message is far too long: 4,000 characters are the maximum. Your text is not lost: go back with "
+        + "your browser, and shorten it.";
 
     private static readonly TimeSpan s_reloadInterval = TimeSpan.FromSeconds(1);
 
@@ -31,6 +38,7 @@ internal sealed class LetterboxSite : IDisposable
     private readonly Deliver _deliver;
     private readonly Func<Task<Readiness>> _ready;
     private readonly ILogger _log;
+    private readonly RecentReceipts _receipts;
     private readonly ITimer? _watch;
     private int _fingerprint;
     private string? _failure; // logged once, not every second
@@ -45,6 +53,7 @@ internal sealed class LetterboxSite : IDisposable
         string? folder, TimeProvider time, Deliver deliver, Func<Task<Readiness>> ready, ILogger log)
     {
         (_folder, _time, _deliver, _ready, _log) = (folder, time, deliver, ready, log);
+        _receipts = new RecentReceipts(time);
         // Before the files are read, so that a change meanwhile is detected.
         if (folder is not null) _fingerprint = SiteFolder.Fingerprint(folder);
         Serve(SiteFiles.Load(folder));
@@ -90,6 +99,7 @@ internal sealed class LetterboxSite : IDisposable
     public Response Reject(Rejection reason, Request? request)
     {
         (int status, _, string text) = Rejections.Of(reason);
+        if (reason == Rejection.ContentTooLarge) text = TooLarge;
         return _pages.Error(
             status, text, request is not null && WantsJson(request), Rejections.Fields(reason));
     }
@@ -129,15 +139,10 @@ internal sealed class LetterboxSite : IDisposable
     private bool Exists(ReadOnlySpan<char> path) =>
         _files.Find(path) is not null || path is "/healthz" or "/readyz" or "/thanks";
 
-    private async ValueTask<Response> ReadyAsync()
-    {
-        Readiness readiness = await _ready();
-        return readiness.Reasons.Count == 0
-            ? PlainText(200, Lines(["ready", .. readiness.Notes]))
-            : PlainText(503, Lines(readiness.Reasons));
-
-        static string Lines(IReadOnlyList<string> lines) => string.Join('\n', lines) + '\n';
-    }
+    // The reasons concern the operator: they are in the logs, and `letterbox health` asks the store for them.
+    // Anyone can read this page, and behind a proxy on the same host every client has a loopback address.
+    private async ValueTask<Response> ReadyAsync() =>
+        (await _ready()).Reasons.Count == 0 ? s_ready : s_notReady;
 
     private Response Thanks(Request request)
     {
@@ -145,7 +150,7 @@ internal sealed class LetterboxSite : IDisposable
         int end = query.IndexOf((byte)'&') is >= 0 and var and ? and : query.Length;
         if (!query.StartsWith("id="u8) || !MessageKey.TryParse(query[3..end], out MessageKey id))
             return NotFound(request);
-        return _pages.Thanks(id.ToString(), WantsJson(request));
+        return _pages.Thanks(id, WantsJson(request));
     }
 
     private Response NotFound(Request request) => _pages.NotFound(WantsJson(request));
@@ -158,7 +163,7 @@ internal sealed class LetterboxSite : IDisposable
     [MemberNotNull(nameof(_files), nameof(_pages), nameof(_compression))]
     private void Serve(SiteFiles files)
     {
-        (_files, _pages) = (files, new Pages(files, _time));
+        (_files, _pages) = (files, new Pages(files, _receipts, _time));
         _compression = Task.Factory.StartNew(
             files.Compress, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
     }

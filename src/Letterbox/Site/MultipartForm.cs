@@ -1,10 +1,11 @@
 // multipart/form-data, as a browser sends it for a form without files.
 //
-//   --boundary CRLF
+//   [ preamble CRLF ]
+//   --boundary *( SP / HTAB ) CRLF
 //   Content-Disposition: form-data; name="username" CRLF
 //   CRLF
 //   value CRLF
-//   --boundary-- CRLF                                        RFC 7578; RFC 2046 5.1
+//   --boundary-- [ CRLF epilogue ]                              RFC 7578; RFC 2046 5.1.1
 //
 // Browsers percent-encode `"`, CR and LF in names and nothing else (HTML Standard, multipart/form-data
 // encoding), so the names that count here can be compared directly. A part with a file name is a file and is
@@ -22,25 +23,25 @@ internal static class MultipartForm
     private static readonly FieldError s_file = new("", "files are not accepted");
     private static readonly FieldError s_broken = new("", "the form is not valid multipart/form-data");
 
-    // The boundary parameter of the media type; empty if there is no valid one.
-    public static ReadOnlySpan<byte> Boundary(ReadOnlySpan<byte> contentType)
-    {
-        TryParameter(contentType, "boundary"u8, out ReadOnlySpan<byte> boundary);
-        return boundary.Length <= BoundaryMax ? boundary : default;
-    }
+    // Deprecated in forms (RFC 7578 4.7). Base64 and quoted-printable are rejected, not decoded.
+    private static readonly FieldError s_encoded =
+        new("", "a Content-Transfer-Encoding is not supported") { IsUnsupported = true };
 
     // Returns null, or what is wrong.
     public static FieldError? Read(
-        ReadOnlySpan<byte> content, ReadOnlySpan<byte> boundary, out MessageFields fields)
+        ReadOnlySpan<byte> content, ReadOnlySpan<byte> contentType, out MessageFields fields)
     {
         fields = default;
-        if (boundary.IsEmpty) return s_broken;
-        // The CRLF before a delimiter belongs to it; before the first one it may be missing.
+        FieldParameters.TryGet(contentType, "boundary"u8, out ReadOnlySpan<byte> boundary);
+        if (boundary.Length is 0 or > BoundaryMax) return s_broken;
+        // The CRLF before a delimiter belongs to it; at the start of the content it may be missing.
         byte[] delimiter = [(byte)'\r', (byte)'\n', (byte)'-', (byte)'-', .. boundary];
-        if (!content.StartsWith(delimiter.AsSpan(2))) return s_broken;
-        content = content[(delimiter.Length - 2)..];
+        int first = content.StartsWith(delimiter.AsSpan(2)) ? -2 : content.IndexOf(delimiter);
+        if (first == -1) return s_broken;
+        content = content[(first + delimiter.Length)..];
         while (!content.StartsWith("--"u8))
         {
+            content = content.TrimStart(" \t"u8);
             if (!content.StartsWith("\r\n"u8)) return s_broken;
             int end = content.IndexOf(delimiter);
             if (end < 2) return s_broken;
@@ -57,54 +58,59 @@ internal static class MultipartForm
         if (empty < 0) return s_broken;
         ReadOnlySpan<byte> head = part[..empty];
         ReadOnlySpan<byte> value = part[(empty == 0 ? 2 : empty + 4)..];
-        ReadOnlySpan<byte> name = default;
-        while (!head.IsEmpty)
+        MessageField field = MessageField.None;
+        FieldError? unsupported = null;
+        while (NextLine(ref head, out ReadOnlySpan<byte> name, out ReadOnlySpan<byte> line))
         {
-            int lineEnd = head.IndexOf("\r\n"u8);
-            ReadOnlySpan<byte> line = lineEnd < 0 ? head : head[..lineEnd];
-            head = lineEnd < 0 ? default : head[(lineEnd + 2)..];
-            if (line.Length <= 20 || !Ascii.EqualsIgnoreCase(line[..20], "content-disposition:"u8)) continue;
-            if (TryParameter(line, "filename"u8, out ReadOnlySpan<byte> file)
-                | TryParameter(line, "filename*"u8, out ReadOnlySpan<byte> encoded))
+            if (Ascii.EqualsIgnoreCase(name, "content-type"u8))
             {
-                bool chosen = !(file.IsEmpty && encoded.IsEmpty && value.IsEmpty);
-                return chosen ? s_file : null;
+                if (HasOtherCharset(line)) unsupported = MessageFields.OtherCharset;
             }
+            else if (Ascii.EqualsIgnoreCase(name, "content-transfer-encoding"u8))
+            {
+                if (!IsIdentity(line)) unsupported = s_encoded;
+            }
+            else if (Ascii.EqualsIgnoreCase(name, "content-disposition"u8))
+            {
+                if (FieldParameters.TryGet(line, "filename"u8, out ReadOnlySpan<byte> file)
+                    | FieldParameters.TryGet(line, "filename*"u8, out ReadOnlySpan<byte> encoded))
+                {
+                    bool chosen = !(file.IsEmpty && encoded.IsEmpty && value.IsEmpty);
+                    return chosen ? s_file : null;
+                }
 
-            TryParameter(line, "name"u8, out name);
+                FieldParameters.TryGet(line, "name"u8, out ReadOnlySpan<byte> named);
+                field = MessageFields.Named(named);
+            }
         }
 
-        MessageField field = MessageFields.Named(name);
-        return field == MessageField.None ? null : fields.Set(field, value);
+        return field == MessageField.None ? null : unsupported ?? fields.Set(field, value);
     }
 
-    // *( OWS ";" OWS name "=" ( token / quoted-string ) )        RFC 9110 5.6.6
-    private static bool TryParameter(
-        ReadOnlySpan<byte> value, ReadOnlySpan<byte> name, out ReadOnlySpan<byte> found)
+    /// <summary>Whether a media type names a charset other than UTF-8.</summary>
+    public static bool HasOtherCharset(ReadOnlySpan<byte> mediaType) =>
+        FieldParameters.TryGet(mediaType, "charset"u8, out ReadOnlySpan<byte> charset)
+        && !MessageFields.IsUtf8(charset);
+
+    // The encodings that change nothing (RFC 2045 6.2).
+    private static bool IsIdentity(ReadOnlySpan<byte> encoding) =>
+        Ascii.EqualsIgnoreCase(encoding, "8bit"u8) || Ascii.EqualsIgnoreCase(encoding, "7bit"u8)
+        || Ascii.EqualsIgnoreCase(encoding, "binary"u8);
+
+    // Takes the next field line of a part; a line that begins with white space continues the one before.
+    private static bool NextLine(
+        ref ReadOnlySpan<byte> head, out ReadOnlySpan<byte> name, out ReadOnlySpan<byte> value)
     {
-        found = default;
-        while (value.IndexOf((byte)';') is >= 0 and var semicolon)
-        {
-            value = value[(semicolon + 1)..].TrimStart(" \t"u8);
-            int nameEnd = value.IndexOfAny((byte)'=', (byte)';');
-            if (nameEnd < 0) return false;
-            // Without a value it is not a parameter; the next one follows.
-            if (value[nameEnd] == (byte)';') continue;
-            bool named = Ascii.EqualsIgnoreCase(value[..nameEnd], name);
-            value = value[(nameEnd + 1)..];
-            bool quoted = value.StartsWith("\""u8);
-            if (quoted) value = value[1..];
-            int end = quoted ? value.IndexOf((byte)'"') : value.IndexOfAny((byte)';', (byte)' ');
-            if (quoted && end < 0) return false;
-            if (named)
-            {
-                found = end < 0 ? value : value[..end];
-                return true;
-            }
-
-            value = end < 0 ? default : value[end..];
-        }
-
-        return false;
+        name = value = default;
+        if (head.IsEmpty) return false;
+        int end = -1;
+        do end = head[(end + 1)..].IndexOf("\r\n"u8) is >= 0 and var next ? end + 1 + next : head.Length;
+        while (end + 2 < head.Length && head[end + 2] is (byte)' ' or (byte)'\t');
+        ReadOnlySpan<byte> line = head[..end];
+        head = end == head.Length ? default : head[(end + 2)..];
+        int colon = Math.Max(0, line.IndexOf((byte)':'));
+        name = line[..colon];
+        value = line[colon..].TrimStart(": \t"u8).TrimEnd(" \t"u8);
+        return true;
     }
 }

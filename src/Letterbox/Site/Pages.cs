@@ -2,6 +2,7 @@
 // equivalents (RFC 9457) for clients that asked for JSON.
 
 using System.Buffers;
+using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Letterbox.Http;
@@ -30,24 +31,25 @@ internal sealed class Pages
     private const string NoPage = "There is no page at this address.";
 
     private readonly SiteFiles _files;
+    private readonly RecentReceipts _receipts;
     private readonly TimeProvider _time;
     private Response? _notFoundPage;
 
-    public Pages(SiteFiles files, TimeProvider time) => (_files, _time) = (files, time);
+    public Pages(SiteFiles files, RecentReceipts receipts, TimeProvider time) =>
+        (_files, _receipts, _time) = (files, receipts, time);
 
     // The most frequent error: made once.
     public Response NotFound(bool json) =>
         json ? Error(404, NoPage, json) : _notFoundPage ??= Error(404, NoPage, json);
 
     // The key of a message is made with the page on which it is written, so that a resend has the same key.
-    public Response Form() => Form(200, MessageKey.New(_time), "", "", "", null);
+    public Response Form() => Form(200, MessageKey.New(_time), "", "", "", []);
 
-    // 422: the form as it was sent, with the reason at its field. Under a fresh key, unless it was returned
+    // 422: the form as it was sent, with the reason at each field. Under a fresh key, unless it was returned
     // before: then its first text may be stored under the old key.
-    public Response Unprocessable(MessageFields fields, FieldError error, bool json)
+    public Response Unprocessable(MessageFields fields, FieldError[] errors, bool json)
     {
-        if (json)
-            return Problem(422, error.Reason, error.Field.Length == 0 ? null : error.Field, null);
+        if (json) return Problem(422, string.Join("; ", errors.Select(static e => e.Reason)), errors, null);
         string digest = Encoding.UTF8.GetString(fields.TextDigest);
         if (digest.Length != TextKey.DigestLength || !MessageKey.TryParse(fields.Id, out MessageKey id))
         {
@@ -56,24 +58,26 @@ internal sealed class Pages
         }
 
         string username = Encoding.UTF8.GetString(fields.Username);
-        return Form(422, id, digest, username, Encoding.UTF8.GetString(fields.Text), error);
+        return Form(422, id, digest, username, Encoding.UTF8.GetString(fields.Text), errors);
     }
 
     /// <summary>422: the store rejects this message, whatever its key.</summary>
     public Response Unprocessable(Message message, string reason, bool json) =>
-        json ? Problem(422, reason, null, null) : Form(422, message.WithId(MessageKey.New(_time)), reason);
+        json ? Problem(422, reason, [], null) : Form(422, message.WithId(MessageKey.New(_time)), reason);
 
     /// <summary>422: another message has the key of the page; this one gets another key.</summary>
     public Response NewMessage(Message message) => Form(
         422, message,
-        "Another message was already sent from this page; it is unchanged. The text below is a new message "
-        + "and is not stored yet: press Send to send it");
+        "You have already sent a message from this page; it is unchanged. The text below is a new message "
+        + "and is not stored yet. Press Send once more to send it.");
 
-    // 503. Whether it is stored is not known: the answer may have been lost after the commit.
-    public Response Unavailable(Message message, string reason, bool json) => Retry(
+    // 503. The reason concerns the operator, not the visitor: it is in the logs.
+    public Response Unavailable(Message message, bool maybeStored, bool json) => Retry(
         503, message, s_retryAfter, json,
-        $"We cannot confirm yet that your message is stored: {reason}. "
-        + "Please send it again in a moment. It will not be stored twice.");
+        maybeStored
+            ? "We could not confirm just now that your message is stored. Your text is below; press Send "
+                + "again in a moment. It will not be stored twice."
+            : "We could not store your message just now. Your text is below; press Send again in a moment.");
 
     // 429: it is not stored.
     public Response RateLimited(Message message, TimeSpan wait, bool json) => Retry(
@@ -81,14 +85,26 @@ internal sealed class Pages
         "Your network has sent more than this site accepts at once. Your message is "
         + "not stored yet. Its text is below: press Send again in a moment.");
 
-    public Response Thanks(string receipt, bool json) =>
-        json
-            ? Json(200, [], json => json.WriteString("id", receipt))
-            : Page(200, _files.Thanks, [ResponseFields.NoStore], ("receipt", receipt));
+    // The thank-you page, if this process stored the message; otherwise a page that confirms nothing.
+    public Response Thanks(MessageKey id, bool json)
+    {
+        bool stored = _receipts.TryFind(id, out DateTimeOffset date);
+        string receipt = id.ToString();
+        if (!json && !stored)
+            return Page(200, _files.Receipt, [ResponseFields.NoStore], ("receipt", receipt));
+        if (!stored) return Error(404, "This receipt is not known here.", json);
+        string iso = date.ToString("yyyy-MM-ddTHH:mm:sszzz", CultureInfo.InvariantCulture);
+        if (json) return Json(200, [], to => { to.WriteString("id", receipt); to.WriteString("date", iso); });
+        return Page(
+            200, _files.Thanks, [ResponseFields.NoStore],
+            ("receipt", receipt), ("datetime", iso),
+            ("date", date.ToString("d MMMM yyyy, HH:mm 'UTC'zzz", CultureInfo.InvariantCulture)));
+    }
 
     /// <summary>303 to the thank-you page, so that a reload posts nothing (RFC 9110 15.4.4).</summary>
-    public static Response Stored(MessageKey id, bool json)
+    public Response Stored(MessageKey id, bool json)
     {
+        _receipts.Add(id);
         if (json) return Json(303, [("Location", ThanksFor(id))], to => to.WriteString("id", id.ToString()));
         Span<byte> hex = stackalloc byte[MessageKey.HexLength];
         id.WriteHex(hex);
@@ -99,7 +115,7 @@ internal sealed class Pages
     public Response Error(int status, string detail, bool json, params ReadOnlySpan<(string, string)> fields)
     {
         (string, string)[] lines = status == 503 ? [.. fields, s_retryAfter] : fields.ToArray();
-        return json ? Problem(status, detail, null, null, lines) : Page(
+        return json ? Problem(status, detail, [], null, lines) : Page(
             status, _files.Error, [ResponseFields.NoStore, .. lines],
             ("status", $"{status}"), ("title", Response.Reason(status)), ("detail", detail));
     }
@@ -108,12 +124,13 @@ internal sealed class Pages
     private Response Retry(
         int status, Message message, (string, string) retryAfter, bool json, string reason) =>
         json
-            ? Problem(status, reason, null, message.Id.ToString(), retryAfter)
+            ? Problem(status, reason, [], message.Id.ToString(), retryAfter)
             : Form(status, message, reason, retryAfter);
 
-    // Field: the field of the message that is invalid. Id: the key under which to send the message again.
+    // Id: the key under which to send the message again.
     private static Response Problem(
-        int status, string detail, string? field, string? id, params ReadOnlySpan<(string, string)> fields) =>
+        int status, string detail, FieldError[] errors, string? id,
+        params ReadOnlySpan<(string, string)> fields) =>
         Json(
             status, fields,
             json =>
@@ -122,10 +139,24 @@ internal sealed class Pages
                 json.WriteString("title", Response.Reason(status));
                 json.WriteNumber("status", status);
                 json.WriteString("detail", detail);
-                if (field is not null) json.WriteString("field", field);
                 if (id is not null) json.WriteString("id", id);
+                if (errors.Length > 0) WriteErrors(json, errors);
             },
             "application/problem+json");
+
+    private static void WriteErrors(Utf8JsonWriter json, FieldError[] errors)
+    {
+        json.WriteStartArray("errors");
+        foreach (FieldError error in errors)
+        {
+            json.WriteStartObject();
+            if (error.Field.Length > 0) json.WriteString("field", error.Field);
+            json.WriteString("detail", error.Reason);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
 
     private static Response Json(
         int status, ReadOnlySpan<(string, string)> fields, Action<Utf8JsonWriter> properties,
@@ -149,22 +180,31 @@ internal sealed class Pages
     private Response Form(
         int status, Message message, string reason, params ReadOnlySpan<(string, string)> fields) => Form(
         status, message.Id, TextKey.Of(message).Digest, message.Username, message.Text,
-        new FieldError("", reason), fields);
+        [new FieldError("", reason)], fields);
 
     private Response Form(
-        int status, MessageKey id, string digest, string username, string text, FieldError? error,
+        int status, MessageKey id, string digest, string username, string text, FieldError[] errors,
         params ReadOnlySpan<(string, string)> fields)
     {
-        string Reason(string field) => error?.Field == field ? Sentence(error.Reason) : "";
-        string summary = error is null ? "" : error.Field is "username" or "message"
-            ? "Your message is not stored yet. Please correct the marked fields."
-            : Sentence(error.Reason);
+        FieldError? name = Array.Find(errors, static error => error.Field == "username");
+        FieldError? message = Array.Find(errors, static error => error.Field == "message");
+        FieldError? other = Array.Find(errors, error => error != name && error != message);
+        string summary = errors.Length == 0 ? ""
+            : other is null ? "Your message is not stored yet. Please correct what is marked below."
+            : Sentence(other.Reason);
+        // A placeholder in a tag stands for an attribute.
+        const string focus = "autofocus";
         return Page(
             status, _files.Form,
             [status == 200 ? ResponseFields.ReuseOnBack : ResponseFields.NoStore, .. fields],
             ("id", id.ToString()), ("text-digest", digest), ("username", username), ("message", text),
-            ("problem", summary),
-            ("username-problem", Reason("username")), ("message-problem", Reason("message")));
+            ("error", errors.Length == 0 ? "" : "Error: "), ("problem", summary),
+            ("username-problem", name is null ? "" : Sentence($"Your name {name.Problem}")),
+            ("message-problem", message is null ? "" : Sentence($"Your message {message.Problem}")),
+            ("username-invalid", name is null ? "false" : "true"),
+            ("message-invalid", message is null ? "false" : "true"),
+            ("username-focus", name is not null && message is null ? focus : ""),
+            ("message-focus", message is not null ? focus : ""));
     }
 
     private static Response Page(
@@ -184,7 +224,7 @@ internal sealed class Pages
         return Response.Create(status, lines, whole);
     }
 
-    private static string Sentence(string reason)
+    public static string Sentence(string reason)
     {
         if (reason.Length == 0) return "";
         return char.ToUpperInvariant(reason[0]) + reason[1..] + (reason[^1] is '.' or '!' or '?' ? "" : ".");

@@ -17,11 +17,11 @@ internal static class ResponseFields
     // the browser restored the text under a fresh key, one message would become two.
     public static readonly (string, string) ReuseOnBack = ("Cache-Control", "private, no-cache");
 
-    // Built-in pages load a style sheet and an image from this server and post their form to it; nothing else
-    // is allowed, whatever text a user managed to inject.
+    // Built-in pages load a style sheet, images and a script from this server and post their form to it;
+    // nothing else is allowed, whatever text a user managed to inject.
     public static readonly (string, string) StrictPolicy = ("Content-Security-Policy",
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
-        + "frame-ancestors 'none'");
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'self'; "
+        + "base-uri 'none'; frame-ancestors 'none'");
 
     // Custom pages may load anything; they must not be framed or given another base by others.
     public static readonly (string, string) CustomPolicy = ("Content-Security-Policy",

@@ -37,7 +37,7 @@ public sealed class ImportFormatTests
         { Ours.Replace("hello", ""), "1: message is empty" },
         {
             Ours.Replace("hello", new string('x', 4001)),
-            "1: message has 4001 characters, 4000 is the maximum"
+            "1: message is 1 character too long: it has 4001, 4000 is the maximum"
         },
         { Ours.Replace("hello", """\ud800"""), "1: not valid Unicode" },
         { Theirs.Replace("$oid", "$uuid"), "1: _id is not an ObjectId" },

@@ -27,8 +27,12 @@ public sealed class MessageTests
     public void Every_letter_has_the_same_room(string letter)
     {
         Assert.Null(Failure(Repeat(letter, 64), Repeat(letter, 4000)));
-        Assert.Equal("username has 65 characters, 64 is the maximum", Failure(Repeat(letter, 65), "b"));
-        Assert.Equal("message has 4001 characters, 4000 is the maximum", Failure("a", Repeat(letter, 4001)));
+        Assert.Equal(
+            "username is 1 character too long: it has 65, 64 is the maximum",
+            Failure(Repeat(letter, 65), "b"));
+        Assert.Equal(
+            "message is 20 characters too long: it has 4020, 4000 is the maximum",
+            Failure("a", Repeat(letter, 4020)));
     }
 
     [Theory]
@@ -72,7 +76,7 @@ public sealed class MessageTests
         Assert.Null(Read("id=635D8F3A1C2B3A4D5E6F7081&username=a&message=b"u8, out Message? third));
         Assert.Equal("635d8f3a1c2b3a4d5e6f7081", third!.Id.ToString());
         FieldError? error = Read("id=&username=a&message=b"u8, out _);
-        Assert.Equal(new FieldError("id", "id is not 24 hex digits"), error);
+        Assert.Equal(new FieldError("id", "is not 24 hex digits"), error);
     }
 
     private static FieldError? Read(ReadOnlySpan<byte> form, out Message? message)

@@ -19,7 +19,7 @@ public sealed class MessagePostTests : IAsyncDisposable
     [
         "First message", "a&b=c+d%20e", "100% \"quoted\" 'single' <b>", "line\r\nbreak\nand\rmore",
         "Привіт, світе", "📬\u0000end", "--boundary",
-        string.Concat(Enumerable.Repeat("𐍈", 4000)), string.Concat(Enumerable.Repeat("\r\n", 4000)),
+        string.Concat(Enumerable.Repeat("𐍈", 4000)), string.Concat(Enumerable.Repeat("\r\n", 3999)) + "x",
     ];
 
     [Theory, MemberData(nameof(Texts))]
@@ -68,18 +68,21 @@ public sealed class MessagePostTests : IAsyncDisposable
     }
 
     [Theory]
-    [InlineData("message=b", "username is missing")]
-    [InlineData("username=&message=b", "username is empty")]
-    [InlineData("username=a", "message is missing")]
-    [InlineData("username=a&message=b&message=c", "message is given twice")]
-    [InlineData("username=a&message=%FF", "message is not valid UTF-8")]
-    [InlineData("username=a&message=b&id=xyz", "id is not 24 hex digits")]
-    [InlineData("", "username is missing")]
-    public async Task The_response_names_what_is_wrong_with_a_form(string form, string reason)
+    [InlineData("message=b", "name", "username is missing")]
+    [InlineData("username=&message=b", "name", "username is empty")]
+    [InlineData("username=a", "message", "message is missing")]
+    [InlineData("username=a&message=b&message=c", "message", "message is given twice")]
+    [InlineData("username=a&message=%FF", "message", "message is not valid UTF-8")]
+    [InlineData("username=a&message=b&id=xyz", null, "id is not 24 hex digits")]
+    [InlineData("", "name", "username is missing")]
+    public async Task The_response_names_what_is_wrong_with_a_form(
+        string form, string? label, string reason)
     {
         using var page = await _site.PostAsync(form);
         Assert.Equal(HttpStatusCode.UnprocessableEntity, page.StatusCode);
-        Assert.Contains(reason, await page.Content.ReadAsStringAsync(), StringComparison.OrdinalIgnoreCase);
+        // On the page a field has the name of its label.
+        string shown = label is null ? reason : $"Your {label}{reason[reason.IndexOf(' ')..]}";
+        Assert.Contains(shown, await page.Content.ReadAsStringAsync(), StringComparison.OrdinalIgnoreCase);
         using var problem = await _site.PostAsync(form, accept: Json);
         Assert.Equal("application/problem+json", problem.Content.Headers.ContentType!.MediaType);
         Assert.Contains(reason, await problem.Content.ReadAsStringAsync(), StringComparison.Ordinal);
@@ -93,7 +96,9 @@ public sealed class MessagePostTests : IAsyncDisposable
         using var response = await _site.PostAsync($"id={Id}&username={name}&message=%3Cscript%3E%22");
         string page = await response.Content.ReadAsStringAsync();
         Assert.Equal(HttpStatusCode.UnprocessableEntity, response.StatusCode);
-        Assert.Matches("id=\"username-problem\">Username has 65 characters, 64 is the maximum\\.<", page);
+        Assert.Contains(
+            "id=\"username-problem\">Your name is 1 character too long: it has 65, 64 is the maximum.<", page,
+            StringComparison.Ordinal);
         Assert.Matches("id=\"message-problem\"></p>", page);
         Assert.Contains($"value=\"{name}\"", page, StringComparison.Ordinal);
         Assert.Contains("&lt;script&gt;&quot;</textarea>", page, StringComparison.Ordinal);

