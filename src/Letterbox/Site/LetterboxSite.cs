@@ -40,8 +40,9 @@ internal sealed class LetterboxSite : IDisposable
     private readonly ILogger _log;
     private readonly RecentReceipts _receipts;
     private readonly ITimer? _watch;
-    private int _fingerprint;
-    private string? _failure; // logged once, not every second
+    private readonly HashSet<string> _notRegular = []; // logged once, not every second
+    private SiteFile[] _custom = [];
+    private string? _failure; // the same
     private volatile SiteFiles _files;
     private volatile Pages _pages;
     private volatile Task _compression;
@@ -54,9 +55,7 @@ internal sealed class LetterboxSite : IDisposable
     {
         (_folder, _time, _deliver, _ready, _log) = (folder, time, deliver, ready, log);
         _receipts = new RecentReceipts(time);
-        // Before the files are read, so that a change meanwhile is detected.
-        if (folder is not null) _fingerprint = SiteFolder.Fingerprint(folder);
-        Serve(SiteFiles.Load(folder));
+        Load(folder is null ? [] : SiteFolder.List(folder));
         if (folder is null) return;
         _watch = time.CreateTimer(
             static site => ((LetterboxSite)site!).Reload(), this, s_reloadInterval, Timeout.InfiniteTimeSpan);
@@ -161,21 +160,28 @@ internal sealed class LetterboxSite : IDisposable
 
     // Compresses on a dedicated thread for up to seconds: the pool's threads serve sockets.
     [MemberNotNull(nameof(_files), nameof(_pages), nameof(_compression))]
-    private void Serve(SiteFiles files)
+    private void Load(SiteFile[] custom)
     {
+        var files = SiteFiles.Load(custom, _time.GetUtcNow());
         (_files, _pages) = (files, new Pages(files, _receipts, _time));
         _compression = Task.Factory.StartNew(
             files.Compress, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        // Listed before it was read, so a change meanwhile is found by the next listing.
+        _custom = custom;
+        foreach (SiteFile file in custom)
+        {
+            if (!file.Status.IsRegular && _notRegular.Add(file.Path))
+                _log.LogWarning("{File} is not a regular file and is not served", file.Path);
+        }
     }
 
     private void Reload()
     {
         try
         {
-            int fingerprint = SiteFolder.Fingerprint(_folder!);
-            if (fingerprint == _fingerprint) return;
-            Serve(SiteFiles.Load(_folder));
-            _fingerprint = fingerprint;
+            SiteFile[] custom = SiteFolder.List(_folder!);
+            if (custom.AsSpan().SequenceEqual(_custom)) return;
+            Load(custom);
             _log.LogInformation("the site folder has changed and was read again");
             _failure = null;
         }

@@ -15,13 +15,13 @@ internal sealed class SiteFiles
     /// <summary>Most bytes of the folder: everything is kept in memory.</summary>
     public const long FolderBytesMax = 128L * 1024 * 1024;
 
-    private sealed record Source(byte[] Content, DateTimeOffset Changed, (string, string) Policy);
+    private sealed record Source(byte[] Content, DateTimeOffset Modified, (string, string) Policy);
 
     private const string Prefix = "pages/";
     private readonly Dictionary<string, Asset> _assets = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Asset>.AlternateLookup<ReadOnlySpan<char>> _byPath;
 
-    private SiteFiles(Dictionary<string, Source> files)
+    private SiteFiles(Dictionary<string, Source> files, DateTimeOffset now)
     {
         Form = TakeTemplate(files, "/message.html");
         Thanks = TakeTemplate(files, "/thanks.html");
@@ -29,7 +29,9 @@ internal sealed class SiteFiles
         Error = TakeTemplate(files, "/error.html");
         foreach ((string path, Source file) in files)
         {
-            var asset = new Asset(file.Content, MediaTypes.Of(path), file.Changed, file.Policy);
+            // Never later than the response (RFC 9110 8.8.2.1), whatever the clock was when it was written.
+            DateTimeOffset modified = file.Modified < now ? file.Modified : now;
+            var asset = new Asset(file.Content, MediaTypes.Of(path), modified, file.Policy);
             _assets[path] = asset;
             if (path.EndsWith("/index.html", StringComparison.Ordinal))
                 _assets[path[..^"index.html".Length]] = asset;
@@ -50,10 +52,10 @@ internal sealed class SiteFiles
         foreach (Asset asset in _assets.Values) asset.Compress();
     }
 
-    /// <summary>Reads the built-in pages, then <paramref name="folder"/>, which overrides them.</summary>
+    /// <summary>Reads the built-in pages, then the custom files, which override them.</summary>
     /// <exception cref="IOException">A file cannot be read, or the folder is too large.</exception>
     /// <exception cref="UnauthorizedAccessException">A file may not be read.</exception>
-    public static SiteFiles Load(string? folder)
+    public static SiteFiles Load(ReadOnlySpan<SiteFile> custom, DateTimeOffset now)
     {
         var files = new Dictionary<string, Source>(StringComparer.Ordinal);
         Assembly program = typeof(SiteFiles).Assembly;
@@ -72,21 +74,18 @@ internal sealed class SiteFiles
         }
 
         long total = 0;
-        foreach (SiteFile file in folder is null ? [] : SiteFolder.List(folder))
+        foreach (SiteFile file in custom)
         {
-            total += file.File.Length;
+            if (!file.Status.IsRegular) continue;
+            total += file.Status.Size;
             if (total > FolderBytesMax)
-            {
-                throw new IOException(
-                    $"the folder {folder} is larger than {FolderBytesMax >> 20} MiB, the limit");
-            }
-
-            var changed = new DateTimeOffset(file.File.LastWriteTimeUtc);
-            byte[] content = File.ReadAllBytes(file.File.FullName);
-            files[file.UrlPath] = new Source(content, changed, ResponseFields.CustomPolicy);
+                throw new IOException($"the folder is larger than {FolderBytesMax >> 20} MiB, the limit");
+            long modified = Math.Clamp(file.Status.Modified, 0, now.ToUnixTimeSeconds());
+            files[file.UrlPath] = new Source(
+                file.Read(), DateTimeOffset.FromUnixTimeSeconds(modified), ResponseFields.CustomPolicy);
         }
 
-        return new SiteFiles(files);
+        return new SiteFiles(files, now);
     }
 
     private static Template TakeTemplate(Dictionary<string, Source> files, string path)

@@ -36,12 +36,14 @@ public sealed class Chromium : IAsyncLifetime
     /// A window on an empty profile, <paramref name="width"/> CSS pixels wide; paths are relative to
     /// <paramref name="url"/>. Whoever opens it closes its <see cref="IPage.Context"/>.
     /// </summary>
-    public async Task<IPage> OpenAsync(Uri url, int width = 1280, ColorScheme scheme = ColorScheme.Light)
+    public async Task<IPage> OpenAsync(
+        Uri url, int width = 1280, ColorScheme scheme = ColorScheme.Light, bool script = true)
     {
         IBrowserContext profile = await _browser!.NewContextAsync(new BrowserNewContextOptions
         {
             BaseURL = url.ToString(),
             ColorScheme = scheme,
+            JavaScriptEnabled = script,
             ViewportSize = new ViewportSize { Width = width, Height = 800 },
         });
         return await profile.NewPageAsync();

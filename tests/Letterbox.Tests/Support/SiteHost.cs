@@ -8,6 +8,7 @@ using Letterbox.Hosting;
 using Letterbox.Http;
 using Letterbox.Messages;
 using Letterbox.Site;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Letterbox.Tests.Support;
@@ -20,11 +21,11 @@ internal sealed class SiteHost : IAsyncDisposable
     private readonly Listener _listener;
 
     /// <summary>Starts the site over a folder of one's own, if one is named.</summary>
-    public SiteHost(string? folder = null, TimeProvider? time = null)
+    public SiteHost(string? folder = null, TimeProvider? time = null, ILogger? log = null)
     {
         time ??= TimeProvider.System;
         _site = new LetterboxSite(
-            folder, time, Deliver, () => Task.FromResult(Readiness), NullLogger.Instance);
+            folder, time, Deliver, () => Task.FromResult(Readiness), log ?? NullLogger.Instance);
         _server = new HttpServer(new HttpLimits(), time, _site.AnswerAsync, _site.Reject, _site.Failure);
         _listener = new Listener(
             new Address("127.0.0.1", 0), 100, _server.ServeAsync, _server.RejectOverload,
