@@ -90,6 +90,11 @@ internal readonly record struct MessageKey : IComparable<MessageKey>
     public int CompareTo(MessageKey other) =>
         (_seconds, _rest).CompareTo((other._seconds, other._rest));
 
+    public static bool operator <(MessageKey left, MessageKey right) => left.CompareTo(right) < 0;
+    public static bool operator >(MessageKey left, MessageKey right) => left.CompareTo(right) > 0;
+    public static bool operator <=(MessageKey left, MessageKey right) => left.CompareTo(right) <= 0;
+    public static bool operator >=(MessageKey left, MessageKey right) => left.CompareTo(right) >= 0;
+
     private static ulong NextRandom()
     {
         byte[] block = t_random ??= new byte[RandomBlock];

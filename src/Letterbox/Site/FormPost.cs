@@ -37,7 +37,7 @@ internal static class FormPost
         {
             FieldError? unreadable = Read(request, scratch, out MessageFields fields);
             if (unreadable is { IsUnsupported: true })
-                return new(pages.Error(415, Pages.Sentence(unreadable.Reason), json, s_acceptPost));
+                return new(pages.Error(415, Pages.Sentence(unreadable.Reason), json, s_accept));
             if (unreadable is not null) return new(pages.Unprocessable(fields, [unreadable], json));
             if (fields.ToMessage(time, out Message? message) is not null)
                 return new(pages.Unprocessable(fields, fields.Errors(), json));
@@ -59,8 +59,12 @@ internal static class FormPost
 
     private static ReadOnlySpan<byte> UrlEncoded => "application/x-www-form-urlencoded"u8;
 
-    private static readonly (string, string) s_acceptPost = (
-        "Accept-Post", "application/x-www-form-urlencoded, multipart/form-data, application/json");
+    private const string MediaTypes =
+        "application/x-www-form-urlencoded, multipart/form-data, application/json";
+
+    // RFC 9110 15.5.16 and the W3C's Accept-Post.
+    private static readonly (string, string)[] s_accept =
+        [("Accept", MediaTypes), ("Accept-Post", MediaTypes)];
 
     private static readonly FieldError s_otherType =
         new("", "messages are accepted as forms or JSON") { IsUnsupported = true };

@@ -170,6 +170,7 @@ public sealed class TypedTextTests : IAsyncDisposable
         Assert.Equal(HttpStatusCode.UnsupportedMediaType, response.StatusCode);
         string page = await response.Content.ReadAsStringAsync();
         Assert.Contains(reason, page, StringComparison.OrdinalIgnoreCase);
+        Assert.Contains("multipart/form-data", Assert.Single(response.Headers.GetValues("Accept")));
         Assert.Single(response.Headers.GetValues("Accept-Post"));
         Assert.Empty(_site.Delivered);
     }
