@@ -21,6 +21,14 @@ internal sealed class Delivery(Message message, long since) : TaskCompletionSour
     public Message Message => message;
 
     public long Since => since;
+
+    // In flight; sent before, on a connection that broke before the answer.
+    public bool Sent { get; set; }
+    public bool MaybeStored { get; set; }
+
+    // Completes it without an answer.
+    public void Fail(string reason) =>
+        TrySetResult(Sent || MaybeStored ? Receipt.Unknown(reason) : Receipt.Later(reason));
 }
 
 /// <summary>The unanswered messages of one link. Safe on any thread.</summary>
@@ -103,6 +111,7 @@ internal sealed class LinkQueue(LinkLimits limits, int stores, TimeProvider time
             {
                 bytes += FormEncoder.BytesMax(next.Message);
                 if (bytes > bytesMax) break;
+                next.Sent = true;
                 batch.Add(next.Message);
                 _sent.Enqueue(_waiting.Dequeue());
             }
@@ -131,9 +140,12 @@ internal sealed class LinkQueue(LinkLimits limits, int stores, TimeProvider time
                     return Result.Failed($"the store sent an answer without a message: {receipt.Reason}");
                 if (receipt.Kind == ReceiptKind.Stored && receipt.Id != _sent.Peek().Message.Id)
                     return Result.Failed("the store answered for another message");
+                _sent.Peek().Sent = false;
                 if (receipt.Kind == ReceiptKind.Later && ShouldTryNextStore())
                     return Result.Failed($"the store takes no messages: {receipt.Reason}");
-                answered.Add((_sent.Dequeue(), receipt));
+                Delivery delivery = _sent.Dequeue();
+                bool unknown = receipt.Kind == ReceiptKind.Later && delivery.MaybeStored;
+                answered.Add((delivery, unknown ? Receipt.Unknown(receipt.Reason) : receipt));
             }
 
             return Result.Success;
@@ -171,6 +183,8 @@ internal sealed class LinkQueue(LinkLimits limits, int stores, TimeProvider time
     private void RequeueAll()
     {
         (_connected, _writerAsleep) = (false, false);
+        foreach (Delivery unanswered in _sent)
+            (unanswered.MaybeStored, unanswered.Sent) = (unanswered.MaybeStored || unanswered.Sent, false);
         while (_waiting.TryDequeue(out Delivery? unsent)) _sent.Enqueue(unsent);
         (_waiting, _sent) = (_sent, _waiting);
     }

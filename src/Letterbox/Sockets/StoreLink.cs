@@ -98,7 +98,7 @@ internal sealed class StoreLink : IAsyncDisposable
         await _running;
         await _sweep.DisposeAsync();
         foreach (Delivery delivery in _queue.Clear())
-            delivery.TrySetResult(Receipt.Later("the server stopped before the store answered"));
+            delivery.Fail("the server stopped before the store answered");
         _stopping.Dispose();
         _work.Dispose();
     }
@@ -248,7 +248,7 @@ internal sealed class StoreLink : IAsyncDisposable
         string reason = $"no answer from the store within {limit.TotalSeconds} s";
         if (hangs && _connection is { } connection) Close(connection, reason, late.Count + _queue.Count);
         else if (_failure is { } failure) reason = $"{reason}: {failure}";
-        foreach (Delivery delivery in late) delivery.TrySetResult(Receipt.Later(reason));
+        foreach (Delivery delivery in late) delivery.Fail(reason);
         NotifyIfEmptied();
     }
 

@@ -138,6 +138,43 @@ public sealed class LinkQueueTests
     }
 
     [Fact]
+    public void Whether_a_message_is_stored_is_unknown_only_where_an_answer_was_lost()
+    {
+        Delivery first = Add(_queue, "1"), second = Add(_queue, "2"), third = Add(_queue, "3");
+        first.Fail("never sent");
+        Assert.Equal(Receipt.Later("never sent"), first.Task.Result);
+        _queue.Connect();
+        Take(_queue);
+        second.Fail("in flight");
+        Assert.Equal(Receipt.Unknown("in flight"), second.Task.Result);
+        _queue.Break();
+        third.Fail("the connection broke");
+        Assert.Equal(Receipt.Unknown("the connection broke"), third.Task.Result);
+        // WAIT answers the second attempt, and the first may have succeeded.
+        _queue.Connect();
+        Take(_queue);
+        Assert.All(
+            Answer(_queue, [Cuts.Bytes("WAIT x\nWAIT x\nWAIT x\n")]),
+            static answer => Assert.Equal(Receipt.Unknown("x"), answer.Item2));
+    }
+
+    [Fact]
+    public void A_wait_from_every_store_is_certain()
+    {
+        var queue = new LinkQueue(s_limits, stores: 2, _time);
+        Delivery first = Add(queue, "1"), second = Add(queue, "2");
+        queue.Connect();
+        Take(queue);
+        Assert.False(queue.TakeAnswers(Cuts.Bytes("WAIT x\n"), [], out _).Succeeded);
+        queue.Break();
+        queue.Connect();
+        Take(queue);
+        Assert.Equal(
+            [(first, Receipt.Later("x")), (second, Receipt.Unknown("x"))],
+            Answer(queue, [Cuts.Bytes("WAIT x\nWAIT x\n")]));
+    }
+
+    [Fact]
     public void A_store_that_hangs_is_left_when_there_is_another()
     {
         var queue = new LinkQueue(s_limits, stores: 2, _time);
