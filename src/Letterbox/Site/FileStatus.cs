@@ -9,8 +9,7 @@ namespace Letterbox.Site;
 /// <param name="IsRegular">Not a device, a FIFO or a socket: reading one of these may never end.</param>
 /// <param name="Modified">In seconds since 1970.</param>
 internal readonly partial record struct FileStatus(
-    bool IsRegular, long Size, long Modified, uint ModifiedNanoseconds, long Changed, uint ChangedNanoseconds,
-    ulong Inode, ulong Device)
+    bool IsRegular, long Size, long Modified, long Changed, uint ChangedNanoseconds, ulong Inode, ulong Device)
 {
     private const int AtWorkingFolder = -100;
     private const uint BasicStats = 0x7FF;
@@ -24,8 +23,7 @@ internal readonly partial record struct FileStatus(
         int type = s.Mode & TypeMask;
         if (type == Folder) return null;
         return new FileStatus(
-            type == Regular, s.Size, s.Modified, s.ModifiedNanoseconds, s.Changed, s.ChangedNanoseconds,
-            s.Inode, s.Device);
+            type == Regular, s.Size, s.Modified, s.Changed, s.ChangedNanoseconds, s.Inode, s.Device);
     }
 
     private static FileStatus? Elsewhere(string path)
@@ -34,7 +32,7 @@ internal readonly partial record struct FileStatus(
         if (file.LinkTarget is not null) file = file.ResolveLinkTarget(returnFinalTarget: true) as FileInfo;
         if (file is not { Exists: true }) return null;
         var modified = new DateTimeOffset(file.LastWriteTimeUtc);
-        return new FileStatus(true, file.Length, modified.ToUnixTimeSeconds(), 0, 0, 0, 0, 0);
+        return new FileStatus(true, file.Length, modified.ToUnixTimeSeconds(), 0, 0, 0, 0);
     }
 
     [LibraryImport("libc", EntryPoint = "statx", StringMarshalling = StringMarshalling.Utf8)]
@@ -61,9 +59,6 @@ internal readonly partial record struct FileStatus(
 
         [FieldOffset(112)]
         public long Modified;
-
-        [FieldOffset(120)]
-        public uint ModifiedNanoseconds;
 
         // Major and minor number.
         [FieldOffset(136)]

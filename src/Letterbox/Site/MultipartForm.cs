@@ -25,7 +25,7 @@ internal static class MultipartForm
 
     // Deprecated in forms (RFC 7578 4.7). Base64 and quoted-printable are rejected, not decoded.
     private static readonly FieldError s_encoded =
-        new("", "a Content-Transfer-Encoding is not supported") { IsUnsupported = true };
+        new("", "text is accepted as it is, not in a Content-Transfer-Encoding") { IsUnsupported = true };
 
     // Returns null, or what is wrong.
     public static FieldError? Read(

@@ -8,7 +8,7 @@ namespace Letterbox.Site;
 /// <summary>Thread-safe.</summary>
 internal sealed class RecentReceipts(TimeProvider time)
 {
-    // About 2 MB. A browser asks at once after the 303; later only a reload does.
+    // About 1 MB. A browser asks at once after the 303; later only a reload does.
     private const int Max = 16_384;
 
     private readonly Lock _gate = new();
