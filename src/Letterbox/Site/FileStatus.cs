@@ -9,7 +9,8 @@ namespace Letterbox.Site;
 /// <param name="IsRegular">Not a device, a FIFO or a socket: reading one of these may never end.</param>
 /// <param name="Modified">In seconds since 1970.</param>
 internal readonly partial record struct FileStatus(
-    bool IsRegular, long Size, long Modified, long Changed, uint ChangedNanoseconds, ulong Inode, ulong Device)
+    bool IsRegular, long Size, long Modified, long Changed, uint ChangedNanoseconds, ulong Inode,
+    ulong Device)
 {
     private const int AtWorkingFolder = -100;
     private const uint BasicStats = 0x7FF;

@@ -98,9 +98,9 @@ internal sealed class LetterboxSite : IDisposable
     public Response Reject(Rejection reason, Request? request)
     {
         (int status, _, string text) = Rejections.Of(reason);
-        if (reason == Rejection.ContentTooLarge) text = TooLarge;
-        return _pages.Error(
-            status, text, request is not null && WantsJson(request), Rejections.Fields(reason));
+        bool json = request is not null && WantsJson(request);
+        if (reason == Rejection.ContentTooLarge && !json) text = TooLarge;
+        return _pages.Error(status, text, json, Rejections.Fields(reason));
     }
 
     /// <summary>Logs an unexpected exception; the response is a 500.</summary>

@@ -12,7 +12,8 @@
 //    username=krabaton&message=First+message LF                 application/x-www-form-urlencoded
 //    ^ anything else                         ^ ends here, or CR LF
 //
-// Spaces, tabs, CR and LF before a message are skipped, so JSON and a line feed is one message.
+// Spaces, tabs, CR and LF before a message are skipped, so JSON and a line feed is one message; so is a byte
+// order mark, with which some editors begin a file.
 //
 // JSON ends where its braces balance. A line feed inside an open object is white space if the text before it
 // is valid JSON so far (pretty-printed JSON). Else the message ends there and is rejected, and the next line
@@ -82,6 +83,15 @@ internal sealed class MessageDecoder(TimeProvider time)
         int blanks = bytes.IndexOfAnyExcept(" \t\r\n"u8);
         if (blanks < 0) return new Decoded(DecodeStatus.NeedMore, bytes.Length);
         bytes = bytes[blanks..];
+        ReadOnlySpan<byte> mark = "\uFEFF"u8;
+        if (mark.StartsWith(bytes) && ending != Ending.Ended)
+            return new Decoded(DecodeStatus.NeedMore, blanks);
+        if (bytes.StartsWith(mark) && bytes.Length > mark.Length)
+        {
+            bytes = bytes[mark.Length..];
+            blanks += mark.Length;
+        }
+
         Decoded decoded = bytes[0] switch
         {
             (byte)'{' => DecodeJson(bytes, ending),
