@@ -15,13 +15,12 @@ using Microsoft.Extensions.Logging;
 
 namespace Letterbox;
 
-/// <summary>The store process: the only one that has access to the database.</summary>
 internal static class StoreProcess
 {
     // How long open connections may take to end when the process stops: less than the supervisor waits.
     private static readonly TimeSpan s_drainTimeout = TimeSpan.FromSeconds(8);
 
-    /// <summary>Serves until <paramref name="stop"/>, then drains. Returns the exit status.</summary>
+    // Serves until `stop`, then drains. Returns the exit status.
     /// <exception cref="SettingsException">The address is not allowed for a store process.</exception>
     /// <exception cref="SocketException">The address cannot be bound.</exception>
     /// <exception cref="StoreException">The journal or the connection string cannot be used.</exception>

@@ -23,7 +23,7 @@ internal static class WebProcess
     private static readonly TimeSpan s_drainTimeout = TimeSpan.FromSeconds(4);
     private static readonly TimeSpan s_linkTimeout = TimeSpan.FromSeconds(2);
 
-    /// <summary>Serves until <paramref name="stop"/>, then drains. Returns the exit status.</summary>
+    // Serves until `stop`, then drains. Returns the exit status.
     /// <exception cref="SocketException">The address cannot be bound.</exception>
     /// <exception cref="IOException">The site cannot be read.</exception>
     public static async Task<int> RunAsync(Settings settings, ILoggerFactory logs, CancellationToken stop)

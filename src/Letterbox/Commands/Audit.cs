@@ -22,7 +22,7 @@ using Letterbox.Store.Mongo;
 
 namespace Letterbox.Commands;
 
-/// <summary>Compares a journal with MongoDB and writes a line for each difference. Used once.</summary>
+// Writes a line for each finding. Used once.
 internal sealed class Audit(JournalReader journal, TextWriter output)
 {
     // Dates are local time, which is set back by an hour in autumn: purged messages may have later dates.
@@ -31,9 +31,8 @@ internal sealed class Audit(JournalReader journal, TextWriter output)
     private long _messages, _delivered, _quarantined, _compared;
     private long _damaged, _illegal, _missing, _different, _extra;
 
-    /// <summary>Returns whether there are no findings.</summary>
-    /// <param name="mongo"><c>null</c>: only the journal itself is checked.</param>
-    /// <param name="extra">Also search for extra documents, which reads the recent ones in MongoDB.</param>
+    // Returns whether there are no findings. Without MongoDB only the journal itself is checked. The search
+    // for extra documents reads the recent ones in MongoDB.
     /// <exception cref="StoreException">The journal or MongoDB cannot be read.</exception>
     public async Task<bool> RunAsync(MongoStore? mongo, bool extra)
     {

@@ -6,12 +6,11 @@ using System.Text;
 
 namespace Letterbox.Commands;
 
-/// <summary>Makes text safe and measures its width. Pure functions.</summary>
 internal static class DisplayText
 {
     private const int ZeroWidthJoiner = 0x200D;
 
-    /// <summary>The text in one line, with control characters as escapes such as <c>\n</c>.</summary>
+    // The text in one line, with control characters as escapes such as \n.
     public static string Visible(string text)
     {
         var shown = new StringBuilder(text.Length);
@@ -35,7 +34,7 @@ internal static class DisplayText
         return columns;
     }
 
-    /// <summary>The text, cut with an ellipsis if it is wider than <paramref name="columns"/>.</summary>
+    // The text, cut with an ellipsis if it is wider.
     public static string Cut(string text, int columns)
     {
         // No character takes more than two columns for each UTF-16 code unit.

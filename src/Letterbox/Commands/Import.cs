@@ -12,10 +12,7 @@ using Letterbox.Store.Journal;
 
 namespace Letterbox.Commands;
 
-/// <summary>One import. Used once.</summary>
-/// <param name="store">Stores a batch.</param>
-/// <param name="output">Receives the summary.</param>
-/// <param name="errors">Receives a line for each rejected line of the file.</param>
+// Used once. `output` receives the summary, `errors` a line for each rejected line of the file.
 internal sealed class Import(ImportBatch store, TextWriter output, TextWriter errors)
 {
     private long _imported, _present, _rejected;

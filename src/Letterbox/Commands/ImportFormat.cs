@@ -13,26 +13,30 @@ using Letterbox.Messages;
 
 namespace Letterbox.Commands;
 
-/// <summary>Decodes one object. Pure: no I/O, no state.</summary>
 internal static class ImportFormat
 {
+    // `json` is empty for an object that is too long: see ImportReader.
     public static bool TryRead(
         ReadOnlySpan<byte> json, [NotNullWhen(true)] out StoredMessage? message,
         [NotNullWhen(false)] out string? failure)
     {
-        failure = Read(json, out message);
-        return message is not null;
+        message = null;
+        if (json.IsEmpty) failure = $"longer than {ImportReader.ObjectBytesMax} bytes";
+        else if (!Utf8.IsValid(json)) failure = "not valid UTF-8";
+        else failure = Read(json, out message);
+        return failure is null;
     }
 
     private static string? Read(ReadOnlySpan<byte> json, out StoredMessage? message)
     {
         message = null;
-        if (json.IsEmpty) return $"longer than {ImportReader.ObjectBytesMax} bytes";
-        if (!Utf8.IsValid(json)) return "not valid UTF-8";
         try
         {
-            var fields = new Dictionary<string, string>(StringComparer.Ordinal);
-            return ReadFields(json, fields) ?? Make(fields, out message);
+            var reader = new Utf8JsonReader(json);
+            JsonElement line = JsonElement.ParseValue(ref reader);
+            // Throws if there is text after the closing brace.
+            reader.Read();
+            return ReadFields(line, out Dictionary<string, string> fields) ?? Make(fields, out message);
         }
         catch (JsonException)
         {
@@ -45,38 +49,30 @@ internal static class ImportFormat
         }
     }
 
-    private static string? ReadFields(ReadOnlySpan<byte> json, Dictionary<string, string> fields)
+    private static string? ReadFields(JsonElement line, out Dictionary<string, string> fields)
     {
-        var reader = new Utf8JsonReader(json);
-        if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject) return "not a JSON object";
-        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        fields = [];
+        if (line.ValueKind != JsonValueKind.Object) return "not a JSON object";
+        foreach (JsonProperty field in line.EnumerateObject())
         {
-            string name = reader.GetString()!;
+            string name = field.Name;
             if (name is not ("id" or "_id" or "date" or "username" or "message"))
                 return $"\"{DisplayText.Visible(name)}\" is not a field of a message";
-            reader.Read();
-            string? value = name == "_id" ? ObjectIdValue(ref reader) : StringValue(ref reader);
-            if (value is null) return name == "_id" ? "_id is not an ObjectId" : $"{name} is not a string";
+            JsonElement value = field.Value;
+            if (name == "_id" && !IsObjectId(field.Value, out value)) return "_id is not an ObjectId";
+            if (value.ValueKind != JsonValueKind.String) return $"{name} is not a string";
             if (name == "_id") name = "id";
-            if (!fields.TryAdd(name, value)) return $"{name} is given twice";
+            if (!fields.TryAdd(name, value.GetString()!)) return $"{name} is given twice";
         }
 
-        // Throws if there is text after the closing brace.
-        reader.Read();
         return null;
     }
 
-    private static string? StringValue(ref Utf8JsonReader reader) =>
-        reader.TokenType == JsonTokenType.String ? reader.GetString() : null;
-
-    // {"$oid":"…"}: from the opening brace to the closing one.
-    private static string? ObjectIdValue(ref Utf8JsonReader reader)
+    private static bool IsObjectId(JsonElement value, out JsonElement digits)
     {
-        if (reader.TokenType != JsonTokenType.StartObject) return null;
-        if (!reader.Read() || reader.TokenType != JsonTokenType.PropertyName) return null;
-        if (!reader.ValueTextEquals("$oid"u8) || !reader.Read()) return null;
-        string? digits = StringValue(ref reader);
-        return reader.Read() && reader.TokenType == JsonTokenType.EndObject ? digits : null;
+        digits = default;
+        return value.ValueKind == JsonValueKind.Object && value.GetPropertyCount() == 1
+            && value.TryGetProperty("$oid"u8, out digits) && digits.ValueKind == JsonValueKind.String;
     }
 
     private static string? Make(Dictionary<string, string> fields, out StoredMessage? message)

@@ -10,16 +10,15 @@ using Letterbox.Messages;
 
 namespace Letterbox.Commands;
 
-/// <summary>Reads a stream to its end. Not thread-safe; the stream is the caller's.</summary>
 internal sealed class ImportReader(Stream input)
 {
-    /// <summary>Longest object in bytes; no encoding of a message with its date is longer.</summary>
+    // No encoding of a message with its date is longer.
     public const int ObjectBytesMax = 2 * Message.EncodedBytesMax;
 
     private readonly byte[] _buffer = new byte[ObjectBytesMax];
     private int _start, _end;
 
-    /// <summary>The line of the last object, from 1.</summary>
+    // The line of the last object, from 1.
     public long Line { get; private set; } = 1;
 
     /// <summary>

@@ -12,11 +12,7 @@ namespace Letterbox.Commands;
 // Stores a batch whose entries are numbered by their line in the file; safe to repeat.
 internal delegate ValueTask<ImportOutcome> ImportBatch(IReadOnlyList<JournalEntry> batch);
 
-/// <summary>The outcome of a batch.</summary>
-/// <param name="Imported">Number of new messages.</param>
-/// <param name="AlreadyStored">Number of messages that were stored before with the same content.</param>
-/// <param name="Rejected">Messages that can never be stored.</param>
-/// <param name="Failure">Why the outcome of some messages is unknown; null: it is known of all.</param>
+// AlreadyStored messages have the same content. Failure: why the outcome of some messages is unknown.
 internal sealed record ImportOutcome(
     int Imported, int AlreadyStored, IReadOnlyList<RejectedEntry> Rejected, string? Failure = null);
 
@@ -52,8 +48,8 @@ internal static class ImportTarget
         IReadOnlyDictionary<MessageKey, StoredMessage>? present = null;
         for (int attempt = 1; ; attempt++)
         {
-            string? failure;
-            bool permanent = false;
+            string failure;
+            bool needsOperator = false;
             try
             {
                 // Only before the first attempt: afterwards these may be messages of this import.
@@ -61,14 +57,14 @@ internal static class ImportTarget
                 BatchOutcome outcome = await mongo.InsertAsync(batch, CancellationToken.None);
                 if (outcome.Stored) return Count(batch, present, outcome.Rejected);
                 failure = outcome.Failure!.Reason;
-                permanent = outcome.Failure.NeedsOperator;
+                needsOperator = outcome.Failure.NeedsOperator;
             }
             catch (StoreException e)
             {
                 failure = e.Message;
             }
 
-            if (attempt == Attempts || permanent) return new ImportOutcome(0, 0, [], failure);
+            if (attempt == Attempts || needsOperator) return new ImportOutcome(0, 0, [], failure);
             await Task.Delay(s_retryDelay, time);
         }
     };
@@ -86,10 +82,9 @@ internal static class ImportTarget
         IReadOnlyList<JournalEntry> batch, IReadOnlyDictionary<MessageKey, StoredMessage> present,
         IReadOnlyList<RejectedEntry> rejected)
     {
-        HashSet<MessageKey> stored = [.. present.Keys];
         HashSet<int> skipped = [.. rejected.Select(static entry => entry.Index)];
-        int imported = batch.Index().Count(
-            entry => !skipped.Contains(entry.Index) && stored.Add(entry.Item.Message.Id));
+        int imported = batch.Where((_, index) => !skipped.Contains(index))
+            .Select(static entry => entry.Message.Id).Distinct().Count(id => !present.ContainsKey(id));
         RejectedEntry[] reported =
         [
             .. from entry in rejected

@@ -12,7 +12,7 @@ using Letterbox.Messages;
 
 namespace Letterbox.Commands;
 
-/// <summary>One output format. It may have state: use one object for one listing.</summary>
+// A format may have state: use one object for one listing.
 internal sealed class ListingFormat
 {
     public static readonly string[] Names = ["table", "json", "csv"];
@@ -28,7 +28,7 @@ internal sealed class ListingFormat
 
     public Func<StoredMessage, string> Line { get; }
 
-    /// <summary>One of <see cref="Names"/>. A table is cut off at <paramref name="columns"/>.</summary>
+    // A table is cut off at `columns`.
     public static ListingFormat For(string name, int columns) => name switch
     {
         "json" => new ListingFormat("", static message => Json(message)),
@@ -54,7 +54,7 @@ internal sealed class ListingFormat
         }
     }
 
-    /// <summary>A message as a line of JSON, with the reason if it is in quarantine.</summary>
+    // With the reason if it is in quarantine.
     public static string Json(StoredMessage message, string? reason = null)
     {
         var line = new ArrayBufferWriter<byte>();

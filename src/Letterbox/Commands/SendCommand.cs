@@ -1,7 +1,6 @@
 // `letterbox send`: sends one message to the socket server and prints the answer.
 
 using System.CommandLine;
-using System.Text;
 using Letterbox.Configuration;
 using Letterbox.Hosting;
 using Letterbox.Messages;
@@ -39,7 +38,13 @@ internal static class SendCommand
 
     private static async Task<int> RunAsync(Settings settings, string? key, string username, string? text)
     {
-        if (text is null && !TryReadInput(out text)) return Reject($"NO {text}");
+        if (text is null)
+        {
+            using Stream input = Console.OpenStandardInput();
+            if (!StrictText.TryRead(input, Message.EncodedBytesMax, out text, out string failure))
+                return Reject($"NO message {failure}");
+        }
+
         var id = MessageKey.New(TimeProvider.System);
         if (key is not null && !MessageKey.TryParse(key, out id)) return Reject("NO id is not 24 hex digits");
         if (!Message.TryCreate(id, username, text, out Message? message, out FieldError? error))
@@ -62,31 +67,5 @@ internal static class SendCommand
     {
         Console.Error.WriteLine(answer);
         return ExitStatus.Failed;
-    }
-
-    // The text without the line break at its end, or the reason why it cannot be read.
-    private static bool TryReadInput(out string text)
-    {
-        using Stream input = Console.OpenStandardInput();
-        byte[] bytes = new byte[Message.EncodedBytesMax + 1];
-        int length = input.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
-        if (length > Message.EncodedBytesMax)
-        {
-            text = $"message has more than {Message.EncodedBytesMax} bytes";
-            return false;
-        }
-
-        try
-        {
-            text = new UTF8Encoding(false, throwOnInvalidBytes: true).GetString(bytes, 0, length);
-        }
-        catch (DecoderFallbackException)
-        {
-            text = "message is not valid UTF-8";
-            return false;
-        }
-
-        if (text.EndsWith('\n')) text = text[..^(text.EndsWith("\r\n", StringComparison.Ordinal) ? 2 : 1)];
-        return true;
     }
 }

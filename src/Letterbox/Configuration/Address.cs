@@ -8,9 +8,7 @@ using System.Net.Sockets;
 
 namespace Letterbox.Configuration;
 
-/// <summary>
-/// A host and a port. Host <c>*</c> is every interface, IPv4 and IPv6; port 0 is any free port.
-/// </summary>
+// Host * is every interface, IPv4 and IPv6; port 0 is any free port.
 internal sealed record Address(string Host, int Port)
 {
     // Reads host:port; an IPv6 host is in brackets, an empty host is *.
@@ -53,7 +51,7 @@ internal sealed record Address(string Host, int Port)
         return true;
     }
 
-    /// <summary>Only this machine can reach it. A name is resolved.</summary>
+    // Only this machine can reach it.
     /// <exception cref="SocketException">The name is not known.</exception>
     public bool IsLoopback() =>
         Host != "*"
@@ -65,7 +63,7 @@ internal sealed record Address(string Host, int Port)
 
     public Address WithPort(int port) => this with { Port = port };
 
-    /// <summary>The end point to bind. A name is resolved to its first address.</summary>
+    // The end point to bind.
     /// <exception cref="SocketException">The name is not known.</exception>
     public IPEndPoint ToListen()
     {

@@ -8,7 +8,7 @@ internal static class ByteSize
 {
     public const string Expected = "a whole number and a unit, such as 512KiB, 64MiB or 10GiB";
 
-    // Largest first.
+    // "B" last: the other names end with it.
     private static readonly (string Name, long Bytes)[] s_units =
         [("TiB", 1L << 40), ("GiB", 1L << 30), ("MiB", 1L << 20), ("KiB", 1L << 10), ("B", 1)];
 
@@ -28,14 +28,5 @@ internal static class ByteSize
         }
 
         return false;
-    }
-
-    // Uses the largest unit that gives a whole number.
-    public static string Format(long bytes)
-    {
-        (string name, long unit) = bytes == 0
-            ? s_units[^1]
-            : Array.Find(s_units, unit => bytes % unit.Bytes == 0);
-        return $"{bytes / unit}{name}";
     }
 }

@@ -22,11 +22,4 @@ internal static class Duration
         value = TimeSpan.FromTicks((long)(count * unit * TimeSpan.TicksPerSecond));
         return true;
     }
-
-    // Uses the largest unit that gives a whole number.
-    public static string Format(TimeSpan duration) =>
-        duration.Ticks % TimeSpan.TicksPerDay == 0 ? $"{duration.Ticks / TimeSpan.TicksPerDay}d"
-        : duration.Ticks % TimeSpan.TicksPerHour == 0 ? $"{duration.Ticks / TimeSpan.TicksPerHour}h"
-        : duration.Ticks % TimeSpan.TicksPerMinute == 0 ? $"{duration.Ticks / TimeSpan.TicksPerMinute}m"
-        : $"{(decimal)duration.Ticks / TimeSpan.TicksPerSecond}s";
 }

@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Letterbox.Configuration;
 
-/// <summary>A setting is invalid; the text names it and what was expected.</summary>
+// The text names the setting and what was expected.
 internal sealed class SettingsException(string message) : Exception(message);
 
 // The meaning of each is in Setting.cs.
@@ -61,10 +61,8 @@ internal sealed record Settings
 
     public string JournalPath => Path.Combine(Data, "letterbox.db");
 
-    /// <summary>
-    /// Reads the settings. <paramref name="lookup"/> returns the value of a variable; null or empty: not set.
-    /// <paramref name="spelled"/> returns its name for errors: the option, if that was given.
-    /// </summary>
+    // `lookup` returns the value of a variable; null or empty: not set. `spelled` returns its name for
+    // errors: the option, if that was given.
     /// <exception cref="SettingsException">A value is invalid.</exception>
     public static Settings Read(Func<string, string?> lookup, Func<string, string>? spelled = null)
     {
@@ -73,7 +71,11 @@ internal sealed record Settings
         string? certificate = source.Text(Setting.TlsCertificate), key = source.Text(Setting.TlsKey);
         string? authority = source.Text(Setting.TlsAuthority);
         if ((certificate is null) != (key is null) || (authority is not null && key is null))
-            throw source.NotTogether(Setting.TlsCertificate, Setting.TlsKey);
+        {
+            throw source.Contradiction(
+                Setting.TlsCertificate, Setting.TlsKey, "belong together: expected both or none");
+        }
+
         const string address = "host:port, such as localhost:3000, [::1]:3000 or *:3000";
         const string addresses = address + "; web and send take several, with commas";
         const string level = "trace, debug, information, warning, error, critical or none";
@@ -102,10 +104,11 @@ internal sealed record Settings
             ClientRate = source.Get(
                 Setting.ClientRate, defaults.ClientRate, Rate, $"off, or {ByteSize.Expected}, 1KiB or more"),
             Log = source.Get(Setting.Log, defaults.Log, Level, level),
+            Variables = Setting.All.ToDictionary(static setting => setting.Variable, source.Text),
         };
     }
 
-    /// <summary>A store listens on one address, which is protected from unauthorised clients.</summary>
+    // A store listens on one address, which is protected from unauthorised clients.
     /// <exception cref="SettingsException">It is not; the text says what to set.</exception>
     /// <exception cref="System.Net.Sockets.SocketException">The host name is not known.</exception>
     public void CheckForStore()
@@ -124,44 +127,18 @@ internal sealed record Settings
             + "private if every client on that network may send messages");
     }
 
-    // The variables with which another process reads the same settings; null: not set. Includes secrets.
-    public IReadOnlyDictionary<string, string?> ToVariables() => new Dictionary<string, string?>
-    {
-        [Setting.Http.Variable] = Http.ToString(),
-        [Setting.Socket.Variable] = string.Join(',', Stores),
-        [Setting.TrustedProxies.Variable] =
-            TrustedProxies == TrustedProxies.None ? null : TrustedProxies.ToString(),
-        [Setting.Network.Variable] = NetworkIsPrivate ? "private" : "public",
-        [Setting.TlsCertificate.Variable] = TlsCertificate,
-        [Setting.TlsKey.Variable] = TlsKey,
-        [Setting.TlsAuthority.Variable] = TlsAuthority,
-        [Setting.Data.Variable] = Data,
-        [Setting.Site.Variable] = Site,
-        [Setting.MongoUri.Variable] = MongoUriFile is null ? MongoUri : null,
-        [Setting.MongoUriFile.Variable] = MongoUriFile,
-        [Setting.MongoDatabase.Variable] = MongoDatabase,
-        [Setting.MongoCollection.Variable] = MongoCollection,
-        [Setting.JournalKeep.Variable] = Duration.Format(JournalKeep),
-        [Setting.JournalMax.Variable] = JournalMax is { } max ? ByteSize.Format(max) : null,
-        [Setting.DiskReserve.Variable] = DiskReserve is { } reserve ? ByteSize.Format(reserve) : null,
-        [Setting.ClientRate.Variable] = ClientRate is { } rate ? ByteSize.Format(rate) : "off",
-        [Setting.Log.Variable] = Log.ToString(),
-    };
+    // The variables as they were read, with which another process reads the same settings; null: not set.
+    // Includes secrets.
+    public IReadOnlyDictionary<string, string?> Variables { get; private init; } =
+        Setting.All.ToDictionary(static setting => setting.Variable, static _ => (string?)null);
 
     // One line for each setting, without secrets, for a log.
-    public IEnumerable<string> Describe()
-    {
-        Settings shown = this with
-        {
-            Data = Path.GetFullPath(Data),
-            MongoUri = MongoUri is null ? null : WithoutSecrets(MongoUri),
-        };
-        var values = new Dictionary<string, string?>(shown.ToVariables())
-        {
-            [Setting.MongoUri.Variable] = shown.MongoUri,
-        };
-        return Setting.All.Select(one => $"{one.Variable}={values[one.Variable] ?? one.Default}");
-    }
+    public IEnumerable<string> Describe() =>
+        from setting in Setting.All
+        let value = setting == Setting.Data ? Path.GetFullPath(Data)
+            : setting == Setting.MongoUri && MongoUri is not null ? WithoutSecrets(MongoUri)
+            : Variables[setting.Variable]
+        select $"{setting.Variable}={value ?? setting.Default}";
 
     // Scheme and hosts of a connection string, without user, password and options.
     public static string WithoutSecrets(string mongoUri)
@@ -181,7 +158,12 @@ internal sealed record Settings
         // Even an invalid connection string may hold a password: it is not shown.
         string? uri = source.Get<string?>(Setting.MongoUri, null, MongoAddress, expected, show: false);
         if (file is null) return uri;
-        if (uri is not null) throw source.BothSet(Setting.MongoUri, Setting.MongoUriFile);
+        if (uri is not null)
+        {
+            throw source.Contradiction(
+                Setting.MongoUri, Setting.MongoUriFile, "are both set: expected one of them");
+        }
+
         return source.Content<string?>(Setting.MongoUriFile, file, MongoAddress, expected);
     }
 
@@ -244,11 +226,8 @@ internal sealed record Settings
             throw new SettingsException($"{Name(setting)} is \"{path}\": {error}");
         }
 
-        public SettingsException BothSet(Setting one, Setting other) =>
-            new($"{Name(one)} and {Name(other)} are both set: expected one of them");
-
-        public SettingsException NotTogether(Setting one, Setting other) =>
-            new($"{Name(one)} and {Name(other)} belong together: expected both or none");
+        public SettingsException Contradiction(Setting one, Setting other, string problem) =>
+            new($"{Name(one)} and {Name(other)} {problem}");
 
         private string Name(Setting setting) => spelled(setting.Variable);
     }

@@ -34,8 +34,6 @@ internal sealed class TrustedProxies
     // The address must not be an IPv4 address mapped to IPv6.
     public bool Contains(IPAddress address) => Array.Exists(_networks, network => network.Contains(address));
 
-    public override string ToString() => string.Join(',', _networks);
-
     private static bool TryParse(string text, out IPNetwork network)
     {
         // IPNetwork and IPAddress take short forms such as 10/8 too, which are mistakes more often than not.

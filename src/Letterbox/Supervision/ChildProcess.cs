@@ -13,7 +13,7 @@ using Letterbox.Hosting;
 
 namespace Letterbox.Supervision;
 
-/// <summary>A running child. Thread-safe; dispose it when it has ended.</summary>
+// A running child. Thread-safe; dispose it when it has ended.
 internal sealed partial class ChildProcess : IDisposable
 {
     // Continuations do not run on the thread that reads the output.
@@ -36,17 +36,14 @@ internal sealed partial class ChildProcess : IDisposable
 
     public int Id => _process.Id;
 
-    /// <summary>Its address, once it is ready. Never completes if the child ends before.</summary>
+    // Its address. Never completes if the child ends before it is ready.
     public Task<Address> Ready => _ready.Task;
 
-    /// <summary>Its exit status, once it has ended; 128 + n for signal n.</summary>
+    // Its exit status; 128 + n for signal n.
     public Task<int> Ended { get; }
 
-    /// <param name="role">The role as its ready line names it.</param>
-    /// <param name="command">The executable and its arguments.</param>
-    /// <param name="variables">Added to the inherited environment; <c>null</c>: removed from it.</param>
-    /// <param name="output">Receives its standard output, without the ready line.</param>
-    /// <returns>The reason instead of a child if the system cannot start a process now.</returns>
+    // `variables` are added to the inherited environment; null: removed from it. Returns the reason instead
+    // of a child if the system cannot start a process now.
     public static (ChildProcess? Child, string Reason) Start(
         string role, IReadOnlyList<string> command, IReadOnlyDictionary<string, string?> variables,
         TextWriter output)

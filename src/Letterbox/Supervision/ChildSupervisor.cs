@@ -18,17 +18,10 @@ using Microsoft.Extensions.Logging;
 
 namespace Letterbox.Supervision;
 
-/// <summary>A role that runs in its own process.</summary>
-/// <param name="Name">Its name in the ready line and in the log.</param>
-/// <param name="Listens">The setting that holds its address.</param>
-/// <param name="Probe">Checks whether it answers.</param>
+// `Listens` is the setting that holds its address.
 internal sealed record Role(string Name, Setting Listens, Probe Probe);
 
-/// <summary>Keeps one role running. <see cref="RunAsync"/> is called once.</summary>
-/// <param name="role">The role.</param>
-/// <param name="command">The executable and its arguments.</param>
-/// <param name="output">Receives the output of the child.</param>
-/// <param name="log">Ends and restarts are logged.</param>
+// RunAsync is called once. `output` receives the output of the child.
 internal sealed class ChildSupervisor(
     Role role, IReadOnlyList<string> command, TextWriter output, ILogger log)
 {
@@ -43,13 +36,11 @@ internal sealed class ChildSupervisor(
     // For the liveness probes.
     public TimeProvider Time { get; init; } = TimeProvider.System;
 
-    /// <summary>The address, once the role is ready for the first time; restarts keep it.</summary>
+    // The address; restarts keep it.
     public Task<Address> FirstReady => _firstReady.Task;
 
-    /// <summary>Runs the role until it is stopped or given up. Returns the exit status.</summary>
-    /// <param name="variables">The settings of the child.</param>
-    /// <param name="stop">Lets the child drain and stop.</param>
-    /// <param name="immediately">Kills the child.</param>
+    // Runs the role until it is stopped or given up. `stop` lets the child drain, `immediately` kills it.
+    // Returns the exit status.
     public async Task<int> RunAsync(
         IReadOnlyDictionary<string, string?> variables, CancellationToken stop, CancellationToken immediately)
     {
@@ -101,8 +92,12 @@ internal sealed class ChildSupervisor(
         using (immediately.Register(child.Kill))
         {
             bool ready = await IsReadyAsync(child, stop);
-            if (ready) MarkRunning(await child.Ready, child.Id);
-            if (ready) await KillIfHungAsync(child, stop);
+            if (ready)
+            {
+                MarkRunning(await child.Ready, child.Id);
+                await KillIfHungAsync(child, stop);
+            }
+
             int status = await EndAsync(child, stop);
             return new ChildEnd(ready, ran.Elapsed, status);
         }
@@ -110,9 +105,7 @@ internal sealed class ChildSupervisor(
 
     private async Task<bool> IsReadyAsync(ChildProcess child, CancellationToken stop)
     {
-        using var waiting = CancellationTokenSource.CreateLinkedTokenSource(stop);
-        await Task.WhenAny(child.Ready, child.Ended, Task.Delay(StartTimeout, waiting.Token));
-        await waiting.CancelAsync();
+        await WaitAsync(Task.WhenAny(child.Ready, child.Ended), StartTimeout, stop);
         if (child.Ready.IsCompleted) return true;
         if (!child.Ended.IsCompleted && !stop.IsCancellationRequested)
         {
@@ -141,13 +134,9 @@ internal sealed class ChildSupervisor(
 
     private async Task<int> EndAsync(ChildProcess child, CancellationToken stop)
     {
-        var stopping = new TaskCompletionSource();
-        using CancellationTokenRegistration registration = stop.Register(stopping.SetResult);
-        await Task.WhenAny(child.Ended, stopping.Task);
-        if (stopping.Task.IsCompleted) log.LogDebug("{Role} (process {Id}) is stopping", role.Name, child.Id);
-        using var timeout = new CancellationTokenSource();
-        await Task.WhenAny(child.Ended, Task.Delay(StopTimeout, timeout.Token));
-        await timeout.CancelAsync();
+        await WaitAsync(child.Ended, Timeout.InfiniteTimeSpan, stop);
+        if (!child.Ended.IsCompleted) log.LogDebug("{Role} (process {Id}) is stopping", role.Name, child.Id);
+        await WaitAsync(child.Ended, StopTimeout, CancellationToken.None);
         if (!child.Ended.IsCompleted)
         {
             log.LogWarning(
@@ -157,6 +146,13 @@ internal sealed class ChildSupervisor(
         }
 
         return await child.Ended;
+    }
+
+    private static async Task WaitAsync(Task task, TimeSpan timeout, CancellationToken stop)
+    {
+        using var waiting = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        await Task.WhenAny(task, Task.Delay(timeout, waiting.Token));
+        await waiting.CancelAsync();
     }
 
     private void MarkRunning(Address address, int id)

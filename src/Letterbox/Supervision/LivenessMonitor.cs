@@ -28,7 +28,6 @@ internal enum ChildState
     Traced,
 }
 
-/// <summary>Probes one child. Not thread-safe.</summary>
 internal sealed class LivenessMonitor(string role, Probe probe, TimeProvider time, ILogger log)
 {
     // Short enough for visitors, and cheap compared with a single request of one.
@@ -41,7 +40,7 @@ internal sealed class LivenessMonitor(string role, Probe probe, TimeProvider tim
     // only a few more seconds without a page.
     public const int MissedMax = 6;
 
-    /// <summary>Returns true when the child hangs, and false when <paramref name="ended"/> is set.</summary>
+    // Returns true when the child hangs, and false when `ended` is set.
     public async Task<bool> IsHungAsync(
         Address at, int id, Func<ChildState> state, Action resume, CancellationToken ended)
     {

@@ -16,10 +16,7 @@ using Letterbox.Hosting;
 
 namespace Letterbox.Supervision;
 
-/// <summary>The end of one run of a child.</summary>
-/// <param name="WasReady">Whether it had been ready.</param>
-/// <param name="Ran">The time from its start to its end.</param>
-/// <param name="Status">Exit status; 128 + n for signal n.</param>
+// The end of one run of a child. Status 128 + n stands for signal n.
 internal readonly record struct ChildEnd(bool WasReady, TimeSpan Ran, int Status)
 {
     // Its own signal (abort, segmentation fault) or one from another process.
@@ -29,12 +26,9 @@ internal readonly record struct ChildEnd(bool WasReady, TimeSpan Ran, int Status
         BySignal ? $"ended by signal {Status - 128}" : $"ended with status {Status}";
 }
 
-/// <summary>The decision.</summary>
-/// <param name="Delay">Restart after this; <c>null</c>: give up.</param>
-/// <param name="Status">Exit status of the supervisor when it gives up.</param>
+// Restart after `Delay`; null: give up, with exit status `Status`.
 internal readonly record struct RestartDecision(TimeSpan? Delay, int Status);
 
-/// <summary>Decides for one child. Not thread-safe.</summary>
 internal sealed class RestartPolicy
 {
     public const int FailedStartsMax = 10;

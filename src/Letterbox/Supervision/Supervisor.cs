@@ -12,13 +12,7 @@ namespace Letterbox.Supervision;
 
 internal static class Supervisor
 {
-    /// <summary>Runs both roles until <paramref name="signal"/>. Returns the exit status.</summary>
-    /// <param name="settings">For both; the web process does not get the credentials of the database.</param>
-    /// <param name="storeRole">Started first.</param>
-    /// <param name="webRole">Started when the store is ready.</param>
-    /// <param name="logs">Ends and restarts are logged.</param>
-    /// <param name="output">Receives the addresses, and the output of the children.</param>
-    /// <param name="signal">When to stop.</param>
+    // Runs both roles until `signal`. Returns the exit status.
     public static async Task<int> RunAsync(
         Settings settings, Role storeRole, Role webRole, ILoggerFactory logs, TextWriter output,
         StopSignal signal)
@@ -31,17 +25,22 @@ internal static class Supervisor
         var stopping = new TaskCompletionSource();
         using CancellationTokenRegistration registration = signal.Token.Register(stopping.SetResult);
 
-        Task<int> storeEnds = store.RunAsync(settings.ToVariables(), stopStore.Token, signal.Immediately);
+        Task<int> storeEnds = store.RunAsync(settings.Variables, stopStore.Token, signal.Immediately);
         Task<int> webEnds = Task.FromResult(ExitStatus.Ok);
         if (await Task.WhenAny(storeEnds, stopping.Task, store.FirstReady) == store.FirstReady)
         {
-            // Only the store process holds the credentials of the database.
             Address at = await store.FirstReady;
-            Settings forWeb = settings with { Socket = at, MongoUri = null, MongoUriFile = null };
-            webEnds = web.RunAsync(forWeb.ToVariables(), stopWeb.Token, signal.Immediately);
+            // Only the store process holds the credentials of the database.
+            var forWeb = new Dictionary<string, string?>(settings.Variables)
+            {
+                [Setting.Socket.Variable] = $"{at}",
+                [Setting.MongoUri.Variable] = null,
+                [Setting.MongoUriFile.Variable] = null,
+            };
+            webEnds = web.RunAsync(forWeb, stopWeb.Token, signal.Immediately);
             if (await Task.WhenAny(webEnds, storeEnds, stopping.Task, web.FirstReady) == web.FirstReady)
             {
-                Announce(forWeb with { Http = await web.FirstReady, MongoUri = settings.MongoUri }, output);
+                Announce(settings with { Http = await web.FirstReady, Socket = at }, output);
                 await Task.WhenAny(webEnds, storeEnds, stopping.Task);
             }
         }

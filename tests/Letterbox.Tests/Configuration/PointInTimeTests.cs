@@ -47,11 +47,10 @@ public sealed class PointInTimeTests
     [InlineData("64MiB", 64 << 20)]
     [InlineData("10GiB", 10L << 30)]
     [InlineData("2TiB", 2L << 40)]
-    public void A_size_has_a_unit_and_is_written_as_it_was_typed(string text, long bytes)
+    public void A_size_has_a_unit(string text, long bytes)
     {
         Assert.True(ByteSize.TryParse(text, out long value));
         Assert.Equal(bytes, value);
-        Assert.Equal(text, ByteSize.Format(bytes));
     }
 
     [Theory]

@@ -2,23 +2,20 @@
 
 using Letterbox.Configuration;
 using Letterbox.Tests.Support;
-using Microsoft.Extensions.Logging;
 
 namespace Letterbox.Tests.Configuration;
 
 public sealed class SettingsTests
 {
-
     [Fact]
     public void The_defaults_that_the_help_shows_are_the_defaults()
     {
         Dictionary<string, string> shown = Setting.All
             .Where(setting => !setting.Default.StartsWith('('))
             .ToDictionary(setting => setting.Variable, setting => setting.Default);
-        IReadOnlyDictionary<string, string?> defaults = new Settings().ToVariables();
-        Assert.Equal(defaults, Settings.Read(shown.GetValueOrDefault).ToVariables());
-        Assert.Equal(defaults, Settings.Read(_ => null).ToVariables());
-        Assert.Equal(defaults, Settings.Read(_ => "").ToVariables());
+        Assert.Equal(Values(new Settings()), Values(Settings.Read(shown.GetValueOrDefault)));
+        Assert.Equal(Values(new Settings()), Values(Settings.Read(_ => null)));
+        Assert.Equal(Values(new Settings()), Values(Settings.Read(_ => "")));
     }
 
     [Theory]
@@ -29,34 +26,32 @@ public sealed class SettingsTests
         using var folder = new TempFolder();
         const string uri = "mongodb://user:p%40ss@one,two/db?replicaSet=rs";
         folder.Write("uri", uri);
-        var settings = new Settings
+        var set = new Dictionary<string, string?>
         {
-            Http = new Address("::1", 8080),
-            Stores = [new Address("localhost", 0), new Address("::1", 5000)],
-            TrustedProxies = Proxies("192.0.2.7, 10.0.0.0/8, fd00::/8"),
-            NetworkIsPrivate = true,
-            TlsCertificate = fromFiles ? "/a/crt" : null,
-            TlsKey = fromFiles ? "/a/key" : null,
-            TlsAuthority = fromFiles ? "/a/ca" : null,
-            Data = "/tmp/some where",
-            Site = Path.GetTempPath(),
-            MongoUri = uri,
-            MongoUriFile = fromFiles ? folder.File("uri") : null,
-            MongoDatabase = "d",
-            MongoCollection = "c",
-            JournalKeep = TimeSpan.FromMinutes(90),
-            JournalMax = 10L << 30,
-            DiskReserve = 1 << 20,
-            Log = LogLevel.Debug,
+            ["LETTERBOX_HTTP"] = "[::1]:8080",
+            ["LETTERBOX_SOCKET"] = "localhost:0, [::1]:5000",
+            ["LETTERBOX_TRUSTED_PROXIES"] = "192.0.2.7, 10.0.0.0/8, fd00::/8",
+            ["LETTERBOX_NETWORK"] = "private",
+            ["LETTERBOX_TLS_CERT"] = fromFiles ? "/a/crt" : null,
+            ["LETTERBOX_TLS_KEY"] = fromFiles ? "/a/key" : null,
+            ["LETTERBOX_TLS_CA"] = fromFiles ? "/a/ca" : null,
+            ["LETTERBOX_DATA"] = "/tmp/some where",
+            ["LETTERBOX_SITE"] = Path.GetTempPath(),
+            [fromFiles ? "LETTERBOX_MONGODB_URI_FILE" : "LETTERBOX_MONGODB_URI"] =
+                fromFiles ? folder.File("uri") : uri,
+            ["LETTERBOX_MONGODB_COLLECTION"] = "c",
+            ["LETTERBOX_JOURNAL_KEEP"] = "90m",
+            ["LETTERBOX_JOURNAL_MAX"] = "10GiB",
+            ["LETTERBOX_CLIENT_RATE"] = "off",
+            ["LETTERBOX_LOG"] = "Debug",
         };
-        IReadOnlyDictionary<string, string?> variables = settings.ToVariables();
-        Assert.Equal(Setting.All.Select(setting => setting.Variable), variables.Keys);
-        Settings read = Settings.Read(variables.GetValueOrDefault);
-        Assert.Equal(variables, read.ToVariables());
-        Assert.Equal(settings.Stores, read.Stores);
+        Settings settings = Settings.Read(set.GetValueOrDefault);
+        Assert.Equal(Setting.All.Select(setting => setting.Variable), settings.Variables.Keys);
+        Settings read = Settings.Read(settings.Variables.GetValueOrDefault);
+        Assert.Equal(Values(settings), Values(read));
         Assert.Equal(uri, read.MongoUri);
-        Assert.Equal(settings.TlsCertificate, read.TlsCertificate);
-        Assert.Equal(fromFiles, variables[Setting.MongoUri.Variable] is null);
+        Assert.Null(read.ClientRate);
+        Assert.Equal(fromFiles, settings.Variables[Setting.MongoUri.Variable] is null);
     }
 
     [Theory]
@@ -210,11 +205,13 @@ public sealed class SettingsTests
         Assert.Throws<SettingsException>(Read("localhost:1, localhost:2", "private").CheckForStore).Message,
         StringComparison.Ordinal);
 
-    private static TrustedProxies Proxies(string text)
-    {
-        Assert.True(TrustedProxies.TryParse(text, out TrustedProxies? proxies));
-        return proxies!;
-    }
+    // The values of all properties, in words.
+    private static IEnumerable<string> Values(Settings settings) =>
+        from property in typeof(Settings).GetProperties()
+        where property.Name != nameof(Settings.Variables)
+        let value = property.GetValue(settings)
+        let text = value is IEnumerable<Address> all ? string.Join(',', all) : value
+        select $"{property.Name}={text}";
 
     private static Settings Read(string address, string network) => Settings.Read(
         name => name switch

@@ -166,8 +166,8 @@ public sealed class ChildSupervisorTests : IDisposable
 
     private Task<int> Run(ChildSupervisor keeper)
     {
-        var settings = new Settings { Socket = new Address("127.0.0.1", 0) };
-        return keeper.RunAsync(settings.ToVariables(), _stop.Token, _immediately.Token);
+        var variables = new Dictionary<string, string?> { [Setting.Socket.Variable] = "127.0.0.1:0" };
+        return keeper.RunAsync(variables, _stop.Token, _immediately.Token);
     }
 
     private static async Task ReadWhenThereAsync(string pipe, Task<int> end)
