@@ -53,6 +53,11 @@ internal static class Program
         if (line.Errors.Count > 0)
         {
             foreach (var error in line.Errors) WriteError(error.Message);
+            foreach (string token in line.UnmatchedTokens)
+            {
+                if (NearestTo(token, line) is { } name) WriteError($"did you mean \"{name}\"?");
+            }
+
             return WriteError("see letterbox --help", ExitStatus.Usage);
         }
 
@@ -62,6 +67,16 @@ internal static class Program
             ProcessTerminationTimeout = null,
             EnableDefaultExceptionHandler = false,
         });
+    }
+
+    // The verb or option that may have been meant.
+    private static string? NearestTo(string token, ParseResult line)
+    {
+        Command command = line.CommandResult.Command;
+        IEnumerable<Symbol> known = token.StartsWith('-')
+            ? [.. command.Options, .. s_options.Values]
+            : command.Subcommands;
+        return Similar.To(token, known.Select(static symbol => symbol.Name));
     }
 
     private static RootCommand CommandLine()
@@ -98,6 +113,10 @@ internal static class Program
         string? Option(string variable) =>
             s_options.TryGetValue(variable, out Option<string>? option) ? line.GetValue(option) : null;
 
+        UnknownVariables.Check(
+            Environment.GetEnvironmentVariables().Cast<System.Collections.DictionaryEntry>()
+                .Select(static one => KeyValuePair.Create((string)one.Key, (string?)one.Value ?? "")));
+        LocalTime.Use(Environment.GetEnvironmentVariable("TZ"));
         return Settings.Read(
             variable => Option(variable) ?? Environment.GetEnvironmentVariable(variable),
             variable => Option(variable) is null ? variable : s_options[variable].Name);

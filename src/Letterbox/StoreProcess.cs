@@ -29,7 +29,7 @@ internal static class StoreProcess
         settings.CheckForStore();
         ILogger log = logs.CreateLogger("store");
         foreach (string setting in settings.Describe()) log.LogInformation("{Setting}", setting);
-        TimeProvider time = TimeProvider.System;
+        TimeProvider time = LocalTime.Clock;
         using MongoStore? mongo =
             MongoStore.Open(settings.MongoUri, settings.MongoDatabase, settings.MongoCollection);
         var predecessor = new Predecessor(

@@ -16,6 +16,7 @@
 // what is stored. A message that is not delivered yet is no finding: if its key is taken, it gets another.
 
 using System.Globalization;
+using Letterbox.Configuration;
 using Letterbox.Messages;
 using Letterbox.Store.Journal;
 using Letterbox.Store.Mongo;
@@ -119,7 +120,7 @@ internal sealed class Audit(JournalReader journal, TextWriter output)
         if (purged)
         {
             if (journal.ReadFirstDelivery() is not { } delivered) return null;
-            DateTime local = delivered.ToLocalTime().DateTime;
+            DateTime local = LocalTime.Of(delivered);
             date = (local > date ? local : date) + s_clockStep;
         }
 

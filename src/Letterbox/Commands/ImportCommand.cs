@@ -34,7 +34,7 @@ internal static class ImportCommand
         await using Stream input = file == "-" ? Console.OpenStandardInput() : File.OpenRead(file);
         using MongoStore? mongo =
             MongoStore.Open(settings.MongoUri, settings.MongoDatabase, settings.MongoCollection);
-        if (mongo is not null) return await RunAsync(ImportTarget.Mongo(mongo, TimeProvider.System), input);
+        if (mongo is not null) return await RunAsync(ImportTarget.Mongo(mongo, LocalTime.Clock), input);
         await using MessageJournal journal = Open(settings);
         return await RunAsync(ImportTarget.Journal(journal), input);
     }
@@ -50,7 +50,7 @@ internal static class ImportCommand
         {
             // Nothing to log: the import reports its failures itself.
             return MessageJournal.Open(
-                settings.Data, TimeProvider.System, NullLogger.Instance,
+                settings.Data, LocalTime.Clock, NullLogger.Instance,
                 new JournalBounds(settings.JournalMax, settings.DiskReserve));
         }
         catch (StoreException e) when (e.InUse)

@@ -55,7 +55,7 @@ internal static class MessagesCommand
             };
         }
 
-        await ListAsync(stored, format, follow, output, TimeProvider.System, stop);
+        await ListAsync(stored, format, follow, output, LocalTime.Clock, stop);
         return damaged ? ExitStatus.Failed : ExitStatus.Ok;
     }
 

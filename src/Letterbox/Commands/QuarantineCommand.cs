@@ -60,7 +60,7 @@ internal static class QuarantineCommand
     private static string Row(QuarantinedMessage held)
     {
         string when = held.Since is { } since
-            ? $"{since.ToLocalTime():yyyy-MM-dd HH:mm:ss}"
+            ? $"{LocalTime.Of(since):yyyy-MM-dd HH:mm:ss}"
             : "sent again soon";
         string reason = DisplayText.Visible(held.Reason);
         string name = DisplayText.Visible(held.Entry.Message.Username);

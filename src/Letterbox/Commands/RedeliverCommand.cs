@@ -25,10 +25,10 @@ internal static class RedeliverCommand
 
     private static int Run(Settings settings, string since)
     {
-        if (!PointInTime.TryParse(since, TimeProvider.System, out DateTimeOffset start))
+        if (!PointInTime.TryParse(since, LocalTime.Clock, out DateTimeOffset start))
             throw new SettingsException($"--since is \"{since}\": expected {PointInTime.Expected}");
         long messages = Redelivery.Request(settings.JournalPath, start);
-        string local = $"{start.ToLocalTime():yyyy-MM-dd HH:mm:ss}";
+        string local = $"{LocalTime.Of(start):yyyy-MM-dd HH:mm:ss}";
         string what = messages == 1 ? "1 message" : $"{messages} messages";
         Console.WriteLine(messages == 0
             ? $"no message in {settings.JournalPath} was delivered since {local}"

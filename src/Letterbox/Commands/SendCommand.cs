@@ -45,7 +45,7 @@ internal static class SendCommand
                 return Reject($"NO message {failure}");
         }
 
-        var id = MessageKey.New(TimeProvider.System);
+        var id = MessageKey.New(LocalTime.Clock);
         if (key is not null && !MessageKey.TryParse(key, out id)) return Reject("NO id is not 24 hex digits");
         if (!Message.TryCreate(id, username, text, out Message? message, out FieldError? error))
             return Reject($"NO {error.Reason}");

@@ -64,6 +64,9 @@ internal sealed record Setting(string Variable, string? Option, string Default, 
     public static readonly Setting Log = new("LETTERBOX_LOG", null, "information",
         "lowest level that is logged: trace, debug, information, warning, error, critical, none");
 
+    // Not a setting: marks the processes that a supervisor starts.
+    public const string Supervised = "LETTERBOX_SUPERVISED";
+
     // In the order of the help.
     public static readonly IReadOnlyList<Setting> All =
     [

@@ -152,19 +152,41 @@ internal sealed record Settings
         return string.Concat(mongoUri.AsSpan(0, hosts), mongoUri.AsSpan((user < 0 ? hosts : user + 1)..end));
     }
 
+    // Control characters as escapes: text for a log or a terminal.
+    public static string Printable(string text) => string.Concat(text.Select(static c =>
+        !char.IsControl(c) ? $"{c}" : c == '\r' ? "\\r" : c == '\n' ? "\\n" : $"\\u{(int)c:x4}"));
+
     private static string? MongoUriOf(Source source, string? file)
     {
         const string expected = "mongodb://host or mongodb+srv://host";
         // Even an invalid connection string may hold a password: it is not shown.
         string? uri = source.Get<string?>(Setting.MongoUri, null, MongoAddress, expected, show: false);
-        if (file is null) return uri;
-        if (uri is not null)
+        if (uri is not null && file is not null)
         {
             throw source.Contradiction(
                 Setting.MongoUri, Setting.MongoUriFile, "are both set: expected one of them");
         }
 
-        return source.Content<string?>(Setting.MongoUriFile, file, MongoAddress, expected);
+        if (file is not null)
+            uri = source.Content<string?>(Setting.MongoUriFile, file, MongoAddress, expected);
+        string? database = source.Text(Setting.MongoDatabase);
+        string path = uri is null ? "" : PathOf(uri);
+        if (database is not null && path.Length > 0 && path != database)
+        {
+            throw source.Contradiction(
+                file is null ? Setting.MongoUri : Setting.MongoUriFile, Setting.MongoDatabase,
+                $"name different databases, \"{path}\" and \"{database}\": expected the same, or only one");
+        }
+
+        return uri;
+    }
+
+    // The database in a connection string.
+    private static string PathOf(string mongoUri)
+    {
+        string hosts = mongoUri[(mongoUri.IndexOf("://", StringComparison.Ordinal) + 3)..].Split('?')[0];
+        int slash = hosts.IndexOf('/', hosts.LastIndexOf('@') + 1);
+        return slash < 0 ? "" : Uri.UnescapeDataString(hosts[(slash + 1)..]);
     }
 
     private static bool Private(string text, out bool value)
@@ -207,8 +229,18 @@ internal sealed record Settings
     // Looks values up and names the setting in errors.
     private sealed class Source(Func<string, string?> lookup, Func<string, string> spelled)
     {
-        public string? Text(Setting setting) =>
-            lookup(setting.Variable) is { Length: > 0 } text ? text : null;
+        /// <exception cref="SettingsException">It has a control character.</exception>
+        public string? Text(Setting setting)
+        {
+            if (lookup(setting.Variable) is not { Length: > 0 } text) return null;
+            if (!text.Any(char.IsControl)) return text;
+            // A connection string may hold a password: then only the end is shown.
+            string shown = setting != Setting.MongoUri ? Printable(text)
+                : char.IsControl(text[^1]) ? $"...{Printable(text[^1..])}" : "...";
+            throw new SettingsException(
+                $"{Name(setting)} is \"{shown}\": expected no control characters; "
+                + "\\r is the end of a line in a file from Windows");
+        }
 
         public T Get<T>(Setting setting, T defaults, Parse<T> parse, string expected, bool show = true)
         {

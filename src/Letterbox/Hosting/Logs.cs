@@ -6,6 +6,7 @@
 // full, lines are dropped and their number is logged: a blocked terminal must not delay messages.
 
 using System.Globalization;
+using Letterbox.Configuration;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Logging.Console;
@@ -47,12 +48,14 @@ internal static class Logs
     {
         public const string FormatterName = "line";
 
+        private const string Date = "yyyy-MM-dd HH:mm:ss.fff ";
+
         public override void Write<TState>(
             in LogEntry<TState> logEntry, IExternalScopeProvider? scopeProvider, TextWriter textWriter)
         {
             string text = logEntry.Formatter(logEntry.State, logEntry.Exception);
             if (logEntry.Exception is not null) text = $"{text}: {logEntry.Exception}";
-            textWriter.Write(DateTime.Now.ToString("yyyy-MM-dd HH:mm:ss.fff ", CultureInfo.InvariantCulture));
+            textWriter.Write(LocalTime.Clock.GetLocalNow().ToString(Date, CultureInfo.InvariantCulture));
             textWriter.Write(Severity(logEntry.LogLevel));
             textWriter.Write($" {logEntry.Category}: ");
             // The text may contain bytes of a client: they must not forge a line or control a terminal.

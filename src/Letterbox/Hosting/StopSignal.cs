@@ -13,6 +13,7 @@
 
 using System.Diagnostics;
 using System.Runtime.InteropServices;
+using Letterbox.Configuration;
 
 namespace Letterbox.Hosting;
 
@@ -20,7 +21,7 @@ namespace Letterbox.Hosting;
 internal sealed partial class StopSignal : IDisposable
 {
     // The environment variable that marks a supervised process.
-    public const string SupervisedVariable = "LETTERBOX_SUPERVISED";
+    public const string SupervisedVariable = Setting.Supervised;
 
     // Its values: the role has not been ready yet under this supervisor; it has.
     public const string FirstStart = "1", Restart = "restart";
@@ -36,6 +37,9 @@ internal sealed partial class StopSignal : IDisposable
 
     private StopSignal(bool supervised)
     {
+        // The runtime sets the terminal's mode when the process is continued (`bg` after Ctrl-Z), which stops
+        // a process in the background unless it ignores SIGTTOU. Children inherit that.
+        if (!OperatingSystem.IsWindows()) _ = SetSignalHandler(SigTtou, IgnoreSignal);
         Action<PosixSignalContext> terminate = supervised ? StopOnly : StopOrEnd;
         Action<PosixSignalContext> interrupt = supervised ? Ignore : StopOrEnd;
         s_signals =
@@ -86,7 +90,12 @@ internal sealed partial class StopSignal : IDisposable
         else _immediately.Cancel();
     }
 
-    private const int SetParentDeathSignal = 1, LinuxSigCont = 18, FileSizeExceeded = 25;
+    private const int SetParentDeathSignal = 1, LinuxSigCont = 18, SigTtou = 22, FileSizeExceeded = 25;
+
+    private const nint IgnoreSignal = 1;
+
+    [LibraryImport("libc", EntryPoint = "signal")]
+    private static partial nint SetSignalHandler(int signal, nint handler);
 
     [LibraryImport("libc", EntryPoint = "prctl")]
     private static partial int ProcessControl(int option, nint value);

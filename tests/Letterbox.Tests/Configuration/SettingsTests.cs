@@ -93,6 +93,96 @@ public sealed class SettingsTests
     }
 
     [Theory]
+    [InlineData("LETTERBOX_MONGO_URI", "LETTERBOX_MONGODB_URI")]
+    [InlineData("LETTERBOX_MONGODB_URL", "LETTERBOX_MONGODB_URI")]
+    [InlineData("LETTERBOX_MONGODB_DB", "LETTERBOX_MONGODB_DATABASE")]
+    [InlineData("LETTERBOX_HTTP_PORT", "LETTERBOX_HTTP")]
+    [InlineData("LETTERBOX_SOCKET_PORT", "LETTERBOX_SOCKET")]
+    [InlineData("LETTERBOX_DATA_DIR", "LETTERBOX_DATA")]
+    [InlineData("LETTERBOX_LOG_LEVEL", "LETTERBOX_LOG")]
+    [InlineData("letterbox_http", "LETTERBOX_HTTP")]
+    [InlineData("LETTERBOX_", null)]
+    [InlineData("LETTERBOX_QQQQQQQQ", null)]
+    public void An_unknown_variable_is_rejected_with_the_nearest_setting(string name, string? nearest)
+    {
+        string failure = Assert.Throws<SettingsException>(
+            () => UnknownVariables.Check([KeyValuePair.Create(name, "")])).Message;
+        string hint = nearest is null ? "letterbox --help lists them" : $"did you mean {nearest}?";
+        Assert.Equal($"{name} is not a setting; {hint}", failure);
+    }
+
+    [Theory]
+    [InlineData("LETTERBOX_PORT=tcp://10.0.0.7:3000")]
+    [InlineData("LETTERBOX_PORT_3000_TCP=tcp://10.0.0.7:3000")]
+    [InlineData("LETTERBOX_PORT_3000_TCP_PROTO=tcp")]
+    [InlineData("LETTERBOX_PORT_3000_TCP_PORT=3000")]
+    [InlineData("LETTERBOX_PORT_5000_UDP_ADDR=10.0.0.7")]
+    [InlineData("LETTERBOX_SERVICE_HOST=10.0.0.7")]
+    [InlineData("LETTERBOX_SERVICE_PORT=3000")]
+    [InlineData("LETTERBOX_SERVICE_PORT_HTTP=3000")]
+    [InlineData("LETTERBOX_WEB_SERVICE_HOST=10.0.0.7")]
+    [InlineData("LETTERBOX_WEB_PORT=tcp://10.0.0.7:3000")]
+    [InlineData("LETTERBOX_WEB_PORT_3000_TCP_ADDR=10.0.0.7")]
+    [InlineData("LETTERBOX_NAME=/web/letterbox")]
+    [InlineData("LETTERBOX_ENV_PATH=/usr/bin")]
+    [InlineData("LETTERBOX_TEST_MONGODB_URI=mongodb://host")]
+    [InlineData("LETTERBOX_SUPERVISED=1")]
+    [InlineData("LETTERBOX_HTTP=anything")]
+    [InlineData("LETTERBOXES=1")]
+    public void What_is_made_for_a_service_of_that_name_is_ignored(string variable)
+    {
+        string[] parts = variable.Split('=', 2);
+        UnknownVariables.Check([KeyValuePair.Create(parts[0], parts[1])]);
+    }
+
+    [Theory]
+    [InlineData("LETTERBOX_PORT", "8080")]
+    [InlineData("LETTERBOX_WEB_PORT", "8080")]
+    [InlineData("LETTERBOX_NAME", "box")]
+    public void What_only_resembles_such_a_variable_is_rejected(string name, string value) =>
+        Assert.Throws<SettingsException>(() => UnknownVariables.Check([KeyValuePair.Create(name, value)]));
+
+    [Theory]
+    [InlineData("LETTERBOX_DATA", "/data\r", "LETTERBOX_DATA is \"/data\\r\": expected no control")]
+    [InlineData("LETTERBOX_LOG", "debug\r", "LETTERBOX_LOG is \"debug\\r\": expected no control")]
+    [InlineData("LETTERBOX_MONGODB_DATABASE", "a\nb", "is \"a\\nb\": expected no control")]
+    [InlineData("LETTERBOX_MONGODB_URI", "mongodb://u:secret@h\r", "is \"...\\r\": expected no control")]
+    [InlineData("LETTERBOX_MONGODB_URI", "mongodb://u:sec\u001bret@h", "is \"...\": expected no control")]
+    public void A_control_character_is_shown_and_rejected(string variable, string value, string expected)
+    {
+        string failure = Assert.Throws<SettingsException>(
+            () => Settings.Read(name => name == variable ? value : null)).Message;
+        Assert.Contains(expected, failure, StringComparison.Ordinal);
+        Assert.DoesNotContain("secret", failure, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("mongodb://host/one", "one", true)]
+    [InlineData("mongodb://host/o%6Ee?w=1", "one", true)]
+    [InlineData("mongodb://host/?w=1", "two", true)]
+    [InlineData("mongodb://host", "two", true)]
+    [InlineData("mongodb://host?appName=a/b", "two", true)]
+    [InlineData("mongodb://u:p@host,other/one?w=1", "two", false)]
+    [InlineData("mongodb+srv://u:p@host/one", "two", false)]
+    public void The_database_is_named_once_or_twice_the_same(string uri, string database, bool allowed)
+    {
+        var variables = new Dictionary<string, string?>
+        {
+            ["LETTERBOX_MONGODB_URI"] = uri,
+            ["LETTERBOX_MONGODB_DATABASE"] = database,
+        };
+        Exception? failure = Record.Exception(() => Settings.Read(variables.GetValueOrDefault));
+        Assert.Equal(allowed, failure is null);
+        if (!allowed)
+        {
+            Assert.Equal(
+                "LETTERBOX_MONGODB_URI and LETTERBOX_MONGODB_DATABASE name different databases, \"one\" and "
+                + "\"two\": expected the same, or only one",
+                failure?.Message);
+        }
+    }
+
+    [Theory]
     [InlineData("7d", 7 * 86400)]
     [InlineData("12h", 12 * 3600)]
     [InlineData("1.5m", 90)]

@@ -70,6 +70,36 @@ public sealed class CommandLineTests
     }
 
     [Theory]
+    [InlineData("mesages", "messages")]
+    [InlineData("mesages --follow", "messages")]
+    [InlineData("helth", "health")]
+    [InlineData("messages --folow", "--follow")]
+    [InlineData("messages --mongo-uri x", "--mongodb-uri")]
+    [InlineData("quarantine lst", "list")]
+    [InlineData("--htp 127.0.0.1:0", "--http")]
+    public async Task A_mistyped_verb_or_option_is_corrected(string line, string meant)
+    {
+        Finished end = await LetterboxProcess.RunAsync(line.Split(' '));
+        Assert.Equal(ExitStatus.Usage, end.Status);
+        Assert.Contains($"did you mean \"{meant}\"?\n", end.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("LETTERBOX_MONGO_URI", "", "did you mean LETTERBOX_MONGODB_URI?")]
+    [InlineData("LETTERBOX_HTTP_PORT", "8080", "did you mean LETTERBOX_HTTP?", "web")]
+    [InlineData("LETTERBOX_HTTP", "127.0.0.1:0\r", "is \"127.0.0.1:0\\r\"", "store")]
+    [InlineData("TZ", "Mars/Phobos", "TZ is \"Mars/Phobos\"", "store")]
+    [InlineData("TZ", "Mars/Phobos", "TZ is \"Mars/Phobos\"", "messages")]
+    public async Task A_variable_that_cannot_be_meant_is_rejected(
+        string variable, string value, string expected, params string[] verb)
+    {
+        Finished end = await LetterboxProcess.RunAsync(verb, new() { [variable] = value });
+        Assert.Equal(ExitStatus.Usage, end.Status);
+        Assert.StartsWith($"letterbox: {variable} ", end.Error, StringComparison.Ordinal);
+        Assert.Contains(expected, end.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("LETTERBOX_HTTP", "nowhere")]
     [InlineData("LETTERBOX_JOURNAL_KEEP", "long")]
     [InlineData("LETTERBOX_DISK_RESERVE", "64")]

@@ -110,11 +110,12 @@ internal sealed partial class LetterboxProcess : IAsyncDisposable
     /// <param name="variables">As for <see cref="StartAsync"/>.</param>
     /// <param name="data">As for <see cref="StartAsync"/>.</param>
     /// <param name="input">Its standard input.</param>
+    /// <param name="under">As for <see cref="StartAsync"/>.</param>
     public static async Task<Finished> RunAsync(
         string[] arguments, Dictionary<string, string>? variables = null, string? data = null,
-        byte[]? input = null)
+        byte[]? input = null, string[]? under = null)
     {
-        await using LetterboxProcess letterbox = Launch(arguments, variables, data);
+        await using LetterboxProcess letterbox = Launch(arguments, variables, data, under);
         try
         {
             await letterbox._process.StandardInput.BaseStream.WriteAsync(input ?? []);
@@ -127,6 +128,13 @@ internal sealed partial class LetterboxProcess : IAsyncDisposable
         letterbox.LetLeashGo();
         int status = await letterbox.EndedAsync();
         return new Finished(status, letterbox.Output.Text, letterbox.Error.Text);
+    }
+
+    /// <summary>Writes to its standard input: with a terminal, what is typed.</summary>
+    public async Task TypeAsync(string keys)
+    {
+        await _process.StandardInput.WriteAsync(keys);
+        await _process.StandardInput.FlushAsync();
     }
 
     /// <summary>Sends it a signal.</summary>
@@ -222,7 +230,9 @@ internal sealed partial class LetterboxProcess : IAsyncDisposable
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
-        foreach (Setting setting in Setting.All) start.Environment.Remove(setting.Variable);
+        string[] inherited = [.. start.Environment.Keys];
+        foreach (string name in inherited.Where(static name => name.StartsWith("LETTERBOX_")))
+            start.Environment.Remove(name);
         start.Environment["LETTERBOX_HTTP"] = "127.0.0.1:0";
         start.Environment["LETTERBOX_SOCKET"] = "127.0.0.1:0";
         start.Environment["LETTERBOX_DATA"] = folder;
