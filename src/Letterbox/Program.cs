@@ -3,6 +3,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.Net.Sockets;
+using System.Text.Unicode;
 using Letterbox.Commands;
 using Letterbox.Configuration;
 using Letterbox.Hosting;
@@ -47,6 +48,7 @@ internal static class Program
 
     private static async Task<int> ParseAndRunAsync(string[] args)
     {
+        if (!IsUnicode(args)) return WriteError("the command line is not valid UTF-8", ExitStatus.Usage);
         // A leading @ is part of a message; it does not name a file with arguments.
         var configuration = new ParserConfiguration { ResponseFileTokenReplacer = null };
         ParseResult line = CommandLine().Parse(args, configuration);
@@ -67,6 +69,14 @@ internal static class Program
             ProcessTerminationTimeout = null,
             EnableDefaultExceptionHandler = false,
         });
+    }
+
+    // The runtime replaces what is not UTF-8 by U+FFFD. A message must not be changed without notice.
+    private static bool IsUnicode(string[] args)
+    {
+        if (!args.Any(static argument => argument.Contains('\uFFFD', StringComparison.Ordinal))) return true;
+        const string typed = "/proc/self/cmdline";
+        return File.Exists(typed) && Utf8.IsValid(File.ReadAllBytes(typed));
     }
 
     // The verb or option that may have been meant.

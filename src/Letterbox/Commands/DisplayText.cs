@@ -11,16 +11,21 @@ internal static class DisplayText
     private const int ZeroWidthJoiner = 0x200D;
 
     // The text in one line, with control characters as escapes such as \n.
-    public static string Visible(string text)
+    public static string Visible(string text) => Visible(text, static rune => rune.Value switch
+    {
+        '\n' => "\\n",
+        '\r' => "\\r",
+        '\t' => "\\t",
+        int other => string.Create(CultureInfo.InvariantCulture, $"\\u{{{other:x}}}"),
+    });
+
+    public static string Visible(string text, Func<Rune, string> escape)
     {
         var shown = new StringBuilder(text.Length);
         foreach (Rune rune in text.EnumerateRunes())
         {
-            if (!IsControl(rune)) shown.Append(rune);
-            else if (rune.Value == '\n') shown.Append("\\n");
-            else if (rune.Value == '\r') shown.Append("\\r");
-            else if (rune.Value == '\t') shown.Append("\\t");
-            else shown.Append(CultureInfo.InvariantCulture, $"\\u{{{rune.Value:x}}}");
+            if (IsControl(rune)) shown.Append(escape(rune));
+            else shown.Append(rune);
         }
 
         return shown.ToString();

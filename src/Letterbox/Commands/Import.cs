@@ -47,7 +47,7 @@ internal sealed class Import(ImportBatch store, TextWriter output, TextWriter er
         {
             if (!reader.Read(out ReadOnlySpan<byte> found)) return false;
             bytes += found.Length;
-            if (ImportFormat.TryRead(found, out StoredMessage? message, out string? failure))
+            if (ImportFormat.TryRead(found, reader.IsCsv, out StoredMessage? message, out string? failure))
                 batch.Add(new JournalEntry(reader.Line, message));
             else Reject(reader.Line, failure);
         }

@@ -1,4 +1,4 @@
-// `letterbox import`: stores what `letterbox messages --format json` or mongoexport wrote.
+// `letterbox import`: stores what `letterbox messages --format json` or csv, or mongoexport, wrote.
 
 using System.CommandLine;
 using Letterbox.Configuration;
@@ -16,7 +16,7 @@ internal static class ImportCommand
     {
         var file = new Argument<string>("FILE")
         {
-            Description = "Output of \"messages --format json\" or mongoexport; -: standard input.",
+            Description = "Output of \"messages --format json\" or csv, or mongoexport; -: standard input.",
             DefaultValueFactory = _ => "-",
         };
         var import = new Command(
@@ -31,7 +31,7 @@ internal static class ImportCommand
     // Ctrl-C just ends the process: the import can be repeated.
     private static async Task<int> RunAsync(Settings settings, string file)
     {
-        await using Stream input = file == "-" ? Console.OpenStandardInput() : File.OpenRead(file);
+        await using Stream input = file == "-" ? StandardStreams.OpenInput() : File.OpenRead(file);
         using MongoStore? mongo =
             MongoStore.Open(settings.MongoUri, settings.MongoDatabase, settings.MongoCollection);
         if (mongo is not null) return await RunAsync(ImportTarget.Mongo(mongo, LocalTime.Clock), input);

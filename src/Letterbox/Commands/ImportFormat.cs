@@ -1,4 +1,4 @@
-// The objects that `letterbox import` accepts.
+// The objects that `letterbox import` accepts, besides lines of CSV (CsvFormat.cs).
 //
 //    {"id":"635d8a1a9c3e5f0011223344","date":"2022-10-29 20:20:58.020261","username":"…","message":"…"}
 //    {"_id":{"$oid":"635d8a1a9c3e5f0011223344"},"date":"…","username":"…","message":"…"}
@@ -7,6 +7,7 @@
 // in any order. Any other field is an error: it would be lost without notice.
 
 using System.Diagnostics.CodeAnalysis;
+using System.Text;
 using System.Text.Json;
 using System.Text.Unicode;
 using Letterbox.Messages;
@@ -15,19 +16,29 @@ namespace Letterbox.Commands;
 
 internal static class ImportFormat
 {
-    // `json` is empty for an object that is too long: see ImportReader.
+    // `found` is empty for an object that is too long: see ImportReader.
     public static bool TryRead(
-        ReadOnlySpan<byte> json, [NotNullWhen(true)] out StoredMessage? message,
+        ReadOnlySpan<byte> found, bool isCsv, [NotNullWhen(true)] out StoredMessage? message,
         [NotNullWhen(false)] out string? failure)
     {
         message = null;
-        if (json.IsEmpty) failure = $"longer than {ImportReader.ObjectBytesMax} bytes";
-        else if (!Utf8.IsValid(json)) failure = "not valid UTF-8";
-        else failure = Read(json, out message);
+        if (found.IsEmpty) failure = $"longer than {ImportReader.ObjectBytesMax} bytes";
+        else if (!Utf8.IsValid(found)) failure = "not valid UTF-8";
+        else failure = isCsv ? ReadCsv(found, out message) : ReadJson(found, out message);
         return failure is null;
     }
 
-    private static string? Read(ReadOnlySpan<byte> json, out StoredMessage? message)
+    private static string? ReadCsv(ReadOnlySpan<byte> line, out StoredMessage? message)
+    {
+        message = null;
+        // The carriage return belongs to the line end.
+        if (line[^1] == (byte)'\r') line = line[..^1];
+        return CsvFormat.TryRead(Encoding.UTF8.GetString(line), out List<string>? fields) && fields.Count == 4
+            ? Make(fields[0], fields[1], fields[2], fields[3], out message)
+            : "not four fields in quotes or without";
+    }
+
+    private static string? ReadJson(ReadOnlySpan<byte> json, out StoredMessage? message)
     {
         message = null;
         try
@@ -36,7 +47,10 @@ internal static class ImportFormat
             JsonElement line = JsonElement.ParseValue(ref reader);
             // Throws if there is text after the closing brace.
             reader.Read();
-            return ReadFields(line, out Dictionary<string, string> fields) ?? Make(fields, out message);
+            return ReadFields(line, out Dictionary<string, string> fields)
+                ?? Make(
+                    fields.GetValueOrDefault("id"), fields.GetValueOrDefault("date"),
+                    fields.GetValueOrDefault("username"), fields.GetValueOrDefault("message"), out message);
         }
         catch (JsonException)
         {
@@ -75,15 +89,15 @@ internal static class ImportFormat
             && value.TryGetProperty("$oid"u8, out digits) && digits.ValueKind == JsonValueKind.String;
     }
 
-    private static string? Make(Dictionary<string, string> fields, out StoredMessage? message)
+    private static string? Make(
+        string? key, string? date, string? username, string? text, out StoredMessage? message)
     {
         message = null;
         // With a new key, a second import would store the message twice.
-        if (!fields.TryGetValue("id", out string? key)) return "id is missing";
-        if (!fields.TryGetValue("date", out string? date)) return "date is missing";
+        if (key is null) return "id is missing";
+        if (date is null) return "date is missing";
         if (!StoredMessage.TryParseDate(date, out _)) return "date is not like 2022-10-29 20:20:58.020261";
         if (!MessageKey.TryParse(key, out MessageKey id)) return "id is not 24 hex digits";
-        string? username = fields.GetValueOrDefault("username"), text = fields.GetValueOrDefault("message");
         if (!Message.TryCreate(id, username, text, out _, out FieldError? error)) return error.Reason;
         message = new StoredMessage(id, date, username!, text!);
         return null;

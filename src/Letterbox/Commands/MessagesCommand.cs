@@ -11,81 +11,174 @@ namespace Letterbox.Commands;
 
 internal static class MessagesCommand
 {
+    // A terminal that does not report its width.
+    private const int DefaultColumns = 80;
+
     private static readonly TimeSpan s_pollInterval = TimeSpan.FromMilliseconds(300);
 
     public static Command Create(Func<ParseResult, Settings> read)
     {
         var follow = new Option<bool>("--follow") { Description = "Continue with new messages." };
-        var format = new Option<string>("--format")
+        var format = new Option<string?>("--format")
         {
-            Description = "Output format; json is one object per line.",
-            DefaultValueFactory = static _ => ListingFormat.Names[0],
+            Description = "table, json (one object per line) or csv (for a spreadsheet, and for import).",
+            HelpName = "format",
         };
         format.AcceptOnlyFromAmong(ListingFormat.Names);
-        var messages = new Command("messages", "Lists the stored messages, oldest first.") { follow, format };
-        messages.SetAction((line, _) =>
-            RunAsync(read(line), line.GetRequiredValue(format), line.GetValue(follow)));
+        var id = new Option<string?>("--id")
+        {
+            Description = "The whole message with this receipt number, or short id.",
+            HelpName = "id",
+        };
+        var since = new Option<string?>("--since")
+        {
+            Description = $"Messages received since then: {PointInTime.Expected}.",
+            HelpName = "when",
+        };
+        var until = new Option<string?>("--until")
+        {
+            Description = "Received before then.",
+            HelpName = "when",
+        };
+        var search = new Option<string?>("--search")
+        {
+            Description = "With this text in the message or the name, in upper or lower case.",
+            HelpName = "text",
+        };
+        var limit = new Option<int?>("--limit")
+        {
+            Description = "The newest ones only.",
+            HelpName = "number",
+        };
+        var journal = new Option<bool>("--journal")
+        {
+            Description = "Those in the journal, even if MongoDB is configured.",
+        };
+        var messages = new Command("messages", "Lists the stored messages, oldest first.")
+        {
+            follow, format, id, since, until, search, limit, journal,
+        };
+        messages.SetAction((line, _) => RunAsync(
+            read(line),
+            MessageFilter.Read(
+                line.GetValue(id), line.GetValue(since), line.GetValue(until), line.GetValue(search),
+                line.GetValue(limit)),
+            line.GetValue(format), line.GetValue(follow), line.GetValue(journal)));
         return messages;
     }
 
-    private static async Task<int> RunAsync(Settings settings, string format, bool follow)
+    private static async Task<int> RunAsync(
+        Settings settings, MessageFilter filter, string? format, bool follow, bool journal)
     {
         using StopSignal stop = StopSignal.Listen();
-        int columns = Console.IsOutputRedirected ? int.MaxValue : Math.Max(40, Console.WindowWidth);
-        // A reader that closes the pipe (`| head`) is not a failure: .NET discards the rest.
-        await using var output = new StreamWriter(Console.OpenStandardOutput(), bufferSize: 64 * 1024);
+        using var ended = CancellationTokenSource.CreateLinkedTokenSource(stop.Token);
+        await using StreamWriter output = StandardStreams.OpenOutput(ended);
         output.AutoFlush = follow;
-        return await ListAsync(settings, ListingFormat.For(format, columns), follow, output, stop.Token);
+        int? columns = Console.IsOutputRedirected ? null
+            : Console.WindowWidth > 0 ? Console.WindowWidth
+            : DefaultColumns;
+        ListingFormat lines = format is null && filter.Id is not null
+            ? ListingFormat.Whole
+            : ListingFormat.For(format ?? "table", columns);
+        if (journal) settings = settings with { MongoUri = null };
+        return await ListAsync(settings, new Listing(filter, lines, follow, output), ended.Token);
     }
 
-    // Lists MongoDB when it is configured, else the journal. Returns the exit status.
-    internal static async Task<int> ListAsync(
-        Settings settings, ListingFormat format, bool follow, TextWriter output, CancellationToken stop)
+    // Lists MongoDB when it is configured and can be read, else the journal. Returns the exit status.
+    internal static async Task<int> ListAsync(Settings settings, Listing listing, CancellationToken stop)
     {
-        using IStoredMessages stored = settings.MongoUri is { } uri
-            ? MongoStore.Open(uri, settings.MongoDatabase, settings.MongoCollection)
-            : JournalReader.Open(settings.JournalPath);
-        bool damaged = false;
-        if (stored is JournalReader journal)
+        if (settings.MongoUri is { } uri)
         {
-            journal.OnDamage = (_, _, damage) =>
+            using var mongo = MongoStore.Open(uri, settings.MongoDatabase, settings.MongoCollection);
+            try
             {
-                damaged = true;
-                Console.Error.WriteLine($"letterbox: {damage}");
-            };
-        }
-
-        await ListAsync(stored, format, follow, output, LocalTime.Clock, stop);
-        return damaged ? ExitStatus.Failed : ExitStatus.Ok;
-    }
-
-    /// <exception cref="StoreException">The store cannot be read.</exception>
-    /// <exception cref="IOException">The output cannot be written, as on a full disk.</exception>
-    internal static async Task ListAsync(
-        IStoredMessages stored, ListingFormat format, bool follow, TextWriter output, TimeProvider time,
-        CancellationToken stop)
-    {
-        try
-        {
-            await output.WriteAsync(format.Head);
-            await WriteAsync(stored.ReadAll());
-            while (follow && !stop.IsCancellationRequested)
+                await listing.RunAsync(mongo, LocalTime.Clock, stop);
+                return Found() ? ExitStatus.Ok : ExitStatus.Failed;
+            }
+            catch (StoreException e) when (!listing.HasBegun && File.Exists(settings.JournalPath))
             {
-                await Task.Delay(s_pollInterval, time, stop);
-                await WriteAsync(stored.ReadNew());
+                string keep =
+                    settings.Variables[Setting.JournalKeep.Variable] ?? Setting.JournalKeep.Default;
+                WriteError(
+                    $"{e.Message}; listing the journal, which has what is not delivered yet and what was "
+                    + $"delivered in the last {keep}");
             }
         }
-        catch (OperationCanceledException)
+
+        using JournalReader journal = JournalReader.Open(settings.JournalPath);
+        bool damaged = false;
+        journal.OnDamage = (_, _, damage) =>
         {
-            // This is how following ends.
+            damaged = true;
+            WriteError(damage);
+        };
+        await listing.RunAsync(journal, LocalTime.Clock, stop);
+        return Found() && !damaged ? ExitStatus.Ok : ExitStatus.Failed;
+
+        bool Found()
+        {
+            if (listing.HasFound) return true;
+            WriteError("there is no message with that id");
+            return false;
         }
 
-        async Task WriteAsync(IEnumerable<StoredMessage> messages)
+        static void WriteError(string text) => Console.Error.WriteLine($"letterbox: {text}");
+    }
+
+    // One listing. Used once, except that it may start over if reading failed before it had begun.
+    internal sealed class Listing(MessageFilter filter, ListingFormat format, bool follow, TextWriter output)
+    {
+        private long _written;
+
+        public bool HasBegun { get; private set; }
+
+        // False: the message that was asked for does not exist.
+        public bool HasFound => _written > 0 || filter.Id is null;
+
+        /// <exception cref="StoreException">The store cannot be read.</exception>
+        /// <exception cref="IOException">The output cannot be written, as on a full disk.</exception>
+        public async Task RunAsync(IStoredMessages stored, TimeProvider time, CancellationToken stop)
         {
-            foreach (StoredMessage message in messages)
+            try
             {
-                if (stop.IsCancellationRequested) break;
-                await output.WriteAsync(format.Line(message));
+                IEnumerable<StoredMessage> all = stored.ReadAll().TakeWhile(_ => !stop.IsCancellationRequested);
+                await WriteAsync(Newest(all), stop);
+                while (follow && !stop.IsCancellationRequested)
+                {
+                    await Task.Delay(s_pollInterval, time, stop);
+                    await WriteAsync(stored.ReadNew(), stop);
+                }
+            }
+            catch (OperationCanceledException)
+            {
+                // This is how following ends.
+            }
+        }
+
+        private IEnumerable<StoredMessage> Newest(IEnumerable<StoredMessage> all)
+        {
+            if (filter.Limit is not { } limit) return all;
+            var newest = new Queue<StoredMessage>();
+            foreach (StoredMessage message in all.Where(filter.Matches))
+            {
+                if (newest.Count == limit) newest.Dequeue();
+                newest.Enqueue(message);
+            }
+
+            return newest;
+        }
+
+        private async Task WriteAsync(IEnumerable<StoredMessage> messages, CancellationToken stop)
+        {
+            using IEnumerator<StoredMessage> each = messages.GetEnumerator();
+            bool more = each.MoveNext();
+            if (!HasBegun) await output.WriteAsync(format.Head);
+            HasBegun = true;
+            for (; more && !stop.IsCancellationRequested; more = each.MoveNext())
+            {
+                if (!filter.Matches(each.Current)) continue;
+                await output.WriteAsync(format.Line(each.Current));
+                _written++;
             }
 
             await output.FlushAsync(stop);

@@ -45,13 +45,15 @@ internal static class QuarantineCommand
             damaged = true;
             Console.Error.WriteLine($"letterbox: {damage}");
         };
+        bool isTerminal = !Console.IsOutputRedirected;
         Write(output =>
         {
             if (format == "table") output.Write($"{"id",-24}  {"since",-19}  reason\n");
             foreach (QuarantinedMessage held in journal.ReadQuarantine())
             {
-                output.Write(
-                    format == "table" ? Row(held) : ListingFormat.Json(held.Entry.Message, held.Reason));
+                output.Write(format == "table"
+                    ? Row(held)
+                    : ListingFormat.Json(held.Entry.Message, held.Reason, isTerminal));
             }
         });
         return damaged ? ExitStatus.Failed : ExitStatus.Ok;
@@ -96,20 +98,24 @@ internal static class QuarantineCommand
         MessageKey[] unknown = [.. asked.Except(messages.Select(static message => message.Id))];
         if (unknown.Length > 0) return Reject(unknown);
         // The output is the only copy that remains, so it is written before anything is deleted.
-        Write(output =>
+        bool isTerminal = !Console.IsOutputRedirected;
+        bool isWritten = Write(output =>
         {
-            foreach (StoredMessage message in messages) output.Write(ListingFormat.Json(message));
+            foreach (StoredMessage message in messages)
+                output.Write(ListingFormat.Json(message, isTerminal: isTerminal));
         });
+        if (!isWritten) throw new IOException("nothing was changed: standard output was closed");
         return Quarantine.Drop(settings.JournalPath, asked) is { Count: > 0 } released
             ? Reject(released)
             : ExitStatus.Ok;
     }
 
-    // A reader that closes the pipe is not a failure: .NET discards the rest. A full disk is one.
-    private static void Write(Action<StreamWriter> lines)
+    // False: the reader closed the pipe before the end.
+    private static bool Write(Action<StreamWriter> lines)
     {
-        using var output = new StreamWriter(Console.OpenStandardOutput());
-        lines(output);
+        using var closed = new CancellationTokenSource();
+        using (StreamWriter output = StandardStreams.OpenOutput(closed)) lines(output);
+        return !closed.IsCancellationRequested;
     }
 
     private static MessageKey[] Parse(string[] ids) => [.. ids.Distinct().Select(static text =>

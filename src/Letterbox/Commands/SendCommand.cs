@@ -14,34 +14,49 @@ internal static class SendCommand
 
     public static Command Create(Func<ParseResult, Settings> read)
     {
-        var username = new Option<string>("--username")
+        var username = new Option<string?>("--username")
         {
-            Description = "Name of the sender.",
-            Required = true,
+            Description = "Name of the sender; at a terminal it is asked for.",
+            HelpName = "name",
         };
         var message = new Option<string?>("--message")
         {
             Description = "The message; if omitted, it is read from standard input.",
+            HelpName = "text",
         };
         var id = new Option<string?>("--id")
         {
             Description = "Key of the message, 24 hex digits; sending it again under its key is safe.",
+            HelpName = "id",
         };
         var send = new Command("send", "Sends one message and prints \"OK id\" when it is stored.")
         {
             username, message, id,
         };
         send.SetAction((line, _) => RunAsync(
-            read(line), line.GetValue(id), line.GetRequiredValue(username), line.GetValue(message)));
+            read(line), line.GetValue(id), line.GetValue(username), line.GetValue(message)));
         return send;
     }
 
-    private static async Task<int> RunAsync(Settings settings, string? key, string username, string? text)
+    private static async Task<int> RunAsync(Settings settings, string? key, string? username, string? text)
     {
+        string failure;
+        if (username is null)
+        {
+            if (!StandardStreams.IsInputTerminal)
+                throw new SettingsException("--username is missing: expected the name of the sender");
+            Console.Error.Write("Your name: ");
+            using Stream line = StandardStreams.OpenInput();
+            if (!StrictText.TryReadLine(line, Message.EncodedBytesMax, out username, out failure))
+                return Reject($"NO username {failure}");
+        }
+
         if (text is null)
         {
-            using Stream input = Console.OpenStandardInput();
-            if (!StrictText.TryRead(input, Message.EncodedBytesMax, out text, out string failure))
+            if (StandardStreams.IsInputTerminal)
+                Console.Error.WriteLine("Your message; end it with Ctrl-D on an empty line:");
+            using Stream input = StandardStreams.OpenInput();
+            if (!StrictText.TryRead(input, Message.EncodedBytesMax, out text, out failure))
                 return Reject($"NO message {failure}");
         }
 

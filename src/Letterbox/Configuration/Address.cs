@@ -81,8 +81,12 @@ internal sealed record Address(string Host, int Port)
         : IPAddress.TryParse(Host, out IPAddress? ip) ? new IPEndPoint(ip, Port)
         : new DnsEndPoint(Host, Port);
 
-    // The address to type into a browser.
-    public string ToUrl() => $"http://{(Host == "*" ? this with { Host = "localhost" } : this)}";
+    // The address to type into a browser on this machine.
+    public string ToUrl()
+    {
+        string host = Host switch { "*" => "localhost", "0.0.0.0" => "127.0.0.1", "::" => "::1", _ => Host };
+        return $"http://{this with { Host = host }}";
+    }
 
     public override string ToString() =>
         Host.Contains(':', StringComparison.Ordinal) ? $"[{Host}]:{Port}" : $"{Host}:{Port}";

@@ -97,15 +97,66 @@ public sealed class ImportFormatTests
 
     [Theory]
     [MemberData(nameof(Texts.Legal), MemberType = typeof(Texts))]
-    public void Every_text_comes_back_from_a_listing(string name)
+    public void Every_text_comes_back_from_a_listing(string name) => ComesBack(Texts.Of(name));
+
+    [Theory]
+    [InlineData("=1+1")]
+    [InlineData("'=1+1")]
+    [InlineData("''=1+1")]
+    [InlineData("'tis")]
+    [InlineData("'")]
+    [InlineData("\t-1")]
+    [InlineData("\r\n@x")]
+    [InlineData("\"=1\"")]
+    [InlineData("\",\"")]
+    [InlineData("a\r")]
+    [InlineData("＝1")]
+    [InlineData("id,date,username,message")]
+    public void A_cell_that_is_no_formula_comes_back_as_it_was(string text) => ComesBack(text);
+
+    private static void ComesBack(string text)
     {
-        StoredMessage message = MongoMessages.At(0, Texts.Of(name), "ann");
-        string line = ListingFormat.For("json", 80).Line(message);
-        var reader = new ImportReader(new MemoryStream(Encoding.UTF8.GetBytes(line)));
-        Assert.True(reader.Read(out ReadOnlySpan<byte> found));
-        Assert.True(ImportFormat.TryRead(found, out StoredMessage? back, out _));
-        Assert.Equal(message, back);
-        Assert.False(reader.Read(out _));
+        StoredMessage[] messages = [MongoMessages.At(0, text, "ann"), MongoMessages.At(1, text, "=ann")];
+        foreach (string name in (string[])["json", "csv"])
+        {
+            ListingFormat format = ListingFormat.For(name, null);
+            string file = format.Head + string.Concat(messages.Select(format.Line));
+            foreach (int bytesMax in (int[])[1, 7, 1 << 20])
+            {
+                var reader = new ImportReader(new Drip(Encoding.UTF8.GetBytes(file), bytesMax));
+                foreach (StoredMessage message in messages)
+                {
+                    Assert.True(reader.Read(out ReadOnlySpan<byte> found));
+                    Assert.True(ImportFormat.TryRead(found, reader.IsCsv, out StoredMessage? back, out _));
+                    Assert.Equal(message, back);
+                }
+
+                Assert.False(reader.Read(out _));
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData("x", "2: not four fields in quotes or without")]
+    [InlineData("a,b,c,d,e", "2: not four fields in quotes or without")]
+    [InlineData("a,b,c,\"d\"e", "2: not four fields in quotes or without")]
+    [InlineData("a,b,c,\"d", "2: not four fields in quotes or without")]
+    [InlineData("a,b,c,d", "2: date is not like 2022-10-29 20:20:58.020261")]
+    [InlineData($"{Id},{Date},ann,", "2: message is empty")]
+    [InlineData(
+        $"{Id},{Date},ann,\"a\n\n\"\n\noops\n",
+        $"2:{Date}|ann|a\n\n 6: not four fields in quotes or without")]
+    public void A_line_of_csv_that_is_no_message_is_named_by_its_line(string lines, string expected)
+    {
+        foreach (string[] read in EveryReading($"{CsvFormat.Header}\r\n{lines}"))
+            Assert.Equal(expected, string.Join(' ', read));
+    }
+
+    [Fact]
+    public void A_byte_order_mark_is_skipped()
+    {
+        foreach (string[] read in EveryReading($"\uFEFF{Ours}")) Assert.Equal([$"1:{Date}|ann|hello"], read);
+        foreach (string[] read in EveryReading("\uFEFF")) Assert.Empty(read);
     }
 
     private static IEnumerable<string[]> EveryReading(string file)
@@ -122,7 +173,7 @@ public sealed class ImportFormatTests
         var read = new List<string>();
         while (reader.Read(out ReadOnlySpan<byte> found))
         {
-            ImportFormat.TryRead(found, out StoredMessage? message, out string? failure);
+            ImportFormat.TryRead(found, reader.IsCsv, out StoredMessage? message, out string? failure);
             read.Add(failure is not null
                 ? $"{reader.Line}: {failure}"
                 : $"{reader.Line}:{message!.Date}|{message.Username}|{message.Text}");

@@ -160,7 +160,7 @@ public sealed class ImportTests : IDisposable
 
     private static string[] Lines(int count)
     {
-        Func<StoredMessage, string> line = ListingFormat.For("json", 80)!.Line;
+        Func<StoredMessage, string> line = ListingFormat.For("json", null).Line;
         return [.. MongoMessages.Batch(count).Select(entry => line(entry.Message).TrimEnd('\n'))];
     }
 }

@@ -1,5 +1,7 @@
 // `letterbox messages`: the three formats, following, and what ends it.
 
+using System.Globalization;
+using System.Text;
 using System.Text.Json;
 using Letterbox.Commands;
 using Letterbox.Configuration;
@@ -21,16 +23,18 @@ public sealed class ListingTests : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
+    private const string Start = "11223344  2022-10-29 20:20:58  ";
+
     [Fact]
-    public void A_table_aligns_its_columns_and_widens_for_longer_names()
+    public void A_table_aligns_its_columns()
     {
-        ListingFormat table = ListingFormat.For("table", int.MaxValue);
-        Assert.Equal("date                        username      message\n", table.Head);
-        Assert.Equal($"{Date}  krabaton      First message\n", table.Line(Stored("First message")));
-        Assert.Equal($"{Date}  Василиса      Привет\n", table.Line(Stored("Привет", "Василиса")));
-        Assert.Equal($"{Date}  日本語        📬\n", table.Line(Stored("📬", "日本語")));
-        Assert.Equal($"{Date}  a long user name  x\n", table.Line(Stored("x", "a long user name")));
-        Assert.Equal($"{Date}  krabaton          y\n", table.Line(Stored("y")));
+        ListingFormat table = ListingFormat.For("table", null);
+        Assert.Equal("id        date                 username          message\n", table.Head);
+        Assert.Equal($"{Start}krabaton          First message\n", table.Line(Stored("First message")));
+        Assert.Equal($"{Start}Василиса          Привет\n", table.Line(Stored("Привет", "Василиса")));
+        Assert.Equal($"{Start}日本語            📬\n", table.Line(Stored("📬", "日本語")));
+        Assert.Equal($"{Start}a long name of a user  x\n", table.Line(Stored("x", "a long name of a user")));
+        Assert.Equal($"{Start}krabaton          y\n", table.Line(Stored("y")));
     }
 
     [Theory]
@@ -40,21 +44,51 @@ public sealed class ListingTests : IDisposable
     [InlineData("👨‍👩‍👧 e\u0301 \"quoted\"", "👨‍👩‍👧 e\u0301 \"quoted\"")]
     public void A_table_shows_what_would_act_on_the_terminal(string text, string shown)
     {
-        string line = ListingFormat.For("table", int.MaxValue).Line(Stored(text));
-        Assert.Equal($"{Date}  krabaton      {shown}\n", line);
+        string line = ListingFormat.For("table", null).Line(Stored(text));
+        Assert.Equal($"{Start}krabaton          {shown}\n", line);
     }
 
     [Theory]
-    [InlineData("123456", 48, "123456")]
-    [InlineData("1234567", 48, "12345…")]
-    [InlineData("日本語", 48, "日本語")]
-    [InlineData("日本語字", 48, "日本…")]
-    [InlineData("1日本語", 48, "1日本…")]
-    public void A_table_is_cut_to_the_terminal(string text, int columns, string shown)
+    [InlineData("1234567890123456789012345678901", 80, "1234567890123456789012345678901")]
+    [InlineData("12345678901234567890123456789012", 80, "123456789012345678901234567890…")]
+    [InlineData("日本語字日本語字日本語字日本語字日本", 80, "日本語字日本語字日本語字日本語…")]
+    [InlineData("123456789012345678901", 20, "1234567890123456789…")]
+    public void A_table_is_cut_to_the_terminal_and_leaves_columns_for_the_text(
+        string text, int columns, string shown)
     {
-        string line = ListingFormat.For("table", columns).Line(Stored(text));
-        Assert.Equal($"{Date}  krabaton      {shown}\n", line);
+        ListingFormat table = ListingFormat.For("table", columns);
+        Assert.Equal($"{Start}krabaton          {shown}\n", table.Line(Stored(text)));
+        string name = new('n', 64);
+        Assert.Equal($"{Start}{name[..15]}…  {shown}\n", table.Line(Stored(text, name)));
     }
+
+    [Theory]
+    [InlineData("json")]
+    [InlineData("csv")]
+    [InlineData("table")]
+    [InlineData("whole")]
+    public void A_terminal_gets_no_control_and_no_direction_characters(string format)
+    {
+        const string hostile = "\u001b]0;x\u0007\u009b\u202e\u2066\u200f\ufeff\u2028\U000E0041 text";
+        ListingFormat lines = format == "whole" ? ListingFormat.Whole : ListingFormat.For(format, 200);
+        string shown = lines.Head + lines.Line(Stored(hostile, hostile));
+        foreach (Rune rune in shown.EnumerateRunes())
+        {
+            bool acts = Rune.GetUnicodeCategory(rune) is UnicodeCategory.Control or UnicodeCategory.Format
+                or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator;
+            Assert.True(!acts || rune.Value is '\n' or '\r', $"U+{rune.Value:X4}");
+        }
+
+        Assert.Contains("202e", shown, StringComparison.Ordinal);
+        if (format != "json") return;
+        using JsonDocument json = JsonDocument.Parse(shown);
+        Assert.Equal(hostile, json.RootElement.GetProperty("message").GetString());
+    }
+
+    [Fact]
+    public void A_whole_message_has_its_lines_and_every_field() => Assert.Equal(
+        $"id        {s_id}\ndate      {Date}\nusername  ann\n\none\ntwo\n\n  three\\u{{1b}}\n\n",
+        ListingFormat.Whole.Line(Stored("one\r\ntwo\n\n  three\u001b", "ann")));
 
     [Theory]
     [InlineData("First message")]
@@ -62,7 +96,7 @@ public sealed class ListingTests : IDisposable
     [InlineData("Привет 📬 \u2028\u2029")]
     public void Json_is_one_object_a_line_without_control_characters(string text)
     {
-        string line = ListingFormat.For("json", 0).Line(Stored(text));
+        string line = ListingFormat.For("json", null).Line(Stored(text));
         Assert.EndsWith("}\n", line, StringComparison.Ordinal);
         Assert.DoesNotContain(line[..^1], static c => char.IsControl(c) || c is '\u2028' or '\u2029');
         using JsonDocument json = JsonDocument.Parse(line);
@@ -77,7 +111,7 @@ public sealed class ListingTests : IDisposable
         {"id":"{{s_id}}","date":"{{Date}}","username":"krabaton","message":"Привет, <мир> & 'друзья'"}
 
         """,
-        ListingFormat.For("json", 0).Line(Stored("Привет, <мир> & 'друзья'")));
+        ListingFormat.For("json", null).Line(Stored("Привет, <мир> & 'друзья'")));
 
     [Theory]
     [InlineData("First message", "First message")]
@@ -85,10 +119,20 @@ public sealed class ListingTests : IDisposable
     [InlineData("say \"hi\"", "\"say \"\"hi\"\"\"")]
     [InlineData("two\r\nlines", "\"two\r\nlines\"")]
     [InlineData("two\nlines", "\"two\nlines\"")]
-    public void Csv_quotes_what_needs_it_and_keeps_line_breaks(string text, string field)
+    [InlineData("=1+1", "'=1+1")]
+    [InlineData("+1", "'+1")]
+    [InlineData("-1", "'-1")]
+    [InlineData("@SUM(A1)", "'@SUM(A1)")]
+    [InlineData("\t=1", "'\t=1")]
+    [InlineData("\r=1", "\"'\r=1\"")]
+    [InlineData("＝1", "'＝1")]
+    [InlineData("'=1", "''=1")]
+    [InlineData("'tis", "''tis")]
+    [InlineData("a=1", "a=1")]
+    public void Csv_quotes_what_needs_it_keeps_line_breaks_and_holds_no_formula(string text, string field)
     {
-        ListingFormat csv = ListingFormat.For("csv", 0);
-        Assert.Equal("id,date,username,message\r\n", csv.Head);
+        ListingFormat csv = ListingFormat.For("csv", null);
+        Assert.Equal("\uFEFFid,date,username,message\r\n", csv.Head);
         Assert.Equal($"{s_id},{Date},krabaton,{field}\r\n", csv.Line(Stored(text)));
     }
 
@@ -100,7 +144,7 @@ public sealed class ListingTests : IDisposable
         using var output = new StringWriter();
         Assert.Equal(ExitStatus.Ok, await ListAsync(new Settings { Data = _folder.Path }, "csv", output));
         Assert.Equal(
-            ["id,date,username,message", .. messages.Select(static m => $"{m.Id},{Date},krabaton,{m.Text}"),
+            ["\uFEFFid,date,username,message", .. messages.Select(static m => $"{m.Id},{Date},krabaton,{m.Text}"),
                 ""],
             output.ToString().Split("\r\n"));
     }
@@ -122,8 +166,9 @@ public sealed class ListingTests : IDisposable
         using JournalReader reader = JournalReader.Open(journal.Path);
         using var output = new StringWriter();
         using var stop = new CancellationTokenSource();
-        Task listing = MessagesCommand.ListAsync(
-            reader, ListingFormat.For("csv", 0), true, output, time, stop.Token);
+        Task listing = new MessagesCommand.Listing(
+            new MessageFilter(), ListingFormat.For("csv", null), follow: true, output)
+            .RunAsync(reader, time, stop.Token);
         TimeSpan poll = await time.NextTimerAsync();
         Assert.Equal(["one"], Listed(output));
 
@@ -153,7 +198,8 @@ public sealed class ListingTests : IDisposable
         await using LetterboxProcess listing = LetterboxProcess.Launch(
             ["messages", .. how], data: _folder.Path, under: onFullDisk);
         Assert.Equal(ExitStatus.Failed, await listing.EndedAsync());
-        Assert.Matches("^letterbox: No space left on device.*\n$", listing.Error.Text);
+        Assert.Equal(
+            "letterbox: cannot write to standard output: No space left on device\n", listing.Error.Text);
     }
 
     [Fact]
@@ -180,8 +226,64 @@ public sealed class ListingTests : IDisposable
         Assert.Equal((ExitStatus.Failed, 1499), (status, CountLines(output)));
     }
 
+    [Theory]
+    [InlineData("--since", "2022-10-29 20:21", "two three")]
+    [InlineData("--until", "2022-10-29 20:21", "one")]
+    [InlineData("--search", "TWO", "two")]
+    [InlineData("--search", "ЖУК", "three")]
+    [InlineData("--limit", "2", "two three")]
+    [InlineData("--limit", "9", "one two three")]
+    [InlineData("--id", "635d8a1a9c3e5f0000000002", "two")]
+    [InlineData("--id", "00000002", "two")]
+    [InlineData("--id", "635D8A1A9C3E5F0000000003", "three")]
+    public void A_filter_chooses(string option, string value, string expected)
+    {
+        string? Only(string name) => option == name ? value : null;
+        int? limit = option == "--limit" ? value[0] - '0' : null;
+        var filter = MessageFilter.Read(
+            Only("--id"), Only("--since"), Only("--until"), Only("--search"), limit);
+        using var output = new StringWriter();
+        var listing = new MessagesCommand.Listing(filter, ListingFormat.For("csv", null), false, output);
+        Assert.True(listing.RunAsync(new Three(), TimeProvider.System, default).IsCompletedSuccessfully);
+        Assert.Equal(expected.Split(' '), Listed(output));
+    }
+
+    [Theory]
+    [InlineData("--id", "nothex")]
+    [InlineData("--id", "12345")]
+    [InlineData("--since", "yesterday")]
+    [InlineData("--until", "soon")]
+    public void A_filter_that_cannot_be_read_is_named(string option, string value)
+    {
+        string? Only(string name) => option == name ? value : null;
+        string failure = Assert.Throws<SettingsException>(() => MessageFilter.Read(
+            Only("--id"), Only("--since"), Only("--until"), Only("--search"), null)).Message;
+        Assert.StartsWith($"{option} is \"{value}\": expected ", failure, StringComparison.Ordinal);
+    }
+
+    private sealed class Three : IStoredMessages
+    {
+        public IEnumerable<StoredMessage> ReadAll() =>
+        [
+            new(Parse("635d8a1a9c3e5f0000000001"), "2022-10-29 20:20:59.999999", "ann", "one"),
+            new(Parse("635d8a1a9c3e5f0000000002"), "2022-10-29 20:21:00.000000", "ann", "two"),
+            new(Parse("635d8a1a9c3e5f0000000003"), "2022-10-29 20:22:00.000000", "жук", "three"),
+        ];
+
+        public IEnumerable<StoredMessage> ReadNew() => [];
+
+        public void Dispose()
+        {
+            // Nothing is open.
+        }
+    }
+
     private static Task<int> ListAsync(Settings settings, string format, StringWriter output) =>
-        MessagesCommand.ListAsync(settings, ListingFormat.For(format, 80), follow: false, output, default);
+        MessagesCommand.ListAsync(
+            settings,
+            new MessagesCommand.Listing(
+                new MessageFilter(), ListingFormat.For(format, null), follow: false, output),
+            default);
 
     private static int CountLines(StringWriter output) => output.ToString().Count(static c => c == '\n');
 

@@ -141,6 +141,53 @@ public sealed class CommandLineTests
     }
 
     [Theory]
+    [InlineData("send --username a --message")]
+    [InlineData("messages --search")]
+    public async Task What_is_not_unicode_on_the_command_line_is_rejected(string line)
+    {
+        string[] shell = ["sh", "-c", "exec \"$0\" \"$@\" \"$(printf '\\317\\360\\350')\""];
+        Finished end = await LetterboxProcess.RunAsync(line.Split(' '), under: shell);
+        Assert.Equal(
+            (ExitStatus.Usage, "letterbox: the command line is not valid UTF-8\n"), (end.Status, end.Error));
+    }
+
+    [Fact]
+    public async Task A_replacement_character_that_was_typed_is_text()
+    {
+        Finished end = await LetterboxProcess.RunAsync(["messages", "--search", "\uFFFD", "--id", "x"]);
+        Assert.Contains("--id is \"x\"", end.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("<&-", "letterbox: standard input is closed\n", "send", "--username", "a")]
+    [InlineData("<&-", "letterbox: standard input is closed\n", "import")]
+    [InlineData(">&-", "letterbox: cannot write to standard output: it is closed\n", "messages")]
+    public async Task A_stream_that_is_closed_is_an_error_at_once(
+        string redirection, string error, params string[] arguments)
+    {
+        Finished end = await LetterboxProcess.RunAsync(
+            arguments, under: ["sh", "-c", $"exec \"$0\" \"$@\" {redirection}"]);
+        Assert.Equal((ExitStatus.Failed, error), (end.Status, end.Error));
+    }
+
+    [Theory]
+    [InlineData("0.0.0.0")]
+    [InlineData("[::]")]
+    [InlineData("*")]
+    public async Task Health_asks_loopback_for_a_server_on_every_interface(string host)
+    {
+        await using LetterboxProcess letterbox =
+            await LetterboxProcess.StartAsync(variables: new() { ["LETTERBOX_HTTP"] = $"{host}:0" });
+        Dictionary<string, string> same = new()
+        {
+            ["LETTERBOX_HTTP"] = $"{host}:{letterbox.Http.Port}",
+            ["LETTERBOX_SOCKET"] = $"{letterbox.Socket}",
+        };
+        Finished end = await LetterboxProcess.RunAsync(["health"], same);
+        Assert.Equal((ExitStatus.Ok, "healthy\n", ""), (end.Status, end.Output, end.Error));
+    }
+
+    [Theory]
     [InlineData("200 OK", "200 OK", 0, "healthy")]
     [InlineData("500 Oops", "200 OK", 1, "/healthz answers 500")]
     [InlineData("200 OK", "503 Not now", 1, "/readyz answers 503: the store is away")]
