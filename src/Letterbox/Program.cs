@@ -179,10 +179,17 @@ internal static class Program
     }
 
     // Socket errors of a process that serves are handled there: this is about the address, or the limit.
-    internal static string CannotServe(string role, Address at, SocketException e) =>
-        e.SocketErrorCode == SocketError.TooManyOpenSockets
-            ? $"{role} cannot start: {DescriptorLimit.Text}"
-            : $"{role} cannot listen on {at}: {e.Message}";
+    internal static string CannotServe(string role, Address at, SocketException e)
+    {
+        if (e.SocketErrorCode == SocketError.TooManyOpenSockets)
+            return $"{role} cannot start: {DescriptorLimit.Text}";
+        string text = $"{role} cannot listen on {at}: {e.Message}";
+        if (e.SocketErrorCode != SocketError.AddressAlreadyInUse || at.Port == ushort.MaxValue) return text;
+        Setting setting = role == "web" ? Setting.Http : Setting.Socket;
+        string mac = at.Port == 5000 ? " (on a Mac, AirPlay Receiver uses port 5000)" : "";
+        return $"{text}{mac}; choose another port with {setting.Option} {at.WithPort(at.Port + 1)} "
+            + $"or {setting.Variable}";
+    }
 
     private static int WriteError(string text, int status = ExitStatus.Failed)
     {

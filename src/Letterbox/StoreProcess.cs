@@ -28,7 +28,7 @@ internal static class StoreProcess
     {
         settings.CheckForStore();
         ILogger log = logs.CreateLogger("store");
-        foreach (string setting in settings.Describe()) log.LogInformation("{Setting}", setting);
+        foreach (string setting in settings.Describe()) log.LogDebug("{Setting}", setting);
         TimeProvider time = LocalTime.Clock;
         using MongoStore? mongo =
             MongoStore.Open(settings.MongoUri, settings.MongoDatabase, settings.MongoCollection);
@@ -36,20 +36,28 @@ internal static class StoreProcess
             time, log, stop, static e => e is StoreException { InUse: true });
         await using var opener = new JournalOpener(OpenJournal, StopSignal.IsRestart, time, log);
         Relay? relay = null;
-        await predecessor.AcquireAsync("the journal", opener.TryOpen);
         using var tls = MutualTls.Load(settings);
+        MessageJournal? journal = await predecessor.AcquireAsync(
+            "the journal", opener.TryOpen,
+            async cancel => Address.TryParse(OwnerAddress.Read(settings.Data) ?? "", out Address? owner)
+                && await IsServedAsync(owner, tls, cancel));
+        long before = journal?.LastSequence ?? 0;
         var bounds = new SocketLimits();
         bounds = bounds with { ConnectionsMax = DescriptorLimit.Connections(bounds.ConnectionsMax, log) };
         using SocketServer server = await predecessor.AcquireAsync(
             $"{settings.Socket}",
             () => new SocketServer(
-                settings.Socket, opener.AppendAsync, bounds, time, log, tls, State,
-                new ByteRateLimiter(settings.ClientRate, time)));
+                settings.Socket, opener.AppendAsync, bounds, time, log, tls,
+                () => StateOf(opener, relay),
+                new ByteRateLimiter(settings.ClientRate, time)),
+            cancel => IsServedAsync(settings.Socket, tls, cancel));
 
         server.Start();
-        ReadyLine.Write("store", settings.Socket.WithPort(server.EndPoint.Port));
+        Address address = settings.Socket.WithPort(server.EndPoint.Port);
+        using var owned = OwnerAddress.Write(settings.Data, $"{address}");
+        ReadyLine.Write("store", address);
         DescriptorLimit.LoadEarly();
-        MessageJournal? journal = await opener.OpenAsync(stop);
+        journal = await opener.OpenAsync(stop);
         if (journal is not null && mongo is not null)
         {
             relay = new Relay(
@@ -64,19 +72,35 @@ internal static class StoreProcess
         int left = await server.DrainAsync(s_drainTimeout);
         await relayed;
         if (left > 0) log.LogWarning("{Left} connections did not end in time", left);
+        if (journal is not null) Report(settings, journal, taken: journal.LastSequence - before);
         return ExitStatus.Ok;
 
         MessageJournal OpenJournal() => MessageJournal.Open(
             settings.Data, time, log, new JournalBounds(settings.JournalMax, settings.DiskReserve),
             mustExist: StopSignal.IsRestart);
+    }
 
-        Readiness State()
-        {
-            if (opener.Failure is { } closed) return new Readiness([closed], []);
-            IReadOnlyList<string> notes = [.. opener.Notes, .. relay?.Notes ?? []];
-            return new Readiness([], opener.CommitFailure is { } failure
-                ? [$"messages cannot be stored: {failure}", .. notes]
-                : notes);
-        }
+    private static async Task<bool> IsServedAsync(Address at, MutualTls? tls, CancellationToken cancel) =>
+        await Liveness.AskAsync(at, Liveness.StoreRequest, tls, cancel) == true;
+
+    private static Readiness StateOf(JournalOpener opener, Relay? relay)
+    {
+        if (opener.Failure is { } closed) return new Readiness([closed], []);
+        IReadOnlyList<string> notes = [.. opener.Notes, .. relay?.Notes ?? []];
+        return new Readiness([], opener.CommitFailure is { } failure
+            ? [$"messages cannot be stored: {failure}", .. notes]
+            : notes);
+    }
+
+    // For the person who stops it: where the messages are.
+    private static void Report(Settings settings, MessageJournal journal, long taken)
+    {
+        using JournalReader reader = JournalReader.Open(journal.Path);
+        long waiting = journal.LastSequence - reader.ReadWatermark(), held = reader.CountQuarantine();
+        string messages = taken == 1 ? "1 message" : $"{taken} messages";
+        string where = settings.MongoUri is null ? $", all in {Path.GetFullPath(journal.Path)}"
+            : waiting + held == 0 ? ", all in MongoDB"
+            : $"; in the journal, waiting for MongoDB: {waiting}, in quarantine: {held}";
+        Console.WriteLine($"stopped; {messages} taken{where}");
     }
 }

@@ -50,7 +50,9 @@ internal static class WebProcess
             $"{settings.Http}",
             () => new Listener(
                 settings.Http, connections, server.ServeAsync, server.RejectOverload, log,
-                settings.TrustedProxies));
+                settings.TrustedProxies),
+            async cancel =>
+                await Liveness.AskAsync(settings.Http, Liveness.HttpRequest, null, cancel) == true);
 
         listener.Start();
         ReadyLine.Write("web", settings.Http.WithPort(listener.EndPoint.Port));

@@ -141,8 +141,7 @@ internal static class MessagesCommand
         {
             try
             {
-                IEnumerable<StoredMessage> all = stored.ReadAll().TakeWhile(_ => !stop.IsCancellationRequested);
-                await WriteAsync(Newest(all), stop);
+                await WriteAsync(Newest(stored.ReadAll(), stop), stop);
                 while (follow && !stop.IsCancellationRequested)
                 {
                     await Task.Delay(s_pollInterval, time, stop);
@@ -155,12 +154,13 @@ internal static class MessagesCommand
             }
         }
 
-        private IEnumerable<StoredMessage> Newest(IEnumerable<StoredMessage> all)
+        private IEnumerable<StoredMessage> Newest(IEnumerable<StoredMessage> all, CancellationToken stop)
         {
             if (filter.Limit is not { } limit) return all;
             var newest = new Queue<StoredMessage>();
             foreach (StoredMessage message in all.Where(filter.Matches))
             {
+                if (stop.IsCancellationRequested) break;
                 if (newest.Count == limit) newest.Dequeue();
                 newest.Enqueue(message);
             }

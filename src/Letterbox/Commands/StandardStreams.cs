@@ -29,7 +29,7 @@ internal static partial class StandardStreams
             : new FileStream(new SafeFileHandle(Input, ownsHandle: false), FileAccess.Read, bufferSize: 0);
     }
 
-    /// <summary>A writer that cancels <paramref name="closed"/> when the reader has closed the pipe.</summary>
+    /// <summary>Cancels <paramref name="closed"/> when the reader has closed the pipe.</summary>
     /// <exception cref="IOException">It is closed, or, on a write, the disk is full.</exception>
     public static StreamWriter OpenOutput(CancellationTokenSource closed)
     {

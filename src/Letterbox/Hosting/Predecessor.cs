@@ -16,26 +16,47 @@ internal sealed class Predecessor(
 
     private static readonly TimeSpan s_retryEvery = TimeSpan.FromMilliseconds(100);
 
+    // Answers in a row after which the other process is not about to end: it stops answering at once.
+    private const int AnswersMax = 10;
+
+    private static readonly TimeSpan s_answerTimeout = TimeSpan.FromSeconds(1);
+
     private readonly long _since = time.GetTimestamp();
 
-    /// <summary>Acquires a resource when it is free; all calls together wait at most 16 s.</summary>
+    /// <summary>
+    /// Acquires a resource when it is free; all calls together wait at most 16 s, and not for a process that
+    /// serves: <paramref name="isServed"/> asks it.
+    /// </summary>
     /// <exception cref="OperationCanceledException">This process is to stop.</exception>
-    public async Task<T> AcquireAsync<T>(string name, Func<T> acquire)
+    public async Task<T> AcquireAsync<T>(
+        string name, Func<T> acquire, Func<CancellationToken, Task<bool>> isServed)
     {
-        for (bool first = true; ; first = false)
+        bool logged = false;
+        for (int answers = 0; ;)
         {
+            string reason;
             try
             {
                 return acquire();
             }
-            catch (Exception e) when (IsHeld(e) && time.GetElapsedTime(_since) < s_waitMax)
+            catch (Exception e) when (
+                IsHeld(e) && answers < AnswersMax && time.GetElapsedTime(_since) < s_waitMax)
             {
-                if (first)
-                {
-                    log.LogWarning(
-                        "{Name}: {Reason}; waiting for the other process to end, at most {Max} s",
-                        name, e.Message, s_waitMax.TotalSeconds);
-                }
+                reason = e.Message;
+            }
+
+            using (var deadline = CancellationTokenSource.CreateLinkedTokenSource(stop))
+            {
+                deadline.CancelAfter(s_answerTimeout);
+                answers = await isServed(deadline.Token) ? answers + 1 : 0;
+            }
+
+            if (answers == 0 && !logged)
+            {
+                logged = true;
+                log.LogWarning(
+                    "{Name}: {Reason}; waiting for the other process to end, at most {Max} s",
+                    name, reason, s_waitMax.TotalSeconds);
             }
 
             await Task.Delay(s_retryEvery, time, stop);

@@ -29,6 +29,7 @@ internal sealed class StoreLink : IAsyncDisposable
 
     // Of the last attempt at each store, so that it is logged once.
     private readonly string?[] _lastFailures;
+    private bool _hasNews;
     private readonly LinkLimits _limits;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
@@ -139,9 +140,16 @@ internal sealed class StoreLink : IAsyncDisposable
 
         bool changed = !string.Equals(_lastFailures[at], failure, StringComparison.Ordinal);
         (_connection, _failure, _lastFailures[at]) = (connection, failure, failure);
-        if (connection is not null) _log.LogInformation("connected to the store at {Store}", store);
+        if (connection is not null)
+        {
+            // At the start it is not news.
+            _log.Log(
+                _hasNews ? LogLevel.Information : LogLevel.Debug,
+                "connected to the store at {Store}", store);
+        }
         else if (changed && !_stopping.IsCancellationRequested)
             _log.LogWarning("{Failure}, retrying", failure);
+        _hasNews = true;
         return connection;
     }
 

@@ -61,6 +61,7 @@ internal static class Supervisor
         output.WriteLine(settings.MongoUri is null
             ? $"Messages are stored in {journal}"
             : $"Messages go to {Settings.WithoutSecrets(settings.MongoUri)} through {journal}");
+        if (!Console.IsOutputRedirected) output.WriteLine("Ctrl-C stops it");
     }
 
     // This program again: its executable, or the dotnet host with its assembly.

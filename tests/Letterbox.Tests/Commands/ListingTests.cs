@@ -143,10 +143,9 @@ public sealed class ListingTests : IDisposable
         Message[] messages = await Samples.FillAsync(journal, 1200);
         using var output = new StringWriter();
         Assert.Equal(ExitStatus.Ok, await ListAsync(new Settings { Data = _folder.Path }, "csv", output));
+        string[] lines = [.. messages.Select(static m => $"{m.Id},{Date},krabaton,{m.Text}")];
         Assert.Equal(
-            ["\uFEFFid,date,username,message", .. messages.Select(static m => $"{m.Id},{Date},krabaton,{m.Text}"),
-                ""],
-            output.ToString().Split("\r\n"));
+            ["\uFEFFid,date,username,message", .. lines, ""], output.ToString().Split("\r\n"));
     }
 
     [Fact]
@@ -243,7 +242,8 @@ public sealed class ListingTests : IDisposable
         var filter = MessageFilter.Read(
             Only("--id"), Only("--since"), Only("--until"), Only("--search"), limit);
         using var output = new StringWriter();
-        var listing = new MessagesCommand.Listing(filter, ListingFormat.For("csv", null), false, output);
+        var listing = new MessagesCommand.Listing(
+            filter, ListingFormat.For("csv", null), follow: false, output);
         Assert.True(listing.RunAsync(new Three(), TimeProvider.System, default).IsCompletedSuccessfully);
         Assert.Equal(expected.Split(' '), Listed(output));
     }

@@ -16,7 +16,8 @@ public sealed class SendTests
         await send.TypeAsync("Ann\nfirst line\nsecond line\n\u0004");
         await send.Output.SeeAsync("OK [0-9a-f]{24}$");
         Assert.Equal(ExitStatus.Ok, await send.EndedAsync());
-        Assert.Matches("Your name: .*Your message; end it with Ctrl-D", send.Output.Text.ReplaceLineEndings(" "));
+        await send.Output.EndAsync();
+        Assert.Matches("(?s)Your name: .*Your message; end it with Ctrl-D", send.Output.Text);
         Assert.Equal(["Ann|first line\nsecond line"], JournalRows.Messages(store.Data));
     }
 

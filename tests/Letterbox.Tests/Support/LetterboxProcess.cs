@@ -34,7 +34,7 @@ internal sealed partial class LetterboxProcess : IAsyncDisposable
         Path.GetFullPath("../../..", RuntimeEnvironment.GetRuntimeDirectory());
 
     /// <summary>Signals by number.</summary>
-    public const int SigHup = 1, SigInt = 2, SigKill = 9, SigTerm = 15;
+    public const int SigHup = 1, SigInt = 2, SigKill = 9, SigTerm = 15, SigCont = 18, SigStop = 19;
 
     // No assertion depends on it: it turns a hang into a failure that shows what was printed.
     private static readonly TimeSpan s_hang = TimeSpan.FromSeconds(60);
