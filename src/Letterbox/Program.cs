@@ -52,9 +52,12 @@ internal static class Program
         // A leading @ is part of a message; it does not name a file with arguments.
         var configuration = new ParserConfiguration { ResponseFileTokenReplacer = null };
         ParseResult line = CommandLine().Parse(args, configuration);
-        if (line.Errors.Count > 0)
+        // Help has no errors, even about an unknown verb.
+        bool isHelp = line.Action is FullHelp && line.UnmatchedTokens.Count > 0;
+        if (line.Errors.Count > 0 || isHelp)
         {
             foreach (var error in line.Errors) WriteError(error.Message);
+            if (isHelp) WriteError($"unknown: {string.Join(' ', line.UnmatchedTokens)}");
             foreach (string token in line.UnmatchedTokens)
             {
                 if (NearestTo(token, line) is { } name) WriteError($"did you mean \"{name}\"?");
@@ -114,7 +117,11 @@ internal static class Program
         root.Add(TlsCommand.Create());
 
         HelpOption help = root.Options.OfType<HelpOption>().Single();
-        help.Action = new FullHelp((HelpAction)help.Action!);
+        help.Action = new FullHelp((HelpAction)help.Action!, s_options);
+        var verb = new Argument<string[]>("command") { Arity = ArgumentArity.ZeroOrMore };
+        var helpVerb = new Command("help", "Shows the help of a command.") { verb };
+        helpVerb.SetAction((line, _) => ParseAndRunAsync([.. line.GetValue(verb) ?? [], help.Name]));
+        root.Add(helpVerb);
         return root;
     }
 

@@ -4,6 +4,7 @@ using System.CommandLine;
 using Letterbox.Configuration;
 using Letterbox.Hosting;
 using Letterbox.Messages;
+using Letterbox.Sockets;
 
 namespace Letterbox.Commands;
 
@@ -24,20 +25,25 @@ internal static class HealthCommand
 
     private static async Task<int> RunAsync(Settings settings, bool store)
     {
-        Result health = store ? await CheckStoreAsync(settings) : await CheckWebAsync(settings.Http);
-        if (!health.Succeeded)
+        using var tls = MutualTls.Load(settings);
+        Result health = store ? await CheckStoreAsync(settings, tls) : await CheckWebAsync(settings.Http);
+        if (health.Succeeded)
         {
-            await Console.Error.WriteLineAsync($"letterbox: {health.Failure}");
-            return ExitStatus.Failed;
+            Console.WriteLine("healthy");
+            return ExitStatus.Ok;
         }
 
-        Console.WriteLine("healthy");
-        return ExitStatus.Ok;
+        Console.Error.WriteLine($"letterbox: {DisplayText.Visible(health.Failure)}");
+        if (store) return ExitStatus.Failed;
+        // The public page does not give the reasons: they are for operators only.
+        var probe = new StoreProbe(settings.Stores, tls, new LinkLimits(), TimeProvider.System);
+        foreach (string reason in (await probe.AskAsync()).Reasons)
+            Console.Error.WriteLine($"letterbox: {DisplayText.Visible(reason)}");
+        return ExitStatus.Failed;
     }
 
-    private static async Task<Result> CheckStoreAsync(Settings settings)
+    private static async Task<Result> CheckStoreAsync(Settings settings, MutualTls? tls)
     {
-        using var tls = MutualTls.Load(settings);
         using var deadline = new CancellationTokenSource(s_timeout);
         bool? answers = await Liveness.AskAsync(
             settings.Socket, Liveness.StoreRequest, tls, deadline.Token);

@@ -11,9 +11,6 @@ namespace Letterbox.Commands;
 
 internal static class MessagesCommand
 {
-    // A terminal that does not report its width.
-    private const int DefaultColumns = 80;
-
     private static readonly TimeSpan s_pollInterval = TimeSpan.FromMilliseconds(300);
 
     public static Command Create(Func<ParseResult, Settings> read)
@@ -74,12 +71,9 @@ internal static class MessagesCommand
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(stop.Token);
         await using StreamWriter output = StandardStreams.OpenOutput(ended);
         output.AutoFlush = follow;
-        int? columns = Console.IsOutputRedirected ? null
-            : Console.WindowWidth > 0 ? Console.WindowWidth
-            : DefaultColumns;
         ListingFormat lines = format is null && filter.Id is not null
             ? ListingFormat.Whole
-            : ListingFormat.For(format ?? "table", columns);
+            : ListingFormat.For(format ?? "table", StandardStreams.Columns);
         if (journal) settings = settings with { MongoUri = null };
         return await ListAsync(settings, new Listing(filter, lines, follow, output), ended.Token);
     }

@@ -17,6 +17,14 @@ internal static partial class StandardStreams
     private const int Input = 0, Output = 1;
     private const int GetDescriptorFlags = 1, CloseOnExec = 1;
 
+    // A terminal that does not report its width.
+    private const int DefaultColumns = 80;
+
+    // The width of the terminal to which standard output goes; null: it goes elsewhere.
+    public static int? Columns => Console.IsOutputRedirected ? null
+        : Console.WindowWidth > 0 ? Console.WindowWidth
+        : DefaultColumns;
+
     // A person types.
     public static bool IsInputTerminal => IsOpen(Input) && !Console.IsInputRedirected;
 

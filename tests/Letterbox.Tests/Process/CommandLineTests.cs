@@ -2,6 +2,7 @@
 
 using System.Net.Sockets;
 using System.Text;
+using System.Text.RegularExpressions;
 using Letterbox.Configuration;
 using Letterbox.Hosting;
 using Letterbox.Messages;
@@ -40,6 +41,63 @@ public sealed class CommandLineTests
         Assert.Equal(ExitStatus.Ok, end.Status);
         Assert.Contains($"  {option} ", end.Output, StringComparison.Ordinal);
         Assert.DoesNotContain("Exit status:", end.Output, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("web", "--http --socket --site")]
+    [InlineData("store", "--socket --data --mongodb-uri")]
+    [InlineData("import", "--data --mongodb-uri")]
+    [InlineData("send", "--socket --username --message --id")]
+    [InlineData("quarantine", "--data")]
+    [InlineData("quarantine list", "--data --format")]
+    [InlineData("redeliver", "--data --since")]
+    [InlineData("health", "--http --socket --store")]
+    [InlineData("tls init", "")]
+    public async Task The_help_of_a_verb_has_its_own_options_only(string verb, string options)
+    {
+        Finished end = await LetterboxProcess.RunAsync(["help", .. verb.Split(' ')]);
+        Finished same = await LetterboxProcess.RunAsync([.. verb.Split(' '), "--help"]);
+        Assert.Equal((ExitStatus.Ok, same.Output, ""), (end.Status, end.Output, end.Error));
+        IEnumerable<string> shown =
+            from Match match in Regex.Matches(end.Output, "^  (--[a-z-]+)", RegexOptions.Multiline)
+            select match.Groups[1].Value;
+        Assert.Equal(options.Split(' ', StringSplitOptions.RemoveEmptyEntries).Order(), shown.Order());
+    }
+
+    [Fact]
+    public async Task Help_of_nothing_is_the_help_and_of_what_is_unknown_an_error()
+    {
+        Finished all = await LetterboxProcess.RunAsync(["--help"]);
+        Finished help = await LetterboxProcess.RunAsync(["help"]);
+        Assert.Equal((ExitStatus.Ok, all.Output), (help.Status, help.Output));
+        Finished none = await LetterboxProcess.RunAsync(["help", "mesages"]);
+        Assert.Equal(ExitStatus.Usage, none.Status);
+        Assert.Contains("did you mean \"messages\"?", none.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(60)]
+    [InlineData(100)]
+    public async Task The_help_wraps_at_the_width_of_the_terminal(int columns)
+    {
+        foreach (string[] line in (string[][])[["--help"], ["messages", "--help"]])
+        {
+            Finished end = await LetterboxProcess.RunAsync(line, under: Terminal.Columns(columns));
+            string[] lines = end.Output[end.Output.IndexOf("Description")..].Split('\n');
+            Assert.All(lines, text => Assert.InRange(text.TrimEnd().Length, 0, columns));
+        }
+    }
+
+    [Theory]
+    [InlineData("mess", "messages")]
+    [InlineData("messages --fo", "--follow", "--format")]
+    [InlineData("messages --format ", "csv", "json", "table")]
+    [InlineData("quarantine ", "list", "retry", "drop")]
+    public async Task A_shell_can_ask_how_a_line_goes_on(string line, params string[] completions)
+    {
+        Finished end = await LetterboxProcess.RunAsync([$"[suggest:{line.Length}]", line]);
+        Assert.Equal(ExitStatus.Ok, end.Status);
+        Assert.Subset(end.Output.Split('\n').ToHashSet(), completions.ToHashSet());
     }
 
     [Fact]
