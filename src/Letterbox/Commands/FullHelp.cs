@@ -63,7 +63,7 @@ internal sealed class FullHelp(HelpAction usage, IReadOnlyDictionary<string, Opt
 
     public override int Invoke(ParseResult parseResult)
     {
-        int width = StandardStreams.Columns ?? int.MaxValue;
+        int width = CommandStreams.Columns ?? int.MaxValue;
         usage.MaxWidth = width;
         Command command = parseResult.CommandResult.Command;
         foreach ((string variable, Option<string> option) in options)

@@ -69,11 +69,11 @@ internal static class MessagesCommand
     {
         using StopSignal stop = StopSignal.Listen();
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(stop.Token);
-        await using StreamWriter output = StandardStreams.OpenOutput(ended);
+        await using StreamWriter output = CommandStreams.OpenOutput(ended);
         output.AutoFlush = follow;
         ListingFormat lines = format is null && filter.Id is not null
             ? ListingFormat.Whole
-            : ListingFormat.For(format ?? "table", StandardStreams.Columns);
+            : ListingFormat.For(format ?? "table", CommandStreams.Columns);
         if (journal) settings = settings with { MongoUri = null };
         return await ListAsync(settings, new Listing(filter, lines, follow, output), ended.Token);
     }

@@ -114,7 +114,7 @@ internal static class QuarantineCommand
     private static bool Write(Action<StreamWriter> lines)
     {
         using var closed = new CancellationTokenSource();
-        using (StreamWriter output = StandardStreams.OpenOutput(closed)) lines(output);
+        using (StreamWriter output = CommandStreams.OpenOutput(closed)) lines(output);
         return !closed.IsCancellationRequested;
     }
 

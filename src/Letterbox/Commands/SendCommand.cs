@@ -43,19 +43,19 @@ internal static class SendCommand
         string failure;
         if (username is null)
         {
-            if (!StandardStreams.IsInputTerminal)
+            if (!CommandStreams.IsInputTerminal)
                 throw new SettingsException("--username is missing: expected the name of the sender");
             Console.Error.Write("Your name: ");
-            using Stream line = StandardStreams.OpenInput();
+            using Stream line = CommandStreams.OpenInput();
             if (!StrictText.TryReadLine(line, Message.EncodedBytesMax, out username, out failure))
                 return Reject($"NO username {failure}");
         }
 
         if (text is null)
         {
-            if (StandardStreams.IsInputTerminal)
+            if (CommandStreams.IsInputTerminal)
                 Console.Error.WriteLine("Your message; end it with Ctrl-D on an empty line:");
-            using Stream input = StandardStreams.OpenInput();
+            using Stream input = CommandStreams.OpenInput();
             if (!StrictText.TryRead(input, Message.EncodedBytesMax, out text, out failure))
                 return Reject($"NO message {failure}");
         }

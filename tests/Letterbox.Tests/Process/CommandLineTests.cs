@@ -220,12 +220,26 @@ public sealed class CommandLineTests
     [InlineData("<&-", "letterbox: standard input is closed\n", "send", "--username", "a")]
     [InlineData("<&-", "letterbox: standard input is closed\n", "import")]
     [InlineData(">&-", "letterbox: cannot write to standard output: it is closed\n", "messages")]
+    [InlineData("0>/dev/null", "letterbox: standard input is closed\n", "send", "--username", "a")]
+    [InlineData("1</dev/null", "letterbox: cannot write to standard output: it is closed\n", "messages")]
     public async Task A_stream_that_is_closed_is_an_error_at_once(
         string redirection, string error, params string[] arguments)
     {
         Finished end = await LetterboxProcess.RunAsync(
             arguments, under: ["sh", "-c", $"exec \"$0\" \"$@\" {redirection}"]);
         Assert.Equal((ExitStatus.Failed, error), (end.Status, end.Error));
+    }
+
+    [Fact]
+    public async Task Health_asks_the_store_for_its_reasons()
+    {
+        await using LetterboxProcess web = await LetterboxProcess.StartAsync(
+            ["web"], new() { ["LETTERBOX_SOCKET"] = "127.0.0.1:1" });
+        Finished end = await LetterboxProcess.RunAsync(
+            ["health", "--http", $"{web.Http}", "--socket", "127.0.0.1:1"]);
+        Assert.Equal((ExitStatus.Failed, ""), (end.Status, end.Output));
+        Assert.Contains("/readyz answers 503", end.Error, StringComparison.Ordinal);
+        Assert.Matches("\nletterbox: .*the store at 127.0.0.1:1.*\n$", end.Error);
     }
 
     [Theory]

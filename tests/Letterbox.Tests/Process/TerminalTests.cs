@@ -69,10 +69,12 @@ public sealed class TerminalTests
         await using LetterboxProcess shell = await LetterboxProcess.StartAsync(under: s_shell);
         await shell.TypeAsync("\u001a");
         await shell.Output.SeeAsync("Stopped");
-        await shell.TypeAsync("bg; echo continued; cat\n\u0004");
+        await shell.TypeAsync("bg; echo continued; cat; kill %1; wait\n\u0004");
         await shell.Output.SeeAsync("continued$");
         using var client = new HttpClient();
         using HttpResponseMessage page = await client.GetAsync(new Uri($"http://{shell.Http}/readyz"));
         Assert.Equal(HttpStatusCode.OK, page.StatusCode);
+        await shell.TypeAsync("\u0004");
+        await shell.EndedAsync();
     }
 }

@@ -12,10 +12,10 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Letterbox.Commands;
 
-internal static partial class StandardStreams
+internal static partial class CommandStreams
 {
     private const int Input = 0, Output = 1;
-    private const int GetDescriptorFlags = 1, CloseOnExec = 1;
+    private const int GetDescriptorFlags = 1, CloseOnExec = 1, GetStatusFlags = 3, AccessMode = 3;
 
     // A terminal that does not report its width.
     private const int DefaultColumns = 80;
@@ -48,12 +48,15 @@ internal static partial class StandardStreams
     }
 
     // Everything that this process opens is closed in the programs that it starts, and what was passed to it
-    // is not.
+    // is not. What stands in for a closed stream has the other direction.
     private static bool IsOpen(int descriptor)
     {
         if (OperatingSystem.IsWindows()) return true;
         int flags = Control(descriptor, GetDescriptorFlags);
-        return flags >= 0 && (flags & CloseOnExec) == 0;
+        const int readOnly = 0, writeOnly = 1;
+        int wrong = descriptor == Input ? writeOnly : readOnly;
+        return flags >= 0 && (flags & CloseOnExec) == 0
+            && (Control(descriptor, GetStatusFlags) & AccessMode) != wrong;
     }
 
     [LibraryImport("libc", EntryPoint = "fcntl")]
