@@ -83,7 +83,8 @@ public sealed class CommandLineTests
         foreach (string[] line in (string[][])[["--help"], ["messages", "--help"]])
         {
             Finished end = await LetterboxProcess.RunAsync(line, under: Terminal.Columns(columns));
-            string[] lines = end.Output[end.Output.IndexOf("Description")..].Split('\n');
+            int start = end.Output.IndexOf("Description", StringComparison.Ordinal);
+            string[] lines = end.Output[start..].Split('\n');
             Assert.All(lines, text => Assert.InRange(text.TrimEnd().Length, 0, columns));
         }
     }

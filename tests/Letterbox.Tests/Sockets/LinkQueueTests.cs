@@ -138,18 +138,18 @@ public sealed class LinkQueueTests
     }
 
     [Fact]
-    public void Whether_a_message_is_stored_is_unknown_only_where_an_answer_was_lost()
+    public async Task Whether_a_message_is_stored_is_unknown_only_where_an_answer_was_lost()
     {
         Delivery first = Add(_queue, "1"), second = Add(_queue, "2"), third = Add(_queue, "3");
         first.Fail("never sent");
-        Assert.Equal(Receipt.Later("never sent"), first.Task.Result);
+        Assert.Equal(Receipt.Later("never sent"), await first.Task);
         _queue.Connect();
         Take(_queue);
         second.Fail("in flight");
-        Assert.Equal(Receipt.Unknown("in flight"), second.Task.Result);
+        Assert.Equal(Receipt.Unknown("in flight"), await second.Task);
         _queue.Break();
         third.Fail("the connection broke");
-        Assert.Equal(Receipt.Unknown("the connection broke"), third.Task.Result);
+        Assert.Equal(Receipt.Unknown("the connection broke"), await third.Task);
         // WAIT answers the second attempt, and the first may have succeeded.
         _queue.Connect();
         Take(_queue);

@@ -231,8 +231,11 @@ internal sealed partial class LetterboxProcess : IAsyncDisposable
             RedirectStandardError = true,
         };
         string[] inherited = [.. start.Environment.Keys];
-        foreach (string name in inherited.Where(static name => name.StartsWith("LETTERBOX_")))
-            start.Environment.Remove(name);
+        foreach (string name in inherited)
+        {
+            if (name.StartsWith("LETTERBOX_", StringComparison.Ordinal)) start.Environment.Remove(name);
+        }
+
         start.Environment["LETTERBOX_HTTP"] = "127.0.0.1:0";
         start.Environment["LETTERBOX_SOCKET"] = "127.0.0.1:0";
         start.Environment["LETTERBOX_DATA"] = folder;

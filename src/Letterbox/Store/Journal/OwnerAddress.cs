@@ -16,7 +16,7 @@ internal sealed class OwnerAddress : IDisposable
         var owner = new OwnerAddress(PathIn(folder));
         owner.Try(path =>
         {
-            using FileStream file = PrivateFile.Open(path);
+            using FileStream file = DataFolder.OpenFile(path);
             file.SetLength(0);
             using var text = new StreamWriter(file);
             text.WriteLine(address);

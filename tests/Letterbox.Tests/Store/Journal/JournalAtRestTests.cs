@@ -1,7 +1,6 @@
 // Reading a journal that no process has open: it leaves no file behind, needs no rights to write, and what a
 // store process changes meanwhile is seen.
 
-using Letterbox.Messages;
 using Letterbox.Store.Journal;
 using Letterbox.Tests.Support;
 
