@@ -3,16 +3,13 @@
 // log of another database; and it discards what follows a damaged frame.
 //
 // A damaged log is copied to `letterbox.db-wal.damaged-TIME`, the database to `letterbox.db.damaged-TIME`.
-// Then the first case that applies:
+// Then all frames that are intact or can be corrected (one wrong byte, or the database has their page already)
+// are applied to a copy of the database:
 //
-//    each damaged frame can be corrected: one wrong byte, or the        corrected in the log
-//    database has its page already
-//    the database has the newest version of each page already           the log is deleted
-//    each damaged page was written again later, intact                  all other frames are applied to the
-//                                                                       database, which then needs no log
-//    else                                                               the same in `letterbox.db.recovered`
+//    the copy is sound: each damaged page was written again later      it becomes the journal, without a log
+//    it is not                                                         it becomes `letterbox.db.recovered`
 //
-// In the last case the journal is opened with what SQLite reads, and the messages that only
+// In the second case the journal is opened with what SQLite reads, and the messages that only
 // `letterbox.db.recovered` has are inserted; when they are on stable storage that file is deleted. After a
 // crash at any point this starts again.
 
@@ -82,8 +79,7 @@ internal static class LogCheck
         if (!File.Exists(recovered)) return;
         // If the database was ahead of the readable part of the log, SQLite has combined them into an invalid
         // state: a person has to recover it from the kept files.
-        if (file.Prepare("PRAGMA integrity_check(1)").First(static row => row.Text(0)) != "ok")
-            file.Check(raw.SQLITE_CORRUPT);
+        if (!IsSound(file)) file.Check(raw.SQLITE_CORRUPT);
         int restored = 0;
         using (JournalReader? reader = TryOpen(recovered, log))
         {
@@ -163,37 +159,37 @@ internal static class LogCheck
         string kept = $"{path}-wal.damaged-{time}", draft = path + ".recovering";
         Copy(path + "-wal", kept, static _ => { });
         Copy(path, $"{path}.damaged-{time}", static _ => { });
+        Copy(path, draft, copy => wal.ApplyTo(copy, path + "-wal"));
+        bool isSound = IsSound(draft);
+        // If the log survives a crash here this is repeated with both.
+        File.Move(draft, isSound ? path : path + ".recovered", overwrite: true);
         DataFolder.Sync(Path.GetDirectoryName(path)!);
-        using (SafeFileHandle file = File.OpenHandle(path + "-wal", FileMode.Open, FileAccess.ReadWrite))
-        {
-            wal.CorrectIn(file);
-            RandomAccess.FlushToDisk(file);
-        }
-
-        bool whole = wal.IsCorrectable;
-        if (!whole && wal.IsCopiedTo(path, path + "-wal"))
-        {
-            File.Delete(path + "-wal");
-            whole = true;
-        }
-        else if (!whole)
-        {
-            Copy(path, draft, copy => whole = wal.ApplyTo(copy, path + "-wal"));
-            // If it is whole it becomes the journal. If the log survives a crash here this is repeated with
-            // both.
-            File.Move(draft, whole ? path : path + ".recovered", overwrite: true);
-            DataFolder.Sync(Path.GetDirectoryName(path)!);
-            if (whole) File.Delete(path + "-wal");
-        }
-
+        if (isSound) File.Delete(path + "-wal");
         log.LogError(
             "the log {Path} is damaged at frame {Frame} of {Frames}; this affects {Commits} commits. "
             + "It is kept as {Kept}, the database beside it. {Outcome}; see docs/OPERATIONS.md, "
             + "\"The log is damaged\"",
-            path + "-wal", wal.Readable + 1, wal.Frames.Count, wal.CommitsDiscarded, kept, whole
+            path + "-wal", wal.Readable + 1, wal.Frames.Count, wal.CommitsDiscarded, kept,
+            isSound && wal.IsCorrected
                 ? "The damage is repaired, nothing is lost"
                 : "What can be read is restored");
     }
+
+    private static bool IsSound(string database)
+    {
+        try
+        {
+            using var file = Sqlite.Open(database, raw.SQLITE_OPEN_READWRITE, TimeSpan.Zero);
+            return IsSound(file);
+        }
+        catch (StoreException)
+        {
+            return false;
+        }
+    }
+
+    private static bool IsSound(Sqlite file) =>
+        file.Prepare("PRAGMA integrity_check(1)").First(static row => row.Text(0)) == "ok";
 
     private static void Copy(string from, string to, Action<SafeFileHandle> change)
     {

@@ -31,9 +31,8 @@ internal sealed class WalFile
     private const uint LittleEndianMagic = 0x377F0682, BigEndianMagic = 0x377F0683;
 
     private readonly List<WalFrame> _frames = [];
-    private readonly List<(long At, byte[] Bytes)> _corrections = [];
+    private readonly Dictionary<int, byte[]> _corrected = [];
     private readonly bool _bigEndian;
-    private readonly bool _headerSound;
 
     private WalFile(SafeFileHandle log, SafeFileHandle database, int pageSize)
     {
@@ -44,10 +43,9 @@ internal sealed class WalFile
         _bigEndian &= Sum(0, header.AsSpan(0, 24)) == Checksum(header, 24);
         bool intact = _bigEndian || Word(header, 0) == LittleEndianMagic;
         intact &= Sum(0, header.AsSpan(0, 24)) == Checksum(header, 24);
-        _headerSound = intact || Correct(header.AsSpan(0, 24), header.AsSpan(24), 0) == 1;
-        if (!intact && _headerSound) _corrections.Add((0, [.. header]));
-        PageSize = _headerSound ? (int)Word(header, 8) : pageSize;
-        ReadFrames(log, database, header, intact, _headerSound);
+        bool known = intact || Correct(header.AsSpan(0, 24), header.AsSpan(24), 0) == 1;
+        PageSize = known ? (int)Word(header, 8) : pageSize;
+        ReadFrames(log, database, header, intact, known);
     }
 
     public int PageSize { get; }
@@ -65,8 +63,8 @@ internal sealed class WalFile
     // Whether SQLite would discard a commit that was written. A torn end alone is not damage.
     public bool IsDamaged => Committed > Readable;
 
-    // Whether SQLite reads all of it after CorrectIn.
-    public bool IsCorrectable => _headerSound && _frames.Take(Committed).All(static frame => frame.Intact);
+    // Whether the content of every page is known.
+    public bool IsCorrected => _frames.Take(Committed).All(static frame => frame.Intact);
 
     // The number of commits that SQLite would discard.
     public int CommitsDiscarded => _frames.Skip(Readable).Count(static frame => frame.PagesAfter > 0);
@@ -80,71 +78,43 @@ internal sealed class WalFile
         return RandomAccess.GetLength(handle) < HeaderLength ? null : new WalFile(handle, pages, pageSize);
     }
 
-    // Writes the corrected header and frames.
-    public void CorrectIn(SafeFileHandle log)
-    {
-        foreach ((long at, byte[] bytes) in _corrections) RandomAccess.Write(log, bytes, at);
-    }
-
     /// <summary>
     /// Applies the intact frames, up to the last commit, to a copy of the database. A page whose newest
     /// version is lost is filled with 0xFF, which is no valid page, page number or text: reading it is
-    /// reported as damage, and never returns a message. False: there is such a page.
+    /// reported as damage, and never returns a message.
     /// </summary>
-    public bool ApplyTo(SafeFileHandle database, string log)
+    public void ApplyTo(SafeFileHandle database, string log)
     {
         using SafeFileHandle handle = Open(log);
-        byte[] page = new byte[PageSize];
+        byte[] frame = new byte[FrameHeaderLength + PageSize];
         uint pages = _frames[Committed - 1].PagesAfter;
-        HashSet<uint> missing = [], unknown = [];
+        var missing = new HashSet<uint>();
         uint there = (uint)(RandomAccess.GetLength(database) / PageSize);
         for (uint n = there + 1; n <= pages; n++) missing.Add(n);
         for (int i = 0; i < Committed; i++)
         {
-            WalFrame frame = _frames[i];
-            if (frame.Page == 0 || frame.Page > pages) continue;
-            RandomAccess.Read(handle, page, Offset(i) + FrameHeaderLength);
+            uint number = _frames[i].Page;
+            if (number == 0 || number > pages) continue;
+            if (_corrected.TryGetValue(i, out byte[]? corrected)) corrected.CopyTo(frame, 0);
+            else RandomAccess.Read(handle, frame, Offset(i));
+            ReadOnlySpan<byte> page = frame.AsSpan(FrameHeaderLength);
             // An interior page only refers to other pages: a wrong one cannot change a message.
-            if (!frame.Intact && page[0] != InteriorOfTable)
-            {
-                missing.Add(frame.Page);
-                continue;
-            }
-
-            missing.Remove(frame.Page);
-            unknown.Remove(frame.Page);
-            if (!frame.Intact) unknown.Add(frame.Page);
-            RandomAccess.Write(database, page, (frame.Page - 1L) * PageSize);
+            bool usable = _frames[i].Intact || page[0] == InteriorOfTable;
+            if (usable) RandomAccess.Write(database, page, (number - 1L) * PageSize);
+            if (usable) missing.Remove(number);
+            else missing.Add(number);
         }
 
         // Any version of page 1 will do: it holds the schema. But the size must be right, and the mode not
         // WAL (https://sqlite.org/fileformat2.html, section 1.3).
-        if (missing.Remove(1)) unknown.Add(1);
-        page.AsSpan().Fill(0xFF);
-        foreach (uint n in missing) RandomAccess.Write(database, page, (n - 1L) * PageSize);
+        missing.Remove(1);
+        frame.AsSpan().Fill(0xFF);
+        foreach (uint n in missing)
+            RandomAccess.Write(database, frame.AsSpan(FrameHeaderLength), (n - 1L) * PageSize);
         RandomAccess.SetLength(database, (long)pages * PageSize);
-        BinaryPrimitives.WriteUInt32BigEndian(page, pages);
-        RandomAccess.Write(database, page.AsSpan(0, 4), 28);
+        BinaryPrimitives.WriteUInt32BigEndian(frame, pages);
+        RandomAccess.Write(database, frame.AsSpan(0, 4), 28);
         RandomAccess.Write(database, [1, 1], 18);
-        return missing.Count == 0 && unknown.Count == 0
-            && _frames.Take(Committed).All(static frame => frame.Written);
-    }
-
-    // Whether a checkpoint has copied the newest version of each page, up to the last commit.
-    public bool IsCopiedTo(string database, string log)
-    {
-        using SafeFileHandle frames = Open(log), pages = Open(database);
-        byte[] frame = new byte[PageSize], page = new byte[PageSize];
-        var newest = new Dictionary<uint, int>();
-        for (int i = 0; i < Committed; i++) newest[_frames[i].Page] = i;
-        foreach ((uint number, int i) in newest)
-        {
-            RandomAccess.Read(frames, frame, Offset(i) + FrameHeaderLength);
-            RandomAccess.Read(pages, page, (number - 1L) * PageSize);
-            if (!_frames[i].Intact || !frame.AsSpan().SequenceEqual(page)) return false;
-        }
-
-        return true;
     }
 
     // Why this cannot be the log of a database of that size, which SQLite would damage with it; null: it can
@@ -189,13 +159,8 @@ internal sealed class WalFile
             if (readable) Readable = i + 1;
             int candidates = !sum && salted ? CorrectFrame(frame, seed) : 0;
             if (!sum && salted && candidates != 1 && TakeFromDatabase(frame, seed, database)) candidates = 1;
-            bool corrected = sum ? !salted : candidates == 1;
-            if (corrected)
-            {
-                salts.CopyTo(frame.AsSpan(8));
-                _corrections.Add((Offset(i), [.. frame]));
-            }
-
+            bool corrected = !sum && candidates == 1;
+            if (corrected) _corrected[i] = [.. frame];
             before = sum || corrected;
             if (before || salted) ours = i + 1;
             (uint page, uint pages) = (Word(frame, 0), Word(frame, 4));
