@@ -300,7 +300,9 @@ internal sealed class Relay : IAsyncDisposable
 
             if (taken.Count == 0) return null;
             bool last = rekeys == RekeysMax - 1;
-            if (_journal.Rekey(taken, fresh: last, out batch).Failure is { } failure) return new(failure);
+            var rekeyed = new List<JournalEntry>();
+            if (_journal.Rekey(taken, fresh: last, rekeyed).Failure is { } failure) return new(failure);
+            batch = rekeyed;
             if (batch.Count == 0) return null;
             LogRekeyed(taken);
             if (AwaitOutcome(Start(sent.After, batch)) is not { } next) return s_stopped;

@@ -42,7 +42,9 @@ internal sealed class RelayBackoff(ILogger log)
                 failure.Reason);
         }
 
-        return Jittered(failure.NeedsOperator ? s_operatorPause : Pause());
+        TimeSpan longer = s_pauseMin * Math.Pow(2, Math.Min(_failures - 1, 10));
+        TimeSpan pause = failure.NeedsOperator ? s_operatorPause : longer < s_pauseMax ? longer : s_pauseMax;
+        return pause * (0.5 + (Random.Shared.NextDouble() / 2));
     }
 
     /// <summary>Records that messages reach MongoDB, and how many are still waiting.</summary>
@@ -54,12 +56,4 @@ internal sealed class RelayBackoff(ILogger log)
             _failures, waiting);
         (_failure, _failures, _operatorLogged) = (null, 0, false);
     }
-
-    private TimeSpan Pause()
-    {
-        TimeSpan pause = s_pauseMin * Math.Pow(2, Math.Min(_failures - 1, 10));
-        return pause < s_pauseMax ? pause : s_pauseMax;
-    }
-
-    private static TimeSpan Jittered(TimeSpan pause) => pause * (0.5 + (Random.Shared.NextDouble() / 2));
 }

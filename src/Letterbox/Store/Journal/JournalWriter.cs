@@ -46,10 +46,18 @@ internal sealed class JournalWriter : IDisposable
 
     public JournalFiles Files { get; }
 
+    // Whether the last purge or release has left something for another step.
+    public bool HasMore { get; private set; }
+
     // Stores messages and sets the receipt of each. A message that cannot be stored does not affect the rest.
     public Result Append(IReadOnlyList<Pending> batch) => Transact(file =>
     {
-        foreach (Pending pending in batch) Insert(file, pending);
+        Statement insert = file.Prepare("""
+            INSERT INTO messages (seq, id, date, username, message) SELECT ?1, ?2, ?3, ?4, ?5
+            WHERE NOT EXISTS (SELECT 1 FROM rekeyed JOIN messages ON id = new WHERE old = ?2)
+            ON CONFLICT (id) DO NOTHING
+            """);
+        foreach (Pending pending in batch) Insert(file, insert, pending);
     });
 
     // Copies the whole journal to a new file, even if its files were deleted.
@@ -97,26 +105,21 @@ internal sealed class JournalWriter : IDisposable
     /// </summary>
     /// <param name="fresh">A random key instead of the next one.</param>
     /// <param name="rekeyed">
-    /// The messages with their keys, except those that the journal already has under the next key.
+    /// Gets the messages with their keys, except those that the journal already has under the next key.
     /// </param>
-    public Result Rekey(
-        IReadOnlyList<JournalEntry> entries, bool fresh, out IReadOnlyList<JournalEntry> rekeyed)
-    {
-        var found = new List<JournalEntry>(entries.Count);
-        rekeyed = found;
-        return Transact(file =>
+    public Result Rekey(IReadOnlyList<JournalEntry> entries, bool fresh, List<JournalEntry> rekeyed) =>
+        Transact(file =>
         {
             foreach (JournalEntry entry in entries)
-                if (Rekey(file, entry, fresh) is { } changed) found.Add(changed);
+                if (Rekey(file, entry, fresh) is { } changed) rekeyed.Add(changed);
         });
-    }
 
     // Deletes some of the messages that were delivered before that time, oldest first, never quarantined
-    // ones. done: none are left.
-    public Result Purge(DateTimeOffset before, out bool done)
+    // ones.
+    public Result Purge(DateTimeOffset before)
     {
-        bool more = false;
-        Result result = Transact(file =>
+        HasMore = false;
+        return Transact(file =>
         {
             long expired = file.Prepare("""
                 SELECT max(seq) FROM deliveries
@@ -130,24 +133,22 @@ internal sealed class JournalWriter : IDisposable
                   SELECT seq FROM messages WHERE seq <= ?1 AND seq NOT IN (SELECT seq FROM quarantine)
                   ORDER BY seq LIMIT ?2)
                 """).Bind(expired).Bind(step).Run();
-            more = file.Changes == step;
+            HasMore = file.Changes == step;
             // The row at `expired` stays: it may be the watermark, and has the number of the last message.
             file.Prepare("""
                 DELETE FROM deliveries WHERE seq IN (
                   SELECT seq FROM deliveries WHERE seq < ?1 ORDER BY seq LIMIT ?2)
                 """).Bind(expired).Bind(Step).Run();
-            more |= file.Changes == Step;
+            HasMore |= file.Changes == Step;
         });
-        done = !more;
-        return result;
     }
 
     // Gives some of the messages to be released from quarantine new numbers, as if they had just arrived, so
-    // that they are after the watermark. done: none are left.
-    public Result Release(out bool done)
+    // that they are after the watermark.
+    public Result Release()
     {
-        int moved = 0;
-        Result result = Transact(file =>
+        HasMore = false;
+        return Transact(file =>
         {
             file.Prepare($"""
                 UPDATE messages SET seq = ?1 + place FROM (
@@ -156,13 +157,11 @@ internal sealed class JournalWriter : IDisposable
                   WHERE at = 0 AND {Quarantine.IsHeld} ORDER BY seq LIMIT ?2)
                 WHERE seq = old
                 """).Bind(_last).Bind(Step).Run();
-            moved = file.Changes;
-            _next += moved;
+            _next += file.Changes;
+            HasMore = file.Changes == Step;
             file.Prepare("DELETE FROM quarantine WHERE at = 0 AND seq NOT IN (SELECT seq FROM messages)")
                 .Run();
         });
-        done = moved < Step;
-        return result;
     }
 
     // Copies the log into the database if it is large enough; called between two batches.
@@ -212,17 +211,12 @@ internal sealed class JournalWriter : IDisposable
         Files.Closed();
     }
 
-    private void Insert(Sqlite file, Pending pending)
+    private void Insert(Sqlite file, Statement insert, Pending pending)
     {
         Message message = pending.Message;
         Span<byte> hex = stackalloc byte[MessageKey.HexLength];
         Span<byte> date = stackalloc byte[StoredMessage.DateFormat.Length];
         StoredMessage.WriteDate(pending.Received.DateTime, date);
-        Statement insert = file.Prepare("""
-            INSERT INTO messages (seq, id, date, username, message) SELECT ?1, ?2, ?3, ?4, ?5
-            WHERE NOT EXISTS (SELECT 1 FROM rekeyed JOIN messages ON id = new WHERE old = ?2)
-            ON CONFLICT (id) DO NOTHING
-            """);
         for (MessageKey id = message.Id; ; id = MessageKey.New(_time))
         {
             id.WriteHex(hex);

@@ -103,14 +103,8 @@ internal sealed class MessageJournal : IAsyncDisposable
         long after, long upTo, IReadOnlyList<(long Sequence, string Reason)> rejected) =>
         Work(() => Writer.MarkDelivered(after, upTo, rejected));
 
-    public Result Rekey(
-        IReadOnlyList<JournalEntry> entries, bool fresh, out IReadOnlyList<JournalEntry> rekeyed)
-    {
-        IReadOnlyList<JournalEntry> found = [];
-        Result result = Work(() => Writer.Rekey(entries, fresh, out found));
-        rekeyed = found;
-        return result;
-    }
+    public Result Rekey(IReadOnlyList<JournalEntry> entries, bool fresh, List<JournalEntry> rekeyed) =>
+        Work(() => Writer.Rekey(entries, fresh, rekeyed));
 
     /// <summary>
     /// Deletes messages that were delivered <paramref name="keep"/> ago or longer, and more delivered ones
@@ -120,14 +114,11 @@ internal sealed class MessageJournal : IAsyncDisposable
     public Result Purge(TimeSpan keep, CancellationToken stop)
     {
         DateTimeOffset before = _time.GetUtcNow() - keep;
-        Result purged = InSteps((out bool done) => Writer.Purge(before, out done), stop);
-        return purged.Succeeded ? InSteps(PurgeForSpace, stop) : purged;
-
-        Result PurgeForSpace(out bool done)
-        {
-            done = !_capacity.NeedsPurge(Writer.Connection);
-            return done ? Result.Success : Writer.Purge(DateTimeOffset.MaxValue, out done);
-        }
+        Result purged = InSteps(() => Writer.Purge(before), stop);
+        if (!purged.Succeeded) return purged;
+        // While space is missing, also what was delivered later.
+        return InSteps(() => Writer.Purge(
+            _capacity.NeedsPurge(Writer.Connection) ? DateTimeOffset.MaxValue : before), stop);
     }
 
     // Moves the messages to be released behind the newest one, where the relay finds them.
@@ -154,13 +145,12 @@ internal sealed class MessageJournal : IAsyncDisposable
         };
     }
 
-    private delegate Result WorkStep(out bool done);
-
-    private Result InSteps(WorkStep step, CancellationToken stop)
+    private Result InSteps(Func<Result> step, CancellationToken stop)
     {
         Result result = Result.Success;
-        for (bool done = false; !done && result.Succeeded && !stop.IsCancellationRequested;)
-            result = Work(() => step(out done));
+        bool more = true;
+        for (; more && !stop.IsCancellationRequested; more = result.Succeeded && Writer.HasMore)
+            result = Work(step);
         return result;
     }
 

@@ -139,16 +139,10 @@ internal sealed partial class Sqlite : IDisposable
 // cannot be bound (longer than SQLite allows) the next step fails.
 internal sealed class Statement(Sqlite connection, sqlite3_stmt handle) : IDisposable
 {
-    private byte[] _utf8 = new byte[4096];
     private int _values;
     private int _unbound = raw.SQLITE_OK;
 
-    public Statement Bind(string text)
-    {
-        int most = Encoding.UTF8.GetMaxByteCount(text.Length);
-        if (_utf8.Length < most) _utf8 = new byte[most];
-        return Bind(_utf8.AsSpan(0, Encoding.UTF8.GetBytes(text, _utf8)));
-    }
+    public Statement Bind(string text) => Bind(Encoding.UTF8.GetBytes(text));
 
     // SQLite copies the text.
     public Statement Bind(ReadOnlySpan<byte> utf8) => Note(raw.sqlite3_bind_text(handle, ++_values, utf8));

@@ -80,9 +80,8 @@ public sealed class JournalPurgeTests : IDisposable
         journal.MarkDelivered(700, 1600, []);
         _time.Advance(s_keep);
         int steps = 0;
-        bool done = false;
-        for (; !done; steps++)
-            Assert.True(journal.Writer.Purge(_time.GetUtcNow() - s_keep, out done).Succeeded);
+        for (bool more = true; more; more = journal.Writer.HasMore, steps++)
+            Assert.True(journal.Writer.Purge(_time.GetUtcNow() - s_keep).Succeeded);
         Assert.Equal(4, steps);
         Assert.Equal(100, Samples.Texts(journal).Length);
         Assert.Equal(["1600"], Samples.Query(journal.Path, "SELECT seq FROM deliveries"));
