@@ -3,8 +3,8 @@
 // log of another database; and it discards what follows a damaged frame.
 //
 // A damaged log is copied to `letterbox.db-wal.damaged-TIME`, the database to `letterbox.db.damaged-TIME`.
-// Then all frames that are intact or can be corrected (one wrong byte, or the database has their page already)
-// are applied to a copy of the database:
+// Then all frames that are intact or can be corrected (one wrong byte, or the database has their page
+// already) are applied to a copy of the database:
 //
 //    the copy is sound: each damaged page was written again later      it becomes the journal, without a log
 //    it is not                                                         it becomes `letterbox.db.recovered`

@@ -2,7 +2,6 @@
 //
 //     { _id: ObjectId, date: "2022-10-29 20:20:58.020261", username: "krabaton", message: "First message" }
 
-using System.Text;
 using Letterbox.Messages;
 using MongoDB.Bson;
 using MongoDB.Bson.IO;
@@ -16,10 +15,6 @@ namespace Letterbox.Store.Mongo;
 internal sealed class MessageDocument : SerializerBase<StoredMessage>
 {
     public static readonly MessageDocument Instance = new();
-
-    // Approximate length of the document in bytes.
-    public static int SizeOf(StoredMessage message) =>
-        Encoding.UTF8.GetByteCount(message.Username) + Encoding.UTF8.GetByteCount(message.Text) + 100;
 
     public static BsonObjectId ToBson(MessageKey id)
     {

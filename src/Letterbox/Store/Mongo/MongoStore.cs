@@ -34,9 +34,7 @@ namespace Letterbox.Store.Mongo;
 /// </summary>
 internal sealed class MongoStore : IStoredMessages
 {
-    // A command is a document of at most 16 MiB: half of that, plus one message.
-    private const int DocumentsMax = 1_000;
-    private const int CommandBytesMax = 8 * 1024 * 1024;
+    private const int CursorBatch = 1_000;
 
     // Less than the socket timeout of 10 s, so that the server's reply comes first, which explains more.
     private const int WriteConcernMilliseconds = 5_000;
@@ -44,9 +42,6 @@ internal sealed class MongoStore : IStoredMessages
     private static readonly BsonDocument s_durably =
         new() { { "w", "majority" }, { "j", true }, { "wtimeout", WriteConcernMilliseconds } };
     private static readonly BsonDocument s_oldestFirst = new() { { "date", 1 }, { "_id", 1 } };
-
-    private static readonly BsonDocumentCommand<BsonDocument> s_ping =
-        new(new BsonDocument("ping", 1), BsonDocumentSerializer.Instance);
 
     private readonly MongoUri _uri;
     private readonly string _collection;
@@ -78,25 +73,20 @@ internal sealed class MongoStore : IStoredMessages
 
     /// <summary>
     /// Stores a batch with write concern majority, journaled; idempotent. Takes 5 s when MongoDB is down and
-    /// about 15 s when it hangs, unless the URI sets timeouts.
+    /// about 15 s when it hangs, unless the URI sets timeouts. A batch is one command, a document of at most
+    /// 16 MiB: a page of the journal fits.
     /// </summary>
     public async Task<BatchOutcome> InsertAsync(IReadOnlyList<JournalEntry> batch, CancellationToken cancel)
     {
-        var rejected = new List<RejectedEntry>();
         try
         {
-            if (batch.Count == 0) await Database().RunCommandAsync(s_ping, null, cancel);
-            for (int from = 0; from < batch.Count;)
-            {
-                BsonArray documents = Documents(batch, from);
-                BsonDocument reply = await Database().RunCommandAsync(Insert(documents), null, cancel);
-                DeliveryFailure? failure = await ClassifyAsync(
-                    InsertReply.Read(reply), batch, from, documents.Count, rejected, cancel);
-                if (failure is not null) return new BatchOutcome(failure, []);
-                from += documents.Count;
-            }
-
-            return new BatchOutcome(null, rejected);
+            BsonDocument reply = await Database().RunCommandAsync(
+                batch.Count == 0 ? Command(new("ping", 1)) : Insert(batch), null, cancel);
+            var rejected = new List<RejectedEntry>();
+            DeliveryFailure? failure = batch.Count == 0
+                ? null
+                : await ClassifyAsync(InsertReply.Read(reply), batch, rejected, cancel);
+            return new BatchOutcome(failure, failure is null ? rejected : []);
         }
         // Of any type: a malformed reply can cause any exception.
         catch (Exception e)
@@ -109,7 +99,7 @@ internal sealed class MongoStore : IStoredMessages
     public IEnumerable<StoredMessage> ReadAll()
     {
         _recent.Clear();
-        foreach (StoredMessage message in Read(since: null))
+        foreach (StoredMessage message in ReadSince(null))
         {
             _recent.Add(message);
             yield return message;
@@ -118,11 +108,22 @@ internal sealed class MongoStore : IStoredMessages
 
     /// <summary>Skips documents that Letterbox did not write, see RecentlyListed.cs.</summary>
     /// <exception cref="StoreException">MongoDB cannot be read, or no longer.</exception>
-    public IEnumerable<StoredMessage> ReadNew() => Read(_recent.WindowStart).Where(_recent.Add);
+    public IEnumerable<StoredMessage> ReadNew() => ReadSince(_recent.WindowStart).Where(_recent.Add);
 
-    /// <summary>The messages since a date, oldest first, streamed.</summary>
+    /// <summary>The messages since a date, or all: oldest first, streamed.</summary>
     /// <exception cref="StoreException">MongoDB cannot be read, or no longer.</exception>
-    public IEnumerable<StoredMessage> ReadSince(string date) => Read(date);
+    public IEnumerable<StoredMessage> ReadSince(string? date)
+    {
+        BsonDocument filter = date is null ? [] : new("date", new BsonDocument("$gte", date));
+        FindOptions<StoredMessage> options =
+            new() { Sort = s_oldestFirst, AllowDiskUse = true, BatchSize = CursorBatch };
+        using IAsyncCursor<StoredMessage> cursor = Readable(
+            () => Collection().FindSync((FilterDefinition<StoredMessage>)filter, options));
+        while (Readable(() => cursor.MoveNext()))
+        {
+            foreach (StoredMessage message in cursor.Current) yield return message;
+        }
+    }
 
     /// <summary>What the primary has under these keys: one command, about a thousand at a time.</summary>
     /// <exception cref="StoreException">MongoDB cannot be read.</exception>
@@ -172,43 +173,33 @@ internal sealed class MongoStore : IStoredMessages
     private IMongoCollection<StoredMessage> Collection() =>
         Database().GetCollection<StoredMessage>(_collection);
 
-    private BsonDocumentCommand<BsonDocument> Insert(BsonArray documents) => new(
-        new BsonDocument
-        {
-            { "insert", _collection }, { "ordered", false }, { "writeConcern", s_durably },
-            { "documents", documents },
-        },
-        BsonDocumentSerializer.Instance);
+    private static BsonDocumentCommand<BsonDocument> Command(BsonDocument command) =>
+        new(command, BsonDocumentSerializer.Instance);
 
-    // As many as fit into one command.
-    private static BsonArray Documents(IReadOnlyList<JournalEntry> batch, int from)
+    private BsonDocumentCommand<BsonDocument> Insert(IReadOnlyList<JournalEntry> batch) => Command(new()
     {
-        int end = Math.Min(batch.Count, from + DocumentsMax);
-        var documents = new BsonArray(end - from);
-        for (int at = from, bytes = 0; at < end && bytes < CommandBytesMax; at++)
+        { "insert", _collection }, { "ordered", false }, { "writeConcern", s_durably },
         {
-            StoredMessage message = batch[at].Message;
-            bytes += MessageDocument.SizeOf(message);
-            documents.Add(new BsonDocumentWrapper(message, MessageDocument.Instance));
-        }
-
-        return documents;
-    }
+            "documents", new BsonArray(batch.Select(static entry =>
+                new BsonDocumentWrapper(entry.Message, MessageDocument.Instance)))
+        },
+    });
 
     // Null: each document is stored or in `rejected`.
     private async Task<DeliveryFailure?> ClassifyAsync(
-        InsertReply reply, IReadOnlyList<JournalEntry> batch, int from, int count,
-        List<RejectedEntry> rejected, CancellationToken cancel)
+        InsertReply reply, IReadOnlyList<JournalEntry> batch, List<RejectedEntry> rejected,
+        CancellationToken cancel)
     {
         long reported = reply.Inserted + reply.Errors.Count;
-        if (reported < count) return new($"MongoDB's reply covers {reported} of {count} messages");
+        if (reported < batch.Count)
+            return new($"MongoDB's reply covers {reported} of {batch.Count} messages");
 
         var duplicates = new List<ServerError>();
         foreach (ServerError error in reply.Errors)
         {
-            if (error.Index < 0 || error.Index >= count)
-                return new($"MongoDB's reply names message {error.Index} of {count}");
-            int index = from + (int)error.Index;
+            if (error.Index < 0 || error.Index >= batch.Count)
+                return new($"MongoDB's reply names message {error.Index} of {batch.Count}");
+            int index = (int)error.Index;
             string reason = error.ToString();
             switch (MongoFailure.Meaning(error.Code))
             {
@@ -221,20 +212,20 @@ internal sealed class MongoStore : IStoredMessages
             }
         }
 
-        if (duplicates.Count > 0) await ClassifyDuplicatesAsync(duplicates, batch, from, rejected, cancel);
+        if (duplicates.Count > 0) await ClassifyDuplicatesAsync(duplicates, batch, rejected, cancel);
         return null;
     }
 
     // Reads the documents that have the keys.
     private async Task ClassifyDuplicatesAsync(
-        List<ServerError> duplicates, IReadOnlyList<JournalEntry> batch, int from,
-        List<RejectedEntry> rejected, CancellationToken cancel)
+        List<ServerError> duplicates, IReadOnlyList<JournalEntry> batch, List<RejectedEntry> rejected,
+        CancellationToken cancel)
     {
-        MessageKey[] keys = [.. duplicates.Select(error => batch[from + (int)error.Index].Message.Id)];
+        MessageKey[] keys = [.. duplicates.Select(error => batch[(int)error.Index].Message.Id)];
         Dictionary<MessageKey, StoredMessage> there = await FindKeysAsync(keys, cancel);
         foreach (ServerError error in duplicates)
         {
-            int index = from + (int)error.Index;
+            int index = (int)error.Index;
             StoredMessage ours = batch[index].Message;
             if (!there.TryGetValue(ours.Id, out StoredMessage? stored))
                 rejected.Add(new(index, error.ToString()));
@@ -259,19 +250,6 @@ internal sealed class MongoStore : IStoredMessages
         }
 
         return there;
-    }
-
-    private IEnumerable<StoredMessage> Read(string? since)
-    {
-        BsonDocument filter = since is null ? [] : new("date", new BsonDocument("$gte", since));
-        FindOptions<StoredMessage> options =
-            new() { Sort = s_oldestFirst, AllowDiskUse = true, BatchSize = DocumentsMax };
-        using IAsyncCursor<StoredMessage> cursor = Readable(
-            () => Collection().FindSync((FilterDefinition<StoredMessage>)filter, options));
-        while (Readable(() => cursor.MoveNext()))
-        {
-            foreach (StoredMessage message in cursor.Current) yield return message;
-        }
     }
 
     private T Readable<T>(Func<T> read)

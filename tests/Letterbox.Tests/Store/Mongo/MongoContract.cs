@@ -3,6 +3,7 @@
 
 using Letterbox.Messages;
 using Letterbox.Store.Delivery;
+using Letterbox.Store.Journal;
 using Letterbox.Store.Mongo;
 using Letterbox.Tests.Support;
 
@@ -101,14 +102,14 @@ public abstract class MongoContract
     }
 
     [Fact]
-    public void More_than_one_command_holds_is_split_and_places_stay_those_of_the_batch()
+    public void A_batch_of_the_greatest_count_is_stored_except_for_a_conflict_at_its_place()
     {
-        JournalEntry[] batch = MongoMessages.Batch(2500);
+        JournalEntry[] batch = MongoMessages.Batch(JournalReader.PageMax);
         using MongoStore store = Open();
-        Assert.True(store.Insert(MongoMessages.Batch(batch[2222].Message with { Text = "taken" })).Stored);
+        Assert.True(store.Insert(MongoMessages.Batch(batch[222].Message with { Text = "taken" })).Stored);
         BatchOutcome outcome = store.Insert(batch);
         Assert.True(outcome.Stored, outcome.Failure?.Reason);
-        Assert.Equal(new RejectedEntry(2222, RejectedEntry.Conflict), Assert.Single(outcome.Rejected));
+        Assert.Equal(new RejectedEntry(222, RejectedEntry.Conflict), Assert.Single(outcome.Rejected));
         Assert.Equal(
             batch.Select(static e => $"{e.Message.Id}"),
             store.ReadAll().Select(static m => $"{m.Id}"));
@@ -117,7 +118,7 @@ public abstract class MongoContract
     [Fact]
     public void A_batch_of_the_longest_messages_is_stored()
     {
-        JournalEntry[] batch = MongoMessages.LongestBatch(1000);
+        JournalEntry[] batch = MongoMessages.LongestBatch(1 + JournalReader.PageBytesMax / 16_000);
         using MongoStore store = Open();
         BatchOutcome outcome = store.Insert(batch);
         Assert.True(outcome.Stored, outcome.Failure?.Reason);
