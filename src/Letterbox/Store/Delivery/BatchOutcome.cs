@@ -9,19 +9,15 @@ namespace Letterbox.Store.Delivery;
 internal delegate Task<BatchOutcome> DeliverBatch(
     IReadOnlyList<JournalEntry> batch, CancellationToken cancel);
 
-/// <summary>Why a batch was not delivered, or may not have been.</summary>
-/// <param name="Reason">One line for a log, never with a password.</param>
-/// <param name="NeedsOperator">
-/// A person has to fix something first, such as a wrong password or a full disk: retrying soon does not help.
-/// </param>
+// Why a batch was not delivered, or may not have been.
+// Reason: one line for a log, never with a password.
+// NeedsOperator: A person has to fix something first, such as a wrong password or a full disk: retrying soon
+// does not help.
 internal sealed record DeliveryFailure(string Reason, bool NeedsOperator = false);
 
-/// <summary>The outcome of a batch.</summary>
-/// <param name="Failure">
-/// Null: every message is stored durably, except those in <paramref name="Rejected"/>. Otherwise nothing is
-/// certain, and the same messages are sent again.
-/// </param>
-/// <param name="Rejected">Messages that the destination rejected while it stored the rest.</param>
+// Failure: null: every message is stored durably, except those in `Rejected`. Otherwise nothing is certain,
+// and the same messages are sent again.
+// Rejected: messages that the destination rejected while it stored the rest.
 internal sealed record BatchOutcome(DeliveryFailure? Failure, IReadOnlyList<RejectedEntry> Rejected)
 {
     public bool Stored => Failure is null;
@@ -29,10 +25,9 @@ internal sealed record BatchOutcome(DeliveryFailure? Failure, IReadOnlyList<Reje
     public static BatchOutcome Failed(string reason) => new(new DeliveryFailure(reason), []);
 }
 
-/// <summary>A message that the destination rejected.</summary>
-/// <param name="Index">Position in the batch, from 0.</param>
-/// <param name="Reason">One line of plain text.</param>
-/// <param name="IsPermanent">False: the error code is unknown, the message may be accepted later.</param>
+// Index: position in the batch, from 0.
+// Reason: one line of plain text.
+// IsPermanent: false: the error code is unknown, the message may be accepted later.
 internal readonly record struct RejectedEntry(int Index, string Reason, bool IsPermanent = true)
 {
     // The reason when a different document has the key.

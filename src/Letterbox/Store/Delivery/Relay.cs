@@ -25,9 +25,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Letterbox.Store.Delivery;
 
-/// <summary>
-/// Relays a journal to a destination, on its own thread. The properties may be read on any thread.
-/// </summary>
+// Relays a journal to a destination, on its own thread. The properties may be read on any thread.
 internal sealed class Relay : IAsyncDisposable
 {
     // With one batch MongoDB waits for the mark and the next page: three quarters of the rate of bare
@@ -73,8 +71,8 @@ internal sealed class Relay : IAsyncDisposable
     private bool _purgeFails;
     private JournalReader? _reader;
 
-    /// <summary>Starts the thread. The journal must outlive the relay.</summary>
-    /// <param name="keep">How long delivered messages stay in the journal.</param>
+    // Starts the thread. The journal must outlive the relay.
+    // keep: how long delivered messages stay in the journal.
     public Relay(MessageJournal journal, DeliverBatch deliver, TimeSpan keep, TimeProvider time, ILogger log)
     {
         (_journal, _deliver, _keep, _time, _log) = (journal, deliver, keep, time, log);

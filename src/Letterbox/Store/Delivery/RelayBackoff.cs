@@ -9,7 +9,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Letterbox.Store.Delivery;
 
-/// <summary>Used by the relay's thread; <see cref="Failure"/> may be read on any thread.</summary>
+// Used by the relay's thread; Failure may be read on any thread.
 internal sealed class RelayBackoff(ILogger log)
 {
     private static readonly TimeSpan s_pauseMin = TimeSpan.FromMilliseconds(100);
@@ -23,7 +23,7 @@ internal sealed class RelayBackoff(ILogger log)
     // Why messages do not reach MongoDB, for a log; null when they do.
     public string? Failure => _failure;
 
-    /// <summary>Records a failure. Returns how long to wait before the next attempt.</summary>
+    // Records a failure. Returns how long to wait before the next attempt.
     public TimeSpan Failed(DeliveryFailure failure)
     {
         _failure = failure.Reason;
@@ -47,7 +47,7 @@ internal sealed class RelayBackoff(ILogger log)
         return pause * (0.5 + (Random.Shared.NextDouble() / 2));
     }
 
-    /// <summary>Records that messages reach MongoDB, and how many are still waiting.</summary>
+    // Records that messages reach MongoDB, and how many are still waiting.
     public void Recovered(long waiting)
     {
         if (_failures == 0) return;

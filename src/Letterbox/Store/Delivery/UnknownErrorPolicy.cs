@@ -11,7 +11,7 @@
 
 namespace Letterbox.Store.Delivery;
 
-/// <summary>Decides on rejections with unknown codes. Used by the relay's thread.</summary>
+// Decides on rejections with unknown codes. Used by the relay's thread.
 internal sealed class UnknownErrorPolicy(TimeProvider time)
 {
     private static readonly TimeSpan s_timeout = TimeSpan.FromMinutes(1);
@@ -20,7 +20,7 @@ internal sealed class UnknownErrorPolicy(TimeProvider time)
     private long? _last;
     private long _since;
 
-    /// <summary>Why the batch has to be retried; null: its rejections are final.</summary>
+    // Why the batch has to be retried; null: its rejections are final.
     public string? RetryReason(IReadOnlyList<RejectedEntry> rejected, int batch)
     {
         foreach (RejectedEntry entry in rejected)

@@ -16,11 +16,8 @@ internal static partial class DataFolder
     private const UnixFileMode Others = (UnixFileMode)0b111_111;
     private const int CloseOnExec = 0x8_0000, IOError = 5;
 
-    /// <summary>
-    /// Creates a folder, and missing ones above it with the usual permissions. On return all of it is on
-    /// stable storage, including folders that an earlier start created but could not sync.
-    /// </summary>
-    /// <exception cref="StoreException">It cannot be created.</exception>
+    // Creates a folder, and missing ones above it with the usual permissions. On return all of it is on
+    // stable storage, including folders that an earlier start created but could not sync.
     public static void Create(string folder)
     {
         string path = Path.GetFullPath(folder);

@@ -28,12 +28,9 @@ internal sealed class Pending(Message message, DateTimeOffset received) : TaskCo
     public Receipt Receipt { get; set; }
 }
 
-/// <summary>
-/// Writes a batch, syncs it and sets the receipt of each message. If it fails nothing of the batch is stored.
-/// </summary>
+// Writes a batch, syncs it and sets the receipt of each message. If it fails nothing of the batch is stored.
 internal delegate Result CommitBatch(IReadOnlyList<Pending> batch);
 
-/// <summary>The queue and the writer's thread.</summary>
 internal sealed class GroupCommit : IAsyncDisposable
 {
     // Most messages that wait, more than a second's work; beyond it senders have to retry.
@@ -68,10 +65,9 @@ internal sealed class GroupCommit : IAsyncDisposable
     private int _failedBatches;
     private volatile string? _failure;
 
-    /// <summary>Starts the thread, which calls all three.</summary>
-    /// <param name="afterwards">Called after a batch was committed and its answers were queued; must be
-    /// quick.</param>
-    /// <param name="idle">Called once a second while there is nothing to do.</param>
+    // Starts the thread, which calls all three.
+    // afterwards: called after a batch was committed and its answers were queued; must be quick.
+    // idle: called once a second while there is nothing to do.
     public GroupCommit(CommitBatch commit, Action afterwards, Action idle, ILogger log)
     {
         (_commit, _afterwards, _idle, _log) = (commit, afterwards, idle, log);
@@ -83,9 +79,7 @@ internal sealed class GroupCommit : IAsyncDisposable
     // Why the last batch could not be stored; null when it was. Readable on any thread.
     public string? Failure => _failure;
 
-    /// <summary>Queues a message. Completes when its batch is committed or has failed; at once if the queue
-    /// is full.
-    /// </summary>
+    // Queues a message. Completes when its batch is committed or has failed; at once if the queue is full.
     public ValueTask<Receipt> AddAsync(Message message, DateTimeOffset received)
     {
         var pending = new Pending(message, received);
@@ -104,8 +98,8 @@ internal sealed class GroupCommit : IAsyncDisposable
         return new ValueTask<Receipt>(pending.Task);
     }
 
-    /// <summary>Runs work on the writer's thread between two batches. Blocks until it is done.</summary>
-    /// <exception cref="ObjectDisposedException">The writer has stopped.</exception>
+    // Runs work on the writer's thread between two batches. Blocks until it is done.
+    // Throws ObjectDisposedException: The writer has stopped.
     public T Run<T>(Func<T> work)
     {
         var task = new Task<T>(work);

@@ -18,11 +18,8 @@ using Letterbox.Messages;
 
 namespace Letterbox.Store.Journal;
 
-/// <summary>The limits of a journal.</summary>
-/// <param name="BytesMax">Most bytes in use in the journal's file; its log may take 16 MB more.</param>
-/// <param name="DiskReserve">
-/// Fewest bytes that stay free on its disk; null: 64 MiB, but at most a tenth of the disk.
-/// </param>
+// BytesMax: most bytes in use in the journal's file; its log may take 16 MB more.
+// DiskReserve: fewest bytes that stay free on its disk; null: 64 MiB, but at most a tenth of the disk.
 internal sealed record JournalBounds(long? BytesMax = null, long? DiskReserve = null);
 
 // Decides when the journal must not grow any more. Used by the writer's thread.
@@ -65,10 +62,8 @@ internal sealed class JournalCapacity(string path, JournalBounds bounds, TimePro
         }
     }
 
-    /// <summary>Whether there is space for these messages; the reason is public.</summary>
-    /// <param name="journal">The writing connection, in no transaction; null: the disk failed, which is
-    /// reported first.
-    /// </param>
+    // Whether there is space for these messages; the reason is public.
+    // journal: the writing connection, in no transaction; null: the disk failed, which is reported first.
     public Result CheckSpace(Sqlite? journal, IReadOnlyList<Pending> batch)
     {
         if (journal is null) return Result.Success;

@@ -46,7 +46,6 @@ using SQLitePCL;
 
 namespace Letterbox.Store.Journal;
 
-/// <summary>Opens the journal's file, for its writer and its readers.</summary>
 internal static class JournalFile
 {
     public const string Name = "letterbox.db";
@@ -89,12 +88,8 @@ internal static class JournalFile
     private static readonly TimeSpan s_readerTimeout = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(20);
 
-    /// <summary>
-    /// Opens the journal for writing at the start of the process; creates it if there is none. The folder
-    /// exists and the lock is held. On return everything that can be read from it is on stable storage.
-    /// </summary>
-    /// <exception cref="StoreException">It is damaged, of a newer version, no journal, or
-    /// inaccessible.</exception>
+    // Opens the journal for writing at the start of the process; creates it if there is none. The folder
+    // exists and the lock is held. On return everything that can be read from it is on stable storage.
     public static Sqlite OpenToWrite(string path, ILogger log)
     {
         LogCheck.BeforeOpening(path, log);
@@ -114,12 +109,9 @@ internal static class JournalFile
         });
     }
 
-    /// <summary>
-    /// Opens the journal for writing again after the disk failed. The log may hold a commit whose sync
-    /// failed, and the next sync of the same pages would succeed without having written them: only when all
-    /// of it has been copied into the database it is known what is stored.
-    /// </summary>
-    /// <exception cref="StoreException">The disk still fails, or a reader prevents the copy.</exception>
+    // Opens the journal for writing again after the disk failed. The log may hold a commit whose sync
+    // failed, and the next sync of the same pages would succeed without having written them: only when all
+    // of it has been copied into the database it is known what is stored.
     public static Sqlite Reopen(string path) => Open(path, raw.SQLITE_OPEN_READWRITE, s_writerTimeout, file =>
     {
         CheckKind(file, path);
@@ -127,8 +119,7 @@ internal static class JournalFile
         file.Check(file.Checkpoint(waiting: true));
     });
 
-    /// <summary>Opens the journal for one small change, whether its owner is running or not.</summary>
-    /// <exception cref="StoreException">There is none, or it cannot be changed.</exception>
+    // Opens the journal for one small change, whether its owner is running or not.
     public static Sqlite OpenToChange(string path)
     {
         CheckExists(path);
@@ -146,11 +137,8 @@ internal static class JournalFile
         for (step(); file.Changes == Step; step()) Thread.Sleep(s_pause);
     }
 
-    /// <summary>
-    /// Opens the journal for reading, in any process, whether its owner is running or not. Creates no file
-    /// beside it, and needs no right to do so.
-    /// </summary>
-    /// <exception cref="StoreException">There is none, or it cannot be read.</exception>
+    // Opens the journal for reading, in any process, whether its owner is running or not. Creates no file
+    // beside it, and needs no right to do so.
     public static Sqlite OpenToRead(string path)
     {
         CheckExists(path);

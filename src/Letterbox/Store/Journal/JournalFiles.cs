@@ -24,11 +24,8 @@ internal sealed class JournalFiles(string path)
     // Null: not open, or not there.
     private readonly FileIdentity?[] _opened = new FileIdentity?[4];
 
-    /// <summary>
-    /// Records the identities right after opening. When SQLite reopens the database it creates log and index
-    /// anew; database and lock stay the same for the life of the process.
-    /// </summary>
-    /// <exception cref="StoreException">The database or the lock file was replaced.</exception>
+    // Records the identities right after opening. When SQLite reopens the database it creates log and index
+    // anew; database and lock stay the same for the life of the process.
     public void Opened()
     {
         if (Missing().FirstOrDefault() is { } missing)

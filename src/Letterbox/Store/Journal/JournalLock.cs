@@ -23,8 +23,6 @@ internal sealed partial class JournalLock : IDisposable
 
     private JournalLock(string folder) => _folder = DataFolder.Open(folder);
 
-    /// <exception cref="StoreException">Another process has the lock, or the folder is not
-    /// writable.</exception>
     public static JournalLock Take(string folder)
     {
         string path = Path.Combine(folder, Name);

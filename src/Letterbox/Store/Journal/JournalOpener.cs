@@ -14,8 +14,8 @@ using Microsoft.Extensions.Logging;
 
 namespace Letterbox.Store.Journal;
 
-/// <summary>The journal, open or not yet.</summary>
-/// <param name="isRestart">An earlier process had it open.</param>
+// The journal, open or not yet.
+// isRestart: an earlier process had it open.
 internal sealed class JournalOpener(Func<MessageJournal> open, bool isRestart, TimeProvider time, ILogger log)
     : IAsyncDisposable
 {
@@ -38,8 +38,7 @@ internal sealed class JournalOpener(Func<MessageJournal> open, bool isRestart, T
         _journal?.AppendAsync(message)
         ?? ValueTask.FromResult(Receipt.Later(Failure ?? "the store is starting"));
 
-    /// <summary>One attempt; null: it failed, to be retried.</summary>
-    /// <exception cref="StoreException">It cannot be used, and retrying does not help.</exception>
+    // One attempt; null: it failed, to be retried.
     public MessageJournal? TryOpen()
     {
         try
@@ -60,8 +59,7 @@ internal sealed class JournalOpener(Func<MessageJournal> open, bool isRestart, T
         return _journal;
     }
 
-    /// <summary>Retries until it is open; null: stopped before.</summary>
-    /// <exception cref="StoreException">As for <see cref="TryOpen"/>.</exception>
+    // Retries until it is open; null: stopped before.
     public async Task<MessageJournal?> OpenAsync(CancellationToken stop)
     {
         while (_journal is null && !stop.IsCancellationRequested)

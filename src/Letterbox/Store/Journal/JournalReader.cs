@@ -12,10 +12,8 @@ using SQLitePCL;
 
 namespace Letterbox.Store.Journal;
 
-/// <summary>
-/// A read-only connection to the journal. Not thread-safe. All methods throw a
-/// <see cref="StoreException"/> if the file cannot be read.
-/// </summary>
+// A read-only connection to the journal. Not thread-safe. All methods throw a StoreException if the file
+// cannot be read.
 internal sealed class JournalReader : IStoredMessages
 {
     // Most messages in a page; larger MongoDB commands are not faster.
@@ -207,10 +205,8 @@ internal sealed class JournalReader : IStoredMessages
     public bool IsReleaseRequested() => Read(() => _file.Scalar(
         $"SELECT EXISTS (SELECT 1 FROM quarantine WHERE at = 0 AND {Quarantine.IsHeld})") != 0);
 
-    /// <summary>
-    /// SQLite's findings, one line each, at most 100; none if the file is intact. Reads the whole file, and
-    /// prevents the log from starting over meanwhile.
-    /// </summary>
+    // SQLite's findings, one line each, at most 100; none if the file is intact. Reads the whole file, and
+    // prevents the log from starting over meanwhile.
     public IReadOnlyList<string> CheckIntegrity() => Read(() => _file.Prepare("PRAGMA integrity_check").Rows()
         .Select(static row => row.Text(0)).Where(static finding => finding != "ok").ToArray());
 

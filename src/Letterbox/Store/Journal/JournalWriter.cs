@@ -7,10 +7,8 @@ using SQLitePCL;
 
 namespace Letterbox.Store.Journal;
 
-/// <summary>
-/// The journal's transactions. Each is on stable storage when it succeeds, and has no effect when it fails;
-/// the next one may succeed. Used by one thread at a time.
-/// </summary>
+// The journal's transactions. Each is on stable storage when it succeeds, and has no effect when it fails;
+// the next one may succeed. Used by one thread at a time.
 internal sealed class JournalWriter : IDisposable
 {
     // The log is copied into the database every 4 MB (less on a small disk, see JournalCapacity.cs), as far
@@ -29,8 +27,7 @@ internal sealed class JournalWriter : IDisposable
     private long _last;
     private int _checkpoints;
 
-    /// <summary>Opens the journal; the caller holds the lock.</summary>
-    /// <exception cref="StoreException">It cannot be used.</exception>
+    // Opens the journal; the caller holds the lock.
     public JournalWriter(string path, TimeProvider time, ILogger log)
     {
         (_path, _time, Files) = (path, time, new JournalFiles(path));
@@ -79,11 +76,9 @@ internal sealed class JournalWriter : IDisposable
         }
     }
 
-    /// <summary>
-    /// Marks the messages after <paramref name="after"/> up to <paramref name="upTo"/> as delivered, except
-    /// <paramref name="rejected"/>, which go to quarantine. Does nothing if the watermark is no longer at
-    /// <paramref name="after"/>: it was set back meanwhile, and these messages are delivered again.
-    /// </summary>
+    // Marks the messages after `after` up to `upTo` as delivered, except `rejected`, which go to quarantine.
+    // Does nothing if the watermark is no longer at `after`: it was set back meanwhile, and these messages
+    // are delivered again.
     public Result MarkDelivered(
         long after, long upTo, IReadOnlyList<(long Sequence, string Reason)> rejected) => Transact(file =>
     {
@@ -99,14 +94,11 @@ internal sealed class JournalWriter : IDisposable
         foreach ((long sequence, string reason) in rejected) add.Bind(sequence).Bind(now).Bind(reason).Run();
     });
 
-    /// <summary>
-    /// Gives messages the next key (TextKey.cs) at their places, because MongoDB has other documents under
-    /// theirs.
-    /// </summary>
-    /// <param name="fresh">A random key instead of the next one.</param>
-    /// <param name="rekeyed">
-    /// Gets the messages with their keys, except those that the journal already has under the next key.
-    /// </param>
+    // Gives messages the next key (TextKey.cs) at their places, because MongoDB has other documents under
+    // theirs.
+    // fresh: A random key instead of the next one.
+    // rekeyed: gets the messages with their keys, except those that the journal already has under the next
+    // key.
     public Result Rekey(IReadOnlyList<JournalEntry> entries, bool fresh, List<JournalEntry> rekeyed) =>
         Transact(file =>
         {

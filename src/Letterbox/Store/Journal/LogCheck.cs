@@ -44,12 +44,8 @@ internal static class LogCheck
             + "(docs/OPERATIONS.md, \"The database is missing\")", "the journal is missing");
     }
 
-    /// <summary>
-    /// Checks the log of a journal that no process has open, before the first one opens it for writing. Keeps
-    /// what SQLite would discard.
-    /// </summary>
-    /// <exception cref="StoreException">Database and log do not belong together, or copying
-    /// fails.</exception>
+    // Checks the log of a journal that no process has open, before the first one opens it for writing. Keeps
+    // what SQLite would discard.
     public static void BeforeOpening(string path, ILogger log)
     {
         try

@@ -8,7 +8,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Letterbox.Store.Journal;
 
-/// <summary>The owner of a journal. <see cref="AppendAsync"/> is thread-safe.</summary>
+// The owner of a journal. AppendAsync is thread-safe.
 internal sealed class MessageJournal : IAsyncDisposable
 {
     private readonly TimeProvider _time;
@@ -53,13 +53,11 @@ internal sealed class MessageJournal : IAsyncDisposable
     // For tests, which make its connection fail.
     internal JournalWriter Writer { get; }
 
-    /// <summary>Opens the journal of a data folder; creates folder and journal if there are none.</summary>
-    /// <param name="bounds">By default only the disk limits it.</param>
-    /// <param name="mustExist">No folder and no journal is created.</param>
-    /// <exception cref="StoreException">
-    /// Another process owns it, the folder is not writable, or the file is damaged, of a newer version or not
-    /// a journal. Nothing was changed; the text advises what to do.
-    /// </exception>
+    // Opens the journal of a data folder; creates folder and journal if there are none.
+    // bounds: by default only the disk limits it.
+    // mustExist: no folder and no journal is created.
+    // Throws StoreException: Another process owns it, the folder is not writable, or the file is damaged, of
+    // a newer version or not a journal. Nothing was changed; the text advises what to do.
     public static MessageJournal Open(
         string folder, TimeProvider time, ILogger log, JournalBounds? bounds = null, bool mustExist = false)
     {
@@ -85,12 +83,10 @@ internal sealed class MessageJournal : IAsyncDisposable
         }
     }
 
-    /// <summary>
-    /// Stores a message with the time of this call. Stored: it is on stable storage, since now or since an
-    /// earlier call with the same id, user name and text. Rejected: a different message has the id, or SQLite
-    /// rejects this one. Later: the queue is full, there is no space, the journal is closing, or the disk
-    /// failed; the message may be stored or not.
-    /// </summary>
+    // Stores a message with the time of this call. Stored: it is on stable storage, since now or since an
+    // earlier call with the same id, user name and text. Rejected: a different message has the id, or SQLite
+    // rejects this one. Later: the queue is full, there is no space, the journal is closing, or the disk
+    // failed; the message may be stored or not.
     public ValueTask<Receipt> AppendAsync(Message message) => _commits.AddAsync(message, _time.GetLocalNow());
 
     // For a message that was received elsewhere, at that time by the clock there.
@@ -106,11 +102,8 @@ internal sealed class MessageJournal : IAsyncDisposable
     public Result Rekey(IReadOnlyList<JournalEntry> entries, bool fresh, List<JournalEntry> rekeyed) =>
         Work(() => Writer.Rekey(entries, fresh, rekeyed));
 
-    /// <summary>
-    /// Deletes messages that were delivered <paramref name="keep"/> ago or longer, and more delivered ones
-    /// while there is no space for new messages; never quarantined ones. In small steps, between which new
-    /// messages are stored.
-    /// </summary>
+    // Deletes messages that were delivered `keep` ago or longer, and more delivered ones while there is no
+    // space for new messages; never quarantined ones. In small steps, between which new messages are stored.
     public Result Purge(TimeSpan keep, CancellationToken stop)
     {
         DateTimeOffset before = _time.GetUtcNow() - keep;

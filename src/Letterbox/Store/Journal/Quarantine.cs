@@ -17,9 +17,8 @@ using Letterbox.Messages;
 
 namespace Letterbox.Store.Journal;
 
-/// <summary>A message that MongoDB rejects.</summary>
-/// <param name="Reason">One line of plain text.</param>
-/// <param name="Since">Null: it is about to be sent again.</param>
+// Reason: one line of plain text.
+// Since: null: it is about to be sent again.
 internal sealed record QuarantinedMessage(JournalEntry Entry, string Reason, DateTimeOffset? Since);
 
 // Changes to the quarantine, by any process, whether the owner of the journal is running or not. Each is

@@ -15,11 +15,8 @@ namespace Letterbox.Store.Journal;
 // For any process, whether the owner of the journal is running or not.
 internal static class Redelivery
 {
-    /// <summary>
-    /// Sets the watermark back to before the first delivery since then, durably. Returns how many delivered
-    /// messages will be delivered again; if none, nothing is changed.
-    /// </summary>
-    /// <exception cref="StoreException">There is no journal, or it cannot be changed.</exception>
+    // Sets the watermark back to before the first delivery since then, durably. Returns how many delivered
+    // messages will be delivered again; if none, nothing is changed.
     public static long Request(string path, DateTimeOffset since)
     {
         using Sqlite journal = JournalFile.OpenToChange(path);

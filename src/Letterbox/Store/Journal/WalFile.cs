@@ -69,8 +69,8 @@ internal sealed class WalFile
     // The number of commits that SQLite would discard.
     public int CommitsDiscarded => _frames.Skip(Readable).Count(static frame => frame.PagesAfter > 0);
 
-    /// <summary>Reads a log; null: there is none, or it is empty.</summary>
-    /// <param name="pageSize">That of the database, in case the log's header is damaged.</param>
+    // Reads a log; null: there is none, or it is empty.
+    // pageSize: that of the database, in case the log's header is damaged.
     public static WalFile? Read(string log, string database, int pageSize)
     {
         if (!File.Exists(log)) return null;
@@ -78,11 +78,9 @@ internal sealed class WalFile
         return RandomAccess.GetLength(handle) < HeaderLength ? null : new WalFile(handle, pages, pageSize);
     }
 
-    /// <summary>
-    /// Applies the intact frames, up to the last commit, to a copy of the database. A page whose newest
-    /// version is lost is filled with 0xFF, which is no valid page, page number or text: reading it is
-    /// reported as damage, and never returns a message.
-    /// </summary>
+    // Applies the intact frames, up to the last commit, to a copy of the database. A page whose newest
+    // version is lost is filled with 0xFF, which is no valid page, page number or text: reading it is
+    // reported as damage, and never returns a message.
     public void ApplyTo(SafeFileHandle database, string log)
     {
         using SafeFileHandle handle = Open(log);

@@ -36,7 +36,6 @@ internal readonly record struct ServerError(long Index, long Code, string Text)
 // IsTransient: the server marks its errors as transient.
 internal sealed record InsertReply(long Inserted, IReadOnlyList<ServerError> Errors, bool IsTransient)
 {
-    /// <exception cref="InvalidCastException">The reply is malformed.</exception>
     public static InsertReply Read(BsonDocument reply)
     {
         BsonArray errors = reply.GetValue("writeErrors", new BsonArray()).AsBsonArray;

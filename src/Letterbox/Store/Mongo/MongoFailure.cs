@@ -22,7 +22,6 @@ using MongoDB.Driver.Core.Servers;
 
 namespace Letterbox.Store.Mongo;
 
-/// <summary>The meaning of an error about one document, see the table.</summary>
 internal enum WriteErrorKind
 {
     Duplicate,
@@ -32,7 +31,7 @@ internal enum WriteErrorKind
     Unknown,
 }
 
-/// <summary>Translates errors of the driver and of the server.</summary>
+// Translates errors of the driver and of the server.
 internal static class MongoFailure
 {
     private const int ReasonMax = 500;

@@ -29,9 +29,7 @@ using MongoDB.Driver.Core.Clusters;
 
 namespace Letterbox.Store.Mongo;
 
-/// <summary>
-/// One collection of messages in MongoDB. Thread-safe, except for listings.
-/// </summary>
+// One collection of messages in MongoDB. Thread-safe, except for listings.
 internal sealed class MongoStore : IStoredMessages
 {
     private const int CursorBatch = 1_000;
@@ -63,19 +61,16 @@ internal sealed class MongoStore : IStoredMessages
 
     private MongoStore(MongoUri uri, string collection) => (_uri, _collection) = (uri, collection);
 
-    /// <summary>Parses the connection string. Connections are made when needed.</summary>
-    /// <param name="uri">A connection string; null: not configured, and the result is null.</param>
-    /// <param name="database">Null: the one in the URI, or letterbox.</param>
-    /// <exception cref="StoreException">The connection string is invalid.</exception>
+    // Parses the connection string. Connections are made when needed.
+    // uri: A connection string; null: not configured, and the result is null.
+    // database: null: the one in the URI, or letterbox.
     [return: NotNullIfNotNull(nameof(uri))]
     public static MongoStore? Open(string? uri, string? database, string collection) =>
         uri is null ? null : new(new MongoUri(uri, database), collection);
 
-    /// <summary>
-    /// Stores a batch with write concern majority, journaled; idempotent. Takes 5 s when MongoDB is down and
-    /// about 15 s when it hangs, unless the URI sets timeouts. A batch is one command, a document of at most
-    /// 16 MiB: a page of the journal fits.
-    /// </summary>
+    // Stores a batch with write concern majority, journaled; idempotent. Takes 5 s when MongoDB is down and
+    // about 15 s when it hangs, unless the URI sets timeouts. A batch is one command, a document of at most
+    // 16 MiB: a page of the journal fits.
     public async Task<BatchOutcome> InsertAsync(IReadOnlyList<JournalEntry> batch, CancellationToken cancel)
     {
         try
@@ -95,7 +90,6 @@ internal sealed class MongoStore : IStoredMessages
         }
     }
 
-    /// <exception cref="StoreException">MongoDB cannot be read, or no longer.</exception>
     public IEnumerable<StoredMessage> ReadAll()
     {
         _recent.Clear();
@@ -106,12 +100,10 @@ internal sealed class MongoStore : IStoredMessages
         }
     }
 
-    /// <summary>Skips documents that Letterbox did not write, see RecentlyListed.cs.</summary>
-    /// <exception cref="StoreException">MongoDB cannot be read, or no longer.</exception>
+    // Skips documents that Letterbox did not write, see RecentlyListed.cs.
     public IEnumerable<StoredMessage> ReadNew() => ReadSince(_recent.WindowStart).Where(_recent.Add);
 
-    /// <summary>The messages since a date, or all: oldest first, streamed.</summary>
-    /// <exception cref="StoreException">MongoDB cannot be read, or no longer.</exception>
+    // The messages since a date, or all: oldest first, streamed.
     public IEnumerable<StoredMessage> ReadSince(string? date)
     {
         BsonDocument filter = date is null ? [] : new("date", new BsonDocument("$gte", date));
@@ -125,8 +117,7 @@ internal sealed class MongoStore : IStoredMessages
         }
     }
 
-    /// <summary>What the primary has under these keys: one command, about a thousand at a time.</summary>
-    /// <exception cref="StoreException">MongoDB cannot be read.</exception>
+    // What the primary has under these keys: one command, about a thousand at a time.
     public async Task<IReadOnlyDictionary<MessageKey, StoredMessage>> FindAsync(
         IReadOnlyList<MessageKey> keys, CancellationToken cancel = default)
     {

@@ -15,7 +15,7 @@ using MongoDB.Driver.Core.Configuration;
 
 namespace Letterbox.Store.Mongo;
 
-/// <summary>A valid connection string. No DNS name has been resolved for it.</summary>
+// A valid connection string. No DNS name has been resolved for it.
 internal sealed partial class MongoUri
 {
     private const string CaFile = "tlsCAFile";
@@ -25,8 +25,7 @@ internal sealed partial class MongoUri
     private readonly ConnectionString _options;
     private readonly X509Certificate2Collection? _roots;
 
-    /// <param name="database">LETTERBOX_MONGODB_DATABASE, if it is set.</param>
-    /// <exception cref="StoreException">It is invalid, or names another database.</exception>
+    // database: LETTERBOX_MONGODB_DATABASE, if it is set.
     public MongoUri(string text, string? database)
     {
         // A password with a slash looks like a host and a path: then no part can be quoted safely.
