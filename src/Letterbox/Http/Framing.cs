@@ -4,40 +4,52 @@
 namespace Letterbox.Http;
 
 /// <summary>Collects these field lines, and decides at the end of the head.</summary>
-internal sealed class Framing
+internal struct Framing
 {
-    private bool _host, _contentLength, _transferEncoding, _close, _keepAlive, _expect;
-    private bool _coding, _range;
+    private bool _host, _contentLength, _close, _keepAlive, _expect, _coding, _range;
     private int _types;
     private long _length;
 
-    public bool Chunked => _transferEncoding;
+    public bool Chunked { get; private set; }
 
     // If not chunked.
-    public int ContentLength => (int)_length;
+    public readonly int ContentLength => (int)_length;
 
     // The client waits for a 100 before it sends its content.
     public bool ContinueExpected { get; private set; }
 
-    public void Clear()
+    public Rejection Add(ReadOnlySpan<byte> name, ReadOnlySpan<byte> value)
     {
-        _host = _contentLength = _transferEncoding = _close = _keepAlive = _expect = ContinueExpected = false;
-        _coding = _range = false;
-        (_types, _length) = (0, 0);
-    }
+        switch (name.Length)
+        {
+            case 4 when Grammar.Same(name, "host"u8):
+                return AddHost(value);
+            case 6 when Grammar.Same(name, "expect"u8):
+                ContinueExpected = !_expect && Grammar.Same(value, "100-continue"u8);
+                _expect = true;
+                break;
+            case 10 when Grammar.Same(name, "connection"u8):
+                AddConnection(value);
+                break;
+            case 12 when Grammar.Same(name, "content-type"u8):
+                _types++;
+                break;
+            case 13 when Grammar.Same(name, "content-range"u8):
+                _range = true;
+                break;
+            case 14 when Grammar.Same(name, "content-length"u8):
+                return AddContentLength(value);
+            case 16 when Grammar.Same(name, "content-encoding"u8):
+                AddContentEncoding(value);
+                break;
+            case 17 when Grammar.Same(name, "transfer-encoding"u8):
+                return AddTransferEncoding(value);
+            default:
+                break;
+        }
 
-    public Rejection Add(ReadOnlySpan<byte> name, ReadOnlySpan<byte> value) => name.Length switch
-    {
-        4 when Grammar.Same(name, "host"u8) => AddHost(value),
-        6 when Grammar.Same(name, "expect"u8) => AddExpect(value),
-        10 when Grammar.Same(name, "connection"u8) => AddConnection(value),
-        12 when Grammar.Same(name, "content-type"u8) => AddContentType(),
-        13 when Grammar.Same(name, "content-range"u8) => AddContentRange(),
-        14 when Grammar.Same(name, "content-length"u8) => AddContentLength(value),
-        16 when Grammar.Same(name, "content-encoding"u8) => AddContentEncoding(value),
-        17 when Grammar.Same(name, "transfer-encoding"u8) => AddTransferEncoding(value),
-        _ => Rejection.None,
-    };
+        return Rejection.None;
+    }
 
     /// <summary>At the end of the head: whether it is valid (RFC 9112 6.3).</summary>
     public Rejection Decide(Request request, int contentMax)
@@ -45,11 +57,11 @@ internal sealed class Framing
         bool http11 = request.MinorVersion >= 1;
         if (http11 && !_host) return Rejection.Host;
         // Typical of request smuggling, and an HTTP/1.0 client cannot know the coding (6.1).
-        if (_transferEncoding && (_contentLength || !http11)) return Rejection.TransferEncoding;
+        if (Chunked && (_contentLength || !http11)) return Rejection.TransferEncoding;
         if (_expect && http11 && !ContinueExpected) return Rejection.Expectation;
         if (_length > contentMax) return Rejection.ContentTooLarge;
         if (_types > 1 && HasOtherType(request)) return Rejection.ContentType;
-        bool hasContent = _transferEncoding || _length > 0;
+        bool hasContent = Chunked || _length > 0;
         if (hasContent && _coding) return Rejection.ContentCoding;
         if (hasContent && _range) return Rejection.ContentRange;
         // HTTP/1.0 has no 100, and without content there is nothing to wait for (RFC 9110 10.1.1).
@@ -65,28 +77,13 @@ internal sealed class Framing
         return Rejection.None;
     }
 
-    private Rejection AddExpect(ReadOnlySpan<byte> value)
-    {
-        ContinueExpected = !_expect && Grammar.Same(value, "100-continue"u8);
-        _expect = true;
-        return Rejection.None;
-    }
-
-    private Rejection AddConnection(ReadOnlySpan<byte> value)
+    private void AddConnection(ReadOnlySpan<byte> value)
     {
         while (Grammar.NextElement(ref value, out ReadOnlySpan<byte> option))
         {
             _close |= Grammar.Same(option, "close"u8);
             _keepAlive |= Grammar.Same(option, "keep-alive"u8);
         }
-
-        return Rejection.None;
-    }
-
-    private Rejection AddContentType()
-    {
-        _types++;
-        return Rejection.None;
     }
 
     // Two parsers might choose different ones (RFC 9110 8.3).
@@ -101,18 +98,11 @@ internal sealed class Framing
         return false;
     }
 
-    private Rejection AddContentRange()
-    {
-        _range = true;
-        return Rejection.None;
-    }
-
     // Content-Encoding = #content-coding        RFC 9110 8.4
-    private Rejection AddContentEncoding(ReadOnlySpan<byte> value)
+    private void AddContentEncoding(ReadOnlySpan<byte> value)
     {
         while (Grammar.NextElement(ref value, out ReadOnlySpan<byte> coding))
             _coding |= !coding.IsEmpty && !Grammar.Same(coding, "identity"u8);
-        return Rejection.None;
     }
 
     // Content-Length = 1*DIGIT        RFC 9110 8.6; a list of equal numbers may be rejected (RFC 9112 6.3)
@@ -136,8 +126,8 @@ internal sealed class Framing
     // confuse parsers.
     private Rejection AddTransferEncoding(ReadOnlySpan<byte> value)
     {
-        if (_transferEncoding) return Rejection.TransferEncoding;
-        _transferEncoding = true;
+        if (Chunked) return Rejection.TransferEncoding;
+        Chunked = true;
         if (Grammar.Same(value, "chunked"u8)) return Rejection.None;
         int last = value.LastIndexOf((byte)',') + 1;
         bool chunkedLast = last > 1 && Grammar.Same(Grammar.Trim(value[last..]), "chunked"u8);

@@ -20,7 +20,7 @@ internal sealed class RequestReader(HttpLimits limits)
 {
     private enum Phase { StartLine, FieldLines, Content, Chunks, Complete }
 
-    private readonly Framing _framing = new();
+    private Framing _framing;
     private readonly ChunkedDecoder _chunks = new(limits);
     private Phase _phase;
     private bool _emptyLineSkipped;
@@ -48,7 +48,7 @@ internal sealed class RequestReader(HttpLimits limits)
         (_phase, _emptyLineSkipped, _lineStart, _scanned, _headEnd) = (Phase.StartLine, false, 0, 0, 0);
         (Rejection, Consumed) = (Rejection.None, 0);
         Request.Clear();
-        _framing.Clear();
+        _framing = default;
     }
 
     // Reads buffer[start..end], which begins with the first byte of the request and ends with the last byte
