@@ -36,6 +36,7 @@ internal static class StoreProcess
             time, log, stop, static e => e is StoreException { InUse: true });
         await using var opener = new JournalOpener(OpenJournal, StopSignal.IsRestart, time, log);
         Relay? relay = null;
+        using var collector = new IdleCollector();
         using var tls = MutualTls.Load(settings);
         MessageJournal? journal = await predecessor.AcquireAsync(
             "the journal", opener.TryOpen,
@@ -48,8 +49,7 @@ internal static class StoreProcess
             $"{settings.Socket}",
             () => new SocketServer(
                 settings.Socket, opener.AppendAsync, bounds, time, log, tls,
-                () => StateOf(opener, relay),
-                new ByteRateLimiter(settings.ClientRate, time)),
+                () => StateOf(opener, relay)),
             cancel => IsServedAsync(settings.Socket, tls, cancel));
 
         server.Start();

@@ -31,6 +31,7 @@ internal static class WebProcess
         ILogger log = logs.CreateLogger("web"), linkLog = logs.CreateLogger("link");
         TimeProvider time = TimeProvider.System;
         var linkLimits = new LinkLimits { DrainTimeout = s_linkTimeout };
+        using var collector = new IdleCollector();
         using var tls = MutualTls.Load(settings);
         await using var link = new StoreLink(settings.Stores, linkLimits, time, linkLog, tls);
         var probe = new StoreProbe(settings.Stores, tls, linkLimits, time);

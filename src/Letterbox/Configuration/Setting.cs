@@ -59,7 +59,7 @@ internal sealed record Setting(string Variable, string? Option, string Default, 
         "free space to keep on the journal's disk; below it, new messages have to wait");
 
     public static readonly Setting ClientRate = new("LETTERBOX_CLIENT_RATE", null, "1MiB",
-        "bytes of messages that one address (IPv6: /64) may send per second; off: no limit");
+        "bytes of messages that one address (IPv6: /64) may send per second over HTTP; off: no limit");
 
     public static readonly Setting Log = new("LETTERBOX_LOG", null, "information",
         "lowest level that is logged: trace, debug, information, warning, error, critical, none");

@@ -53,13 +53,16 @@ internal sealed class ByteBuffer(int initialSize)
 
     public void Release()
     {
-        if (Capacity > 0) ArrayPool<byte>.Shared.Return(Bytes);
+        if (Capacity >= LargeBuffers.SizeMin) LargeBuffers.Return(Bytes);
+        else if (Capacity > 0) ArrayPool<byte>.Shared.Return(Bytes);
         (Bytes, Start, End) = ([], 0, 0);
     }
 
     private void MoveTo(int size)
     {
-        byte[] other = ArrayPool<byte>.Shared.Rent(size);
+        byte[] other = size > LargeBuffers.SizeMin / 2
+            ? LargeBuffers.Rent(size)
+            : ArrayPool<byte>.Shared.Rent(size);
         int length = Length;
         Content.Span.CopyTo(other);
         Release();

@@ -10,20 +10,15 @@ internal sealed class MemoryBudget(long bytesMax)
     private readonly Lock _gate = new();
     private readonly LinkedList<Hold> _holds = new(); // the oldest first
     private long _bytes;
-    private bool _wasHigh;
 
     public long Bytes => Volatile.Read(ref _bytes);
 
     private void Set(Hold hold, int bytes)
     {
         List<Hold>? ended = null;
-        bool relieved;
         lock (_gate)
         {
             Count(hold, bytes);
-            _wasHigh |= _bytes > bytesMax / 2;
-            relieved = _wasHigh && _bytes < bytesMax / 8;
-            _wasHigh &= !relieved;
             while (_bytes > bytesMax)
             {
                 Hold oldest = _holds.First!.Value;
@@ -32,14 +27,9 @@ internal sealed class MemoryBudget(long bytesMax)
             }
         }
 
-        // The garbage collector keeps the memory of a flood unless it is told to release it.
-        if (relieved) ThreadPool.UnsafeQueueUserWorkItem(static _ => ReleaseMemory(), null);
         if (ended is null) return;
         foreach (Hold one in ended) one.End();
     }
-
-    private static void ReleaseMemory() =>
-        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
 
     private void Count(Hold hold, int bytes)
     {

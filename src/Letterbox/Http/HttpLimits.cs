@@ -39,7 +39,7 @@ internal sealed record HttpLimits
     // How long that takes at most. nginx: 30 s.
     public TimeSpan LingerMax { get; init; } = TimeSpan.FromSeconds(30);
     // Memory held for all waiting clients; beyond: 503 for the one waiting longest.
-    public int MemoryMax { get; init; } = 64 * 1024 * 1024;
+    public int MemoryMax { get; init; } = 48 * 1024 * 1024;
     // How often deadlines are checked: a timeout takes effect at most this much late.
     public TimeSpan SweepInterval { get; init; } = TimeSpan.FromSeconds(1);
 

@@ -52,9 +52,6 @@ internal readonly record struct Receipt(ReceiptKind Kind, MessageKey Id, string 
     // The message was sent, and the answer was lost.
     public static Receipt Unknown(string reason) => Later(reason) with { MaybeStored = true };
 
-    // This client exceeds the rate of one client.
-    public static Receipt RateExceeded { get; } = Later("more than one address may send at once");
-
     public static Receipt Status(string line) => new(ReceiptKind.Status, default, line);
 }
 

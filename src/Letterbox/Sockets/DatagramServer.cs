@@ -122,7 +122,7 @@ internal sealed class DatagramServer : IDisposable
         try
         {
             Receipt receipt = decoded.Status == DecodeStatus.Complete
-                ? await _server.AcceptAsync(ClientOf(sender), decoded.Message!)
+                ? await _server.Accept(decoded.Message!)
                 : Receipt.Rejected(decoded.Reason);
             _server.Status.Record(receipt);
             int length = Answer.Write(receipt, line);
@@ -148,12 +148,6 @@ internal sealed class DatagramServer : IDisposable
             ArrayPool<byte>.Shared.Return(line);
             _capacity.Release();
         }
-    }
-
-    private Client ClientOf(SocketAddress sender)
-    {
-        IPAddress address = ((IPEndPoint)_socket.LocalEndPoint!.Create(sender)).Address;
-        return new Client(new ClientNetwork(address), IPAddress.IsLoopback(ClientNetwork.Unmapped(address)));
     }
 
     private static SocketAddress Copy(SocketAddress address)

@@ -39,7 +39,7 @@ internal sealed record SocketLimits
 
     // Bytes of incomplete messages and unread answers of all connections; beyond it, the connection that has
     // been waited for longest is closed.
-    public int MemoryMax { get; init; } = 64 * 1024 * 1024;
+    public int MemoryMax { get; init; } = 48 * 1024 * 1024;
 
     // A client that does not read its answers for this long is disconnected.
     public TimeSpan WriteTimeout { get; init; } = TimeSpan.FromSeconds(10);

@@ -19,8 +19,6 @@ internal sealed class SocketServer : IDisposable
     private const int PortAttempts = 32;
 
     private readonly CancellationTokenSource _stopping = new();
-    private readonly ByteRateLimiter _limiter;
-    private readonly Deliver _accept;
     private readonly MutualTls? _tls;
     private readonly HandshakeLimiter _handshakes;
     private readonly Listener _listener;
@@ -34,16 +32,16 @@ internal sealed class SocketServer : IDisposable
     /// <exception cref="SocketException">The address cannot be bound.</exception>
     public SocketServer(
         Address address, Deliver accept, SocketLimits limits, TimeProvider time, ILogger log,
-        MutualTls? tls = null, Func<Readiness>? state = null, ByteRateLimiter? limiter = null)
+        MutualTls? tls = null, Func<Readiness>? state = null)
     {
-        (_accept, Limits, Time, _tls) = (accept, limits, time, tls);
-        _limiter = limiter ?? new ByteRateLimiter(null, time);
+        (Accept, Limits, Time, _tls) = (accept, limits, time, tls);
         Memory = new MemoryBudget(limits.MemoryMax);
         Status = new StoreStatus(state ?? (static () => new Readiness([], [])), limits.WaitMemory, time);
         _handshakes = new HandshakeLimiter(limits.UnauthenticatedMax, time, log);
         (_listener, _datagrams) = Bind(address, log);
     }
 
+    public Deliver Accept { get; }
     public SocketLimits Limits { get; }
     public TimeProvider Time { get; }
     public MemoryBudget Memory { get; }
@@ -102,21 +100,13 @@ internal sealed class SocketServer : IDisposable
         }
     }
 
-    // A message counts for the rate of its client.
-    public ValueTask<Receipt> AcceptAsync(Client client, Message message) =>
-        _limiter.Acquire(client, message.StoredBytes) == TimeSpan.Zero
-            ? _accept(message)
-            : ValueTask.FromResult(Receipt.RateExceeded);
-
     private Task ServeAsync(OpenConnection connection) => _tls is null
         ? ServeAsync(connection, new PlainTransport(connection.Socket))
         : ServeAuthenticatedAsync(connection, _tls);
 
-    // A client with an accepted certificate is one of our processes: no rate limit.
     private async Task ServeAsync(OpenConnection connection, Transport transport)
     {
-        Deliver accept = _tls is null ? message => AcceptAsync(connection.Client, message) : _accept;
-        using var session = new SocketSession(this, transport, accept, _stopping.Token);
+        using var session = new SocketSession(this, transport, _stopping.Token);
         connection.Session = session;
         await session.RunAsync();
     }

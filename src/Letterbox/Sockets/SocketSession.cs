@@ -28,8 +28,14 @@ internal sealed class SocketSession : IEvictable, IDisposable
     private const int AnswersSize = 8192;
     private const int AnswerDueSize = 64;
 
+    // What a session takes besides its buffers.
+    private const int SessionSize = 8192;
+
+    // So many answers that need no commit are queued before the thread is given up, so that they are sent:
+    // for a client that sends only invalid messages nothing else limits the queue.
+    private const int AnswersPerYield = 64;
+
     private readonly Transport _transport;
-    private readonly Deliver _accept;
     private readonly SocketServer _server;
     private readonly SocketLimits _limits;
     private readonly CancellationToken _stop;
@@ -45,11 +51,12 @@ internal sealed class SocketSession : IEvictable, IDisposable
     private int _inFlight;
     private long _waitingSince;
     private volatile bool _unread; // a send is blocked
+    private int _immediate; // answers without a commit
     private bool _filled; // the last receive filled the buffer: a larger one is needed
 
-    public SocketSession(SocketServer server, Transport transport, Deliver accept, CancellationToken stop)
+    public SocketSession(SocketServer server, Transport transport, CancellationToken stop)
     {
-        (_server, _transport, _accept, _stop, _limits) = (server, transport, accept, stop, server.Limits);
+        (_server, _transport, _stop, _limits) = (server, transport, stop, server.Limits);
         (_partHeld, _unreadHeld) =
             (new(server.Memory, transport.Close), new(server.Memory, transport.Close));
         _decoder = new MessageDecoder(server.Time);
@@ -119,12 +126,15 @@ internal sealed class SocketSession : IEvictable, IDisposable
             if (decoded.Status == DecodeStatus.NeedMore) break;
             _partialSince = 0;
             _partHeld.Set(0);
-            await AnswerLaterAsync(decoded.Status switch
+            ValueTask<Receipt> receipt = decoded.Status switch
             {
-                DecodeStatus.Complete => _accept(decoded.Message!),
+                DecodeStatus.Complete => _server.Accept(decoded.Message!),
                 DecodeStatus.StatusRequest => new(_server.Status.Describe()),
                 _ => new(Receipt.Rejected(decoded.Reason)),
-            });
+            };
+            bool immediate = receipt.IsCompleted;
+            await AnswerLaterAsync(receipt);
+            if (immediate && ++_immediate % AnswersPerYield == 0) await Task.Yield();
             if (decoded.Status == DecodeStatus.OutOfSync) return false;
         }
 
@@ -149,7 +159,7 @@ internal sealed class SocketSession : IEvictable, IDisposable
         int space = Math.Max(1, _input.Capacity - _input.Length);
         _input.Reserve(_filled && _input.Capacity < BufferSizeMax ? space + 1 : space);
         bool idle = _input.Length == 0;
-        _partHeld.Set(!idle && _input.Capacity > BufferSize ? _input.Capacity : 0);
+        _partHeld.Set(idle ? 0 : _input.Capacity + SessionSize);
         if (idle) Volatile.Write(ref _waitingSince, _server.Time.GetTimestamp());
         TimeSpan timeout = idle ? _limits.IdleTimeout : _limits.QuietTimeout;
         try

@@ -18,8 +18,6 @@ internal sealed class StoreStatus(Func<Readiness> state, TimeSpan memory, TimePr
 
     public void Record(in Receipt receipt)
     {
-        // The rate of one client is not the state of the store.
-        if (receipt == Receipt.RateExceeded) return;
         if (receipt.Kind == ReceiptKind.Later) _lastWait = new LastWait(receipt.Reason, time.GetTimestamp());
         else if (_lastWait is not null && receipt.Kind == ReceiptKind.Stored) _lastWait = null;
     }

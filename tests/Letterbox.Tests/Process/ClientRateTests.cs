@@ -1,6 +1,8 @@
 // A client that leaves more than LETTERBOX_CLIENT_RATE: it is asked to wait, others are not, nothing is lost.
 
 using System.Net;
+using System.Net.NetworkInformation;
+using System.Net.Sockets;
 using Letterbox.Tests.Support;
 
 namespace Letterbox.Tests.Process;
@@ -49,6 +51,28 @@ public sealed class ClientRateTests
             if (from is not null) request.Headers.Add("X-Forwarded-For", from);
             if (json) request.Headers.Add("Accept", "application/json");
             return client.SendAsync(request);
+        }
+    }
+
+    // The web process on another host sends the messages of all visitors from one address.
+    [Fact]
+    public async Task On_a_private_network_the_socket_server_has_no_rate()
+    {
+        IPAddress? address = NetworkInterface.GetAllNetworkInterfaces()
+            .SelectMany(one => one.GetIPProperties().UnicastAddresses).Select(one => one.Address)
+            .FirstOrDefault(one => one.AddressFamily == AddressFamily.InterNetwork && !IPAddress.IsLoopback(one));
+        Assert.SkipWhen(address is null, "this machine has only loopback addresses");
+        await using LetterboxProcess store = await LetterboxProcess.StartAsync(["store"], new()
+        {
+            ["LETTERBOX_SOCKET"] = $"{address}:0",
+            ["LETTERBOX_NETWORK"] = "private",
+            ["LETTERBOX_CLIENT_RATE"] = "1KiB",
+        });
+        using SocketClient client = await SocketClient.ConnectAsync(new IPEndPoint(address, store.Socket.Port));
+        for (int i = 0; i < 50; i++)
+        {
+            await client.SendAsync($"username=ann&message={s_text}\n");
+            Assert.StartsWith("OK ", await client.ReadLineAsync(), StringComparison.Ordinal);
         }
     }
 
