@@ -1,10 +1,10 @@
-// Gives memory back to the system. The garbage collector keeps what a flood of clients made it allocate, and in
-// a process that has become quiet it never runs again by itself.
+// Gives memory back to the system. The garbage collector keeps what a flood of clients made it allocate, and
+// in a process that has become quiet it does not run again.
 
 namespace Letterbox.Hosting;
 
-// Collects when little has been allocated for a while, so that no request waits for it; once more after that,
-// for what connections held that ended meanwhile.
+// Collects when little has been allocated for a while, so that no request waits for it; once more after
+// that, for what connections held that ended meanwhile.
 internal sealed class IdleCollector : IDisposable
 {
     private static readonly TimeSpan s_every = TimeSpan.FromSeconds(5);

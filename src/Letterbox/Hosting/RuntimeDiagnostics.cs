@@ -20,8 +20,9 @@ internal static class RuntimeDiagnostics
         {
             foreach (string name in (string[])["clr-debug-pipe", "dotnet-diagnostic"])
             {
-                string files = $"{name}-{Environment.ProcessId}-*";
-                foreach (string file in Directory.EnumerateFiles(Path.GetTempPath(), files)) File.Delete(file);
+                string pattern = $"{name}-{Environment.ProcessId}-*";
+                foreach (string file in Directory.EnumerateFiles(Path.GetTempPath(), pattern))
+                    File.Delete(file);
             }
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

@@ -15,8 +15,11 @@ internal static partial class StandardStreams
     public static void OpenClosed()
     {
         if (!OperatingSystem.IsLinux()) return;
-        int[] closed = [.. Enumerable.Range(0, 3).Where(static stream =>
-            FileControl(stream, GetDescriptorFlags) is var flags && (flags < 0 || (flags & CloseOnExec) != 0))];
+        int[] closed =
+        [
+            .. Enumerable.Range(0, 3).Where(static stream =>
+                FileControl(stream, GetDescriptorFlags) is < 0 or CloseOnExec),
+        ];
         if (closed.Length == 0) return;
         byte[] arguments = File.ReadAllBytes("/proc/self/cmdline");
         int nothing;

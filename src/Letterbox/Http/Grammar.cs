@@ -87,8 +87,8 @@ internal static class Grammar
     public static bool Same(ReadOnlySpan<byte> left, ReadOnlySpan<byte> right) =>
         System.Text.Ascii.EqualsIgnoreCase(left, right);
 
-    // Takes the next element of a list (RFC 9110 5.6.1), trimmed; it may be empty. A separator within a quoted
-    // string (5.6.4) does not count.
+    // Takes the next element of a list (RFC 9110 5.6.1), trimmed; it may be empty. A separator within a
+    // quoted string (5.6.4) does not count.
     public static bool NextElement(
         scoped ref ReadOnlySpan<byte> list, out ReadOnlySpan<byte> element, byte separator = (byte)',')
     {

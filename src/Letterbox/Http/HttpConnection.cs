@@ -325,8 +325,8 @@ internal sealed class HttpConnection : IEvictable
     }
 
     // Closing with unread input resets the connection, and the reset can overtake the response: so ends the
-    // sending side and receives until the client closes too (RFC 9112 9.6), however much that is: a client may
-    // send all of a large content before it reads the rejection.
+    // sending side and receives until the client closes too (RFC 9112 9.6), however much that is: a client
+    // may send all of a large content before it reads the rejection.
     private async ValueTask LingerAsync()
     {
         if (_sender.IsBroken) return;

@@ -22,9 +22,9 @@ internal sealed record HttpLimits
     // From the first byte of a head to its last; beyond: 408. Against Slowloris.
     public TimeSpan HeadTimeout { get; init; } = TimeSpan.FromSeconds(10);
     // A connection without a request; beyond: closed silently. Longer than any usual balancer keeps its idle
-    // connections (AWS 60 s, Azure 240 s, Google 600 s): the balancer must be the one that closes, or it sends
-    // a request to a connection that was just closed and answers 502. A browser's closes earlier, and when
-    // connections are short the longest idle one is closed.
+    // connections (AWS 60 s, Azure 240 s, Google 600 s): the balancer has to close first, or it sends a
+    // request to a connection that was just closed, and answers 502. When there are too many connections, the
+    // one that has been idle for longest is closed.
     public TimeSpan IdleTimeout { get; init; } = TimeSpan.FromSeconds(620);
     // Added to the time that ContentBytesPerSecondMin allows; beyond: 408.
     public TimeSpan ContentStartTimeout { get; init; } = TimeSpan.FromSeconds(5);

@@ -46,7 +46,7 @@ internal static class Preconditions
         // Strong comparison of tags, exact comparison of dates: a range of another version is useless.
         return value.StartsWith("\""u8)
             ? value.SequenceEqual(tag)
-            : HttpDate.TryParse(value, DateTimeOffset.UtcNow, out DateTimeOffset date) && date == lastModified;
+            : HttpDate.TryParse(value, DateTimeOffset.UtcNow, out var date) && date == lastModified;
     }
 
     private static bool TryGetDate(Request request, ReadOnlySpan<byte> name, out DateTimeOffset date)

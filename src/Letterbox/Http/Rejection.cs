@@ -5,8 +5,8 @@ namespace Letterbox.Http;
 
 internal enum Rejection
 {
-    None, BareLineFeed, RequestLine, Version, Target, MethodTooLong, RequestLineTooLong, FieldName, FieldValue,
-    ObsoleteFold, FieldsTooLarge, Host, ContentLength, TransferEncoding, TransferCoding,
+    None, BareLineFeed, RequestLine, Version, Target, MethodTooLong, RequestLineTooLong, FieldName,
+    FieldValue, ObsoleteFold, FieldsTooLarge, Host, ContentLength, TransferEncoding, TransferCoding,
     ContentTooLarge, Chunk, Expectation, ContentType, ContentCoding, ContentRange, Timeout, Overload,
 }
 

@@ -55,7 +55,8 @@ internal sealed class DatagramServer : IDisposable
         using var deadline = new CancellationTokenSource(timeout, _server.Time);
         try
         {
-            for (int i = 0; i < _server.Limits.DatagramsInFlightMax; i++) await _capacity.WaitAsync(deadline.Token);
+            for (int i = 0; i < _server.Limits.DatagramsInFlightMax; i++)
+                await _capacity.WaitAsync(deadline.Token);
         }
         catch (OperationCanceledException)
         {

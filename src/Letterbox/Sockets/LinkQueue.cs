@@ -152,9 +152,9 @@ internal sealed class LinkQueue(LinkLimits limits, int stores, TimeProvider time
         }
     }
 
-    // Removes the messages whose deadline has passed. True: the store hangs, as some of them had been sent, or
-    // one has waited so long that another store may be faster. The connection then counts as broken, so that
-    // a late answer is not taken for that of another message.
+    // Removes the messages whose deadline has passed. True: the store hangs, as some of them had been sent,
+    // or one has waited so long that another store may be faster. The connection then counts as broken, so
+    // that a late answer is not taken for that of another message.
     public bool Expire(List<Delivery> late)
     {
         lock (_gate)

@@ -207,11 +207,9 @@ public sealed class TimeoutTests : IAsyncDisposable
         Assert.Equal(400, (await peer.ReadAsync())!.Status);
         Assert.True(await peer.EndsAsync());
         HttpConnection connection = await Server.UntilAsync(Lingering);
-        _time.Advance(s_limits.LingerTimeout - s_second);
-        Assert.True(await peer.SendAsync("still talking"));
+        await PauseAsync(connection, peer);
         Assert.Equal(Lingering, connection.Inspect.State);
-        await Server.UntilAsync(Lingering);
-        _time.Advance(s_second);
+        _time.Advance(s_limits.LingerTimeout);
         await Server.UntilEmptyAsync();
     }
 
@@ -220,19 +218,22 @@ public sealed class TimeoutTests : IAsyncDisposable
     {
         using HttpPeer peer = await HttpPeer.ConnectAsync(_host.Port);
         await peer.SendAsync("BAD\r\n\r\n");
-        TimeSpan step = s_limits.LingerTimeout - s_second;
+        TimeSpan step = s_limits.LingerTimeout - s_second, waited = default;
         HttpConnection connection = await Server.UntilAsync(Lingering);
-        for (TimeSpan waited = step; waited < s_limits.LingerMax; waited += step)
-        {
-            long deadline = connection.Inspect.Deadline;
-            _time.Advance(step);
-            await peer.SendAsync("x");
-            bool last = waited + s_limits.LingerTimeout > s_limits.LingerMax;
-            if (!last) await Watching.UntilAsync(() => connection.Inspect is { Waiting: true } now && now.Deadline > deadline);
-        }
-
-        _time.Advance(step);
+        for (; waited + s_limits.LingerTimeout < s_limits.LingerMax; waited += step)
+            await PauseAsync(connection, peer);
+        _time.Advance(s_limits.LingerMax - waited);
         await Server.UntilEmptyAsync();
+    }
+
+    // Sends just before the deadline, which moves.
+    private async Task PauseAsync(HttpConnection connection, HttpPeer peer)
+    {
+        long deadline = connection.Inspect.Deadline;
+        _time.Advance(s_limits.LingerTimeout - s_second);
+        Assert.True(await peer.SendAsync("x"));
+        await Watching.UntilAsync(
+            () => connection.Inspect is { Waiting: true } now && now.Deadline > deadline);
     }
 
     [Fact]

@@ -60,7 +60,8 @@ public sealed class ClientRateTests
     {
         IPAddress? address = NetworkInterface.GetAllNetworkInterfaces()
             .SelectMany(one => one.GetIPProperties().UnicastAddresses).Select(one => one.Address)
-            .FirstOrDefault(one => one.AddressFamily == AddressFamily.InterNetwork && !IPAddress.IsLoopback(one));
+            .Where(one => one.AddressFamily == AddressFamily.InterNetwork)
+            .FirstOrDefault(one => !IPAddress.IsLoopback(one));
         Assert.SkipWhen(address is null, "this machine has only loopback addresses");
         await using LetterboxProcess store = await LetterboxProcess.StartAsync(["store"], new()
         {
@@ -68,7 +69,8 @@ public sealed class ClientRateTests
             ["LETTERBOX_NETWORK"] = "private",
             ["LETTERBOX_CLIENT_RATE"] = "1KiB",
         });
-        using SocketClient client = await SocketClient.ConnectAsync(new IPEndPoint(address, store.Socket.Port));
+        using SocketClient client =
+            await SocketClient.ConnectAsync(new IPEndPoint(address, store.Socket.Port));
         for (int i = 0; i < 50; i++)
         {
             await client.SendAsync($"username=ann&message={s_text}\n");
