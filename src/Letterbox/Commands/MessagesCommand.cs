@@ -81,6 +81,8 @@ internal static class MessagesCommand
     // Lists MongoDB when it is configured and can be read, else the journal. Returns the exit status.
     internal static async Task<int> ListAsync(Settings settings, Listing listing, CancellationToken stop)
     {
+        // Some messages are not listed, or may not be.
+        bool incomplete = false;
         if (settings.MongoUri is { } uri)
         {
             using var mongo = MongoStore.Open(uri, settings.MongoDatabase, settings.MongoCollection);
@@ -96,18 +98,18 @@ internal static class MessagesCommand
                 WriteError(
                     $"{e.Message}; listing the journal, which has what is not delivered yet and what was "
                     + $"delivered in the last {keep}");
+                incomplete = true;
             }
         }
 
         using JournalReader journal = JournalReader.Open(settings.JournalPath);
-        bool damaged = false;
         journal.OnDamage = (_, _, damage) =>
         {
-            damaged = true;
+            incomplete = true;
             WriteError(damage);
         };
         await listing.RunAsync(journal, LocalTime.Clock, stop);
-        return Found() && !damaged ? ExitStatus.Ok : ExitStatus.Failed;
+        return Found() && !incomplete ? ExitStatus.Ok : ExitStatus.Failed;
 
         bool Found()
         {

@@ -109,7 +109,8 @@ public sealed class MessagesTests : IDisposable
             ["LETTERBOX_MONGODB_URI"] = "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=100",
         };
         Finished end = await LetterboxProcess.RunAsync(["messages"], away, _folder.Path);
-        Assert.Equal(ExitStatus.Ok, end.Status);
+        // Incomplete: who pipes it into an import must not take it for everything.
+        Assert.Equal(ExitStatus.Failed, end.Status);
         Assert.Contains("  kept\n", end.Output, StringComparison.Ordinal);
         Assert.Matches(
             "^letterbox: cannot read from MongoDB: .*; listing the journal, .* in the last 7d\n$", end.Error);
