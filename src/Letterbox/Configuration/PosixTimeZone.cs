@@ -29,7 +29,8 @@ internal static partial class PosixTimeZone
         (,(?<start>(M\d\d?\.\d\.\d|J?\d{1,3}))(/(?<startTime>[+-]?\d{1,3}(:\d\d){0,2}))?
         ,(?<end>(M\d\d?\.\d\.\d|J?\d{1,3}))(/(?<endTime>[+-]?\d{1,3}(:\d\d){0,2}))?)?)?$
         """,
-        RegexOptions.IgnorePatternWhitespace | RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+        RegexOptions.IgnorePatternWhitespace | RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture,
+        matchTimeoutMilliseconds: 1000)]
     private static partial Regex Syntax();
 
     public static bool TryParse(string text, [NotNullWhen(true)] out TimeZoneInfo? zone)
@@ -58,7 +59,7 @@ internal static partial class PosixTimeZone
             zone = TimeZoneInfo.CreateCustomTimeZone(text, standard, text, name, summer, rules);
             return true;
         }
-        catch (Exception e) when (e is ArgumentException or InvalidTimeZoneException)
+        catch (Exception e) when (e is FormatException or ArgumentException or InvalidTimeZoneException)
         {
             // Out of range: 25:00, M13.1.0, or an offset with seconds or beyond 14 hours.
             return false;
@@ -88,21 +89,21 @@ internal static partial class PosixTimeZone
         {
             int[] part = [.. date[1..].Split('.').Select(Number)];
             var first = new DateTime(year, part[0], 1);
-            if (part[1] is < 1 or > 5 || part[2] > 6) throw new ArgumentException(date, nameof(date));
+            if (part[1] is < 1 or > 5 || part[2] > 6) throw new FormatException(date);
             DateTime day = first.AddDays((part[2] - (int)first.DayOfWeek + 7) % 7 + 7 * (part[1] - 1));
             return day.Month == part[0] ? day : day.AddDays(-7);
         }
 
         if (date[0] != 'J') return january.AddDays(Number(date));
         int number = Number(date[1..]);
-        if (number is < 1 or > 365) throw new ArgumentException(date, nameof(date));
+        if (number is < 1 or > 365) throw new FormatException(date);
         return january.AddDays(number - 1 + (DateTime.IsLeapYear(year) && number > 59 ? 1 : 0));
     }
 
     private static TimeSpan Span(string text)
     {
         int[] part = [.. text.TrimStart('+', '-').Split(':').Select(Number), 0, 0];
-        if (part[1] > 59 || part[2] > 59) throw new ArgumentException(text, nameof(text));
+        if (part[1] > 59 || part[2] > 59) throw new FormatException(text);
         var span = new TimeSpan(part[0], part[1], part[2]);
         return text[0] == '-' ? -span : span;
     }

@@ -19,7 +19,7 @@ internal static partial class UnknownVariables
     [GeneratedRegex(
         @"^LETTERBOX_(\w+_)?(SERVICE_HOST=|SERVICE_PORT(_\w+)?=|PORT(_\d+_(TCP|UDP|SCTP))?=(tcp|udp|sctp)://"
         + @"|PORT_\d+_(TCP|UDP|SCTP)_(PROTO|PORT|ADDR)=|NAME=/|ENV_\w+=)|^LETTERBOX_TEST_",
-        RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+        RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
     private static partial Regex Foreign();
 
     /// <exception cref="SettingsException">A variable is not a setting; the nearest one is named.</exception>
