@@ -9,9 +9,10 @@ internal static partial class StandardStreams
 {
     private const int GetDescriptorFlags = 1, CloseOnExec = 1; // fcntl(2)
 
-    // Opens /dev/null for each stream that is closed. Its number belongs to a file or pipe that the runtime
-    // opened first, and the log would be written there: so the program is executed once more, under the same
-    // process id. What a program has inherited is never closed by exec, what the runtime opened always is.
+    // Opens /dev/null for each stream that is closed, in the wrong direction: to use it stays an error. Its
+    // number belongs to a file or pipe that the runtime opened first, and the log would be written there: so
+    // the program is executed once more, under the same process id. What a program has inherited is never
+    // closed by exec, what the runtime opened always is.
     public static void OpenClosed()
     {
         if (!OperatingSystem.IsLinux()) return;
@@ -22,15 +23,18 @@ internal static partial class StandardStreams
         ];
         if (closed.Length == 0) return;
         byte[] arguments = File.ReadAllBytes("/proc/self/cmdline");
-        int nothing;
-        do
+        int write = OpenNothing(FileAccess.Write), read = OpenNothing(FileAccess.Read);
+        if (closed.All(stream => Duplicate(stream == 0 ? write : read, stream) == stream)) Execute(arguments);
+    }
+
+    private static int OpenNothing(FileAccess access)
+    {
+        while (true)
         {
             // Never closed, so that the next one has a higher number.
-            nothing = (int)File.OpenHandle(
-                "/dev/null", FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite).DangerousGetHandle();
+            var handle = File.OpenHandle("/dev/null", FileMode.Open, access, FileShare.ReadWrite);
+            if (handle.DangerousGetHandle() > 2) return (int)handle.DangerousGetHandle();
         }
-        while (nothing <= 2);
-        if (closed.All(stream => Duplicate(nothing, stream) == stream)) Execute(arguments);
     }
 
     // For servers: what cannot be written is lost.

@@ -8,7 +8,6 @@
 // The keys stay the same, so MongoDB ignores what it still has. Purged messages cannot be delivered again;
 // quarantined ones are.
 
-using Letterbox.Messages;
 
 namespace Letterbox.Store.Journal;
 
