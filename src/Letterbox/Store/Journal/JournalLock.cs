@@ -23,16 +23,17 @@ internal sealed partial class JournalLock : IDisposable
 
     private JournalLock(string folder) => _folder = DataFolder.Open(folder);
 
-    public static JournalLock Take(string folder)
+    // mayReplace: replaces a lock file that another user left.
+    public static JournalLock Take(string folder, bool mayReplace = false)
     {
         string path = Path.Combine(folder, Name);
         var taken = new JournalLock(folder);
         try
         {
             // Where folders cannot be locked (NFS) the file alone is used.
-            if (taken._folder is not null && Lock(taken._folder) is { } held && IsHeld(held))
-                throw InUse(folder);
-            taken._file = OpenFile(path, replace: taken._folder is not null);
+            int? notLocked = taken._folder is null ? -1 : Lock(taken._folder);
+            if (notLocked is { } reason && IsHeld(reason)) throw InUse(folder);
+            taken._file = OpenFile(path, replace: mayReplace && notLocked is null);
             if (OperatingSystem.IsWindows()) return taken;
             if (Lock(taken._file.SafeFileHandle) is not { } error) return taken;
             throw IsHeld(error)
@@ -60,7 +61,7 @@ internal sealed partial class JournalLock : IDisposable
         _folder?.Dispose();
     }
 
-    // A command of another user may have left the file. While the folder is locked no other process uses it.
+    // While the folder is locked no other process uses the file.
     private static FileStream OpenFile(string path, bool replace)
     {
         try

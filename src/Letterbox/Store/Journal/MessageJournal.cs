@@ -71,7 +71,7 @@ internal sealed class MessageJournal : IAsyncDisposable
         }
 
         string path = System.IO.Path.GetFullPath(System.IO.Path.Combine(folder, JournalFile.Name));
-        JournalLock owned = JournalLock.Take(folder);
+        JournalLock owned = JournalLock.Take(folder, mayReplace: true);
         try
         {
             return new MessageJournal(path, bounds ?? new JournalBounds(), owned, time, log);
