@@ -75,6 +75,13 @@ internal static class MessagesCommand
             ? ListingFormat.Whole
             : ListingFormat.For(format ?? "table", CommandStreams.Columns);
         if (journal) settings = settings with { MongoUri = null };
+        // A message whose key another document had was delivered under another key.
+        if (MessageKey.TryParse(filter.Id, out MessageKey receipt) && File.Exists(settings.JournalPath))
+        {
+            using JournalReader reader = JournalReader.Open(settings.JournalPath);
+            filter = filter with { Id = $"{reader.KeyOf(receipt)}" };
+        }
+
         return await ListAsync(settings, new Listing(filter, lines, follow, output), ended.Token);
     }
 

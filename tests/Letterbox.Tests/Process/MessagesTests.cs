@@ -38,6 +38,23 @@ public sealed class MessagesTests : IDisposable
         Assert.Empty(end.Error);
     }
 
+    [Fact]
+    public async Task A_message_that_got_another_key_is_found_by_its_receipt()
+    {
+        Message message = Samples.Message("hello");
+        await using (MessageJournal journal = Samples.OpenJournal(_folder))
+        {
+            await journal.AppendAsync(message);
+            using JournalReader reader = JournalReader.Open(journal.Path);
+            Assert.True(journal.Rekey(reader.ReadAfter(0), fresh: false, []).Succeeded);
+        }
+
+        Finished end = await LetterboxProcess.RunAsync(
+            ["messages", "--format", "json", "--id", $"{message.Id}"], data: _folder.Path);
+        Assert.Equal((ExitStatus.Ok, ""), (end.Status, end.Error));
+        Assert.Contains($"\"id\":\"{TextKey.Of(message).Next}\"", end.Output);
+    }
+
     [Theory]
     [InlineData(80, 31)]
     [InlineData(0, 31)]

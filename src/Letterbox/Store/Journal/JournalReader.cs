@@ -144,11 +144,7 @@ internal sealed class JournalReader : IStoredMessages
     public bool Holds(MessageKey id) => Read(() =>
         _file.Prepare("SELECT 1 FROM messages WHERE id = ?1").Bind(id.ToString()).Scalar() != 0);
 
-    // The message of a receipt, also if it got another key since; null: it is not (or no longer) here.
-    public StoredMessage? Find(MessageKey id) => Read(() => _file.Prepare(
-        $"SELECT {Row} FROM messages WHERE id = ?1").Bind(KeyOf(id).ToString()).First(ReadEntry)?.Message);
-
-    // The key under which MongoDB has the message of a receipt.
+    // The key that the message of a receipt has now.
     public MessageKey KeyOf(MessageKey id)
     {
         if (CountRekeyed() == 0) return id;
