@@ -23,13 +23,8 @@ internal sealed class UnknownErrorPolicy(TimeProvider time)
     // Why the batch has to be retried; null: its rejections are final.
     public string? RetryReason(IReadOnlyList<RejectedEntry> rejected, int batch)
     {
-        foreach (RejectedEntry entry in rejected)
-        {
-            if (entry.IsPermanent) continue;
-            return rejected.Count == batch || IsWithinRetryTime() ? entry.Reason : null;
-        }
-
-        return null;
+        string? unknown = rejected.FirstOrDefault(static entry => !entry.IsPermanent).Reason;
+        return unknown is null || rejected.Count == batch || IsWithinRetryTime() ? unknown : null;
     }
 
     private bool IsWithinRetryTime()

@@ -24,13 +24,9 @@ internal readonly record struct ServerError(long Index, long Code, string Text)
         Number(error, "code") ?? 0,
         MongoFailure.OneLine(error.GetValue("errmsg", "") is BsonString { Value: var text } ? text : ""));
 
-    public static long? Number(BsonDocument document, string name) => document.GetValue(name, 0) switch
-    {
-        // Servers use any of the three types; fractions are cut off.
-        { IsInt32: true } or { IsInt64: true } or { IsDouble: true } when document.Contains(name) =>
-            document[name].ToInt64(),
-        _ => null,
-    };
+    // Servers use any numeric type; fractions are cut off.
+    public static long? Number(BsonDocument document, string name) =>
+        document.TryGetValue(name, out BsonValue value) && value.IsNumeric ? value.ToInt64() : null;
 }
 
 // IsTransient: the server marks its errors as transient.
