@@ -8,10 +8,8 @@ using Microsoft.Extensions.Logging;
 
 namespace Letterbox.Hosting;
 
-/// <summary>
-/// Listens on one address and serves each connection by a delegate, which closes the socket and throws
-/// nothing for expected network errors. An exception is logged and ends only that connection.
-/// </summary>
+// Listens on one address and serves each connection by a delegate, which closes the socket and throws
+// nothing for expected network errors. An exception is logged and ends only that connection.
 internal sealed class Listener : IDisposable
 {
     // Linux limits this to net.core.somaxconn (4,096 by default); a burst waits here and is not rejected.
@@ -36,11 +34,9 @@ internal sealed class Listener : IDisposable
     private Task _accepting = Task.CompletedTask;
     private int _open = Accepting;
 
-    /// <summary>
-    /// Binds and listens; connections wait in the backlog until <see cref="Start"/>. <paramref
-    /// name="reject"/> closes a connection for which there is no space, without waiting. Clients in <paramref
-    /// name="proxies"/> are exempt from the share of one client, as loopback is.
-    /// </summary>
+    // Binds and listens; connections wait in the backlog until Start. `reject` closes a connection for
+    // which there is no space, without waiting. Clients in `proxies` are exempt from the share of one
+    // client, as loopback is.
     /// <exception cref="SocketException">The address cannot be bound.</exception>
     public Listener(
         Address address, int connectionsMax, Func<OpenConnection, Task> serve, Action<Socket> reject,
@@ -76,10 +72,8 @@ internal sealed class Listener : IDisposable
 
     public void Start() => _accepting = Background.Run("the accept loop", AcceptAsync);
 
-    /// <summary>
-    /// Stops accepting and waits until the open connections have ended, at most for <paramref
-    /// name="timeout"/>; the caller tells them to end. Returns how many are left. May be called again.
-    /// </summary>
+    // Stops accepting and waits until the open connections have ended, at most for `timeout`; the caller
+    // tells them to end. Returns how many are left. May be called again.
     public async Task<int> DrainAsync(TimeSpan timeout)
     {
         if (!_stopping.IsCancellationRequested)

@@ -2,9 +2,8 @@
 
 namespace Letterbox.Hosting;
 
-/// <summary>
-/// Set from any thread, awaited by one loop. Several signals before the next wait count as one; none is lost.
-/// </summary>
+// Set from any thread, awaited by one loop. Several signals before the next wait count as one; none is
+// lost.
 internal sealed class LoopSignal : IDisposable
 {
     private readonly SemaphoreSlim _signals = new(0);

@@ -23,10 +23,8 @@ internal sealed class Predecessor(
 
     private readonly long _since = time.GetTimestamp();
 
-    /// <summary>
-    /// Acquires a resource when it is free; all calls together wait at most 16 s, and not for a process that
-    /// serves: <paramref name="isServed"/> asks it.
-    /// </summary>
+    // Acquires a resource when it is free; all calls together wait at most 16 s, and not for a process
+    // that serves: `isServed` asks it.
     /// <exception cref="OperationCanceledException">This process is to stop.</exception>
     public async Task<T> AcquireAsync<T>(
         string name, Func<T> acquire, Func<CancellationToken, Task<bool>> isServed)

@@ -5,10 +5,8 @@ using System.Net.Sockets;
 
 namespace Letterbox.Hosting;
 
-/// <summary>
-/// One connection, for one reading and one writing loop. Network errors are a <see cref="SocketException"/>,
-/// or an <see cref="ObjectDisposedException"/> after <see cref="Close"/>.
-/// </summary>
+// One connection, for one reading and one writing loop. Network errors are a SocketException, or an
+// ObjectDisposedException after Close.
 internal abstract class Transport(Socket socket) : IDisposable
 {
     protected Socket Socket => socket;

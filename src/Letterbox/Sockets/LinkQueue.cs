@@ -12,10 +12,8 @@ using Letterbox.Messages;
 
 namespace Letterbox.Sockets;
 
-/// <summary>
-/// One message that waits since a timestamp of the queue's clock. Its continuation runs on the thread that
-/// reads the answer and must not block, so that a batch of answers needs no change of threads.
-/// </summary>
+// One message that waits since a timestamp of the queue's clock. Its continuation runs on the thread that
+// reads the answer and must not block, so that a batch of answers needs no change of threads.
 internal sealed class Delivery(Message message, long since) : TaskCompletionSource<Receipt>
 {
     public Message Message => message;

@@ -55,10 +55,8 @@ internal enum DecodeStatus
 internal readonly record struct Decoded(
     DecodeStatus Status, int Consumed, Message? Message = null, string Reason = "");
 
-/// <summary>
-/// Decodes one stream of messages; called with all bytes not yet consumed whenever some are added. No I/O.
-/// Not thread-safe. A datagram is a stream too.
-/// </summary>
+// Decodes one stream of messages; called with all bytes not yet consumed whenever some are added. No I/O.
+// Not thread-safe. A datagram is a stream too.
 internal sealed class MessageDecoder(TimeProvider time)
 {
     private const byte LineFeed = (byte)'\n';

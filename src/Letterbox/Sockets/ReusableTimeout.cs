@@ -2,10 +2,8 @@
 
 namespace Letterbox.Sockets;
 
-/// <summary>
-/// Makes a token per wait that is cancelled at the timeout or at the stop. <see cref="In"/> ends the wait
-/// before. Used by one loop; the stop may come from any thread.
-/// </summary>
+// Makes a token per wait that is cancelled at the timeout or at the stop. `In` ends the wait before. Used by
+// one loop; the stop may come from any thread.
 internal sealed class ReusableTimeout : IDisposable
 {
     private readonly TimeProvider _time;

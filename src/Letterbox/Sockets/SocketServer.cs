@@ -24,11 +24,9 @@ internal sealed class SocketServer : IDisposable
     private readonly Listener _listener;
     private readonly DatagramServer? _datagrams;
 
-    /// <summary>
-    /// Binds; clients wait until <see cref="Start"/>. Port 0 is any port that is free for TCP and UDP.
-    /// <paramref name="accept"/> and <paramref name="state"/>, the answer to a status request unless messages
-    /// had to wait, are called on any thread and must not block.
-    /// </summary>
+    // Binds; clients wait until Start. Port 0 is any port that is free for TCP and UDP. `accept` and
+    // `state`, the answer to a status request unless messages had to wait, are called on any thread and
+    // must not block.
     /// <exception cref="SocketException">The address cannot be bound.</exception>
     public SocketServer(
         Address address, Deliver accept, SocketLimits limits, TimeProvider time, ILogger log,
