@@ -44,9 +44,11 @@ internal sealed record SocketLimits
     // A client that does not read its answers for this long is disconnected.
     public TimeSpan WriteTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
-    // After the last answer, how long to read and discard. Closing with unread bytes makes TCP send a reset,
-    // which can overtake the answer.
+    // How long a client may pause while its input is discarded, after the last answer.
     public TimeSpan LingerTimeout { get; init; } = TimeSpan.FromSeconds(1);
+
+    // How long input is discarded at most.
+    public TimeSpan LingerMax { get; init; } = TimeSpan.FromSeconds(30);
 }
 
 internal sealed record LinkLimits

@@ -269,16 +269,21 @@ internal sealed class SocketSession : IEvictable, IDisposable
         _unreadHeld.Set(0);
     }
 
+    // Reads and discards what the client still sends: closing with unread bytes makes TCP send a reset, which
+    // can overtake the answers.
     private async Task LingerAsync()
     {
+        long start = _server.Time.GetTimestamp();
         using var timeout = new CancellationTokenSource(_limits.LingerTimeout, _server.Time);
         try
         {
             await _transport.EndSendingAsync(timeout.Token);
             _input.Consume(_input.Length);
             _input.Reserve(1);
-            while (await _transport.ReceiveAsync(_input.Free, timeout.Token) > 0)
+            while (await _transport.ReceiveAsync(_input.Free, timeout.Token) > 0
+                && _server.Time.GetElapsedTime(start) < _limits.LingerMax)
             {
+                if (!_stop.IsCancellationRequested) timeout.CancelAfter(_limits.LingerTimeout);
             }
         }
         catch (Exception e) when (IsExpectedEnd(e) || e is OperationCanceledException)

@@ -52,6 +52,23 @@ public sealed class SocketDeadlineTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task The_answer_to_a_message_that_is_too_long_is_not_lost_while_the_client_sends()
+    {
+        using SocketClient client = await ConnectAsync(new Mailbox());
+        await client.SendAsync(new string('x', 100_000));
+        TimeSpan step = s_limits.LingerTimeout - s_tick, waited = default;
+        for (; waited + s_limits.LingerTimeout < s_limits.LingerMax; waited += step)
+        {
+            await _time.ArmedAsync(s_limits.LingerTimeout);
+            _time.Advance(step);
+            await client.SendAsync("x");
+        }
+
+        await _time.ArmedAsync(s_limits.LingerTimeout);
+        Assert.Equal(["NO the message is too long"], await client.ReadToEndAsync());
+    }
+
+    [Fact]
     public async Task An_idle_connection_is_closed_without_a_word()
     {
         using SocketClient client = await ConnectAsync(new Mailbox());
