@@ -341,7 +341,8 @@ internal sealed class HttpConnection : IEvictable
         while (true)
         {
             TimeSpan next = _server.Time.GetElapsedTime(start) + limits.LingerTimeout;
-            _timeout.Begin(start, next < limits.LingerMax ? next : limits.LingerMax);
+            TimeSpan max = _server.Stopping ? limits.LingerMaxAtStop : limits.LingerMax;
+            _timeout.Begin(start, next < max ? next : max);
             CountMemory();
             await _socket.ReceiveAsync(Memory<byte>.Empty, SocketFlags.None);
             if (!_timeout.End() || Receive() == Ended) return;

@@ -38,6 +38,8 @@ internal sealed record HttpLimits
     public TimeSpan LingerTimeout { get; init; } = TimeSpan.FromSeconds(5);
     // How long that takes at most. nginx: 30 s.
     public TimeSpan LingerMax { get; init; } = TimeSpan.FromSeconds(30);
+    // The same while the server stops, which must not take longer than a supervisor waits.
+    public TimeSpan LingerMaxAtStop { get; init; } = TimeSpan.FromSeconds(2);
     // Memory held for all waiting clients; beyond: 503 for the one waiting longest.
     public int MemoryMax { get; init; } = 48 * 1024 * 1024;
     // How often deadlines are checked: a timeout takes effect at most this much late.

@@ -226,6 +226,20 @@ public sealed class TimeoutTests : IAsyncDisposable
         await Server.UntilEmptyAsync();
     }
 
+    [Fact]
+    public async Task A_server_that_stops_reads_less_of_it()
+    {
+        using HttpPeer peer = await HttpPeer.ConnectAsync(_host.Port);
+        await peer.SendAsync("GET / HTTP/1.1\r\n");
+        await Server.UntilAsync(ReadingHead);
+        Server.Stop();
+        await peer.SendAsync("Host: a\r\n\r\n");
+        Assert.True((await peer.ReadAsync())!.SaysClose);
+        await Server.UntilAsync(Lingering);
+        _time.Advance(s_limits.LingerMaxAtStop);
+        await Server.UntilEmptyAsync();
+    }
+
     // Sends just before the deadline, which moves.
     private async Task PauseAsync(HttpConnection connection, HttpPeer peer)
     {
