@@ -8,9 +8,14 @@ using Microsoft.Extensions.Logging;
 
 namespace Letterbox.Hosting;
 
-// Listens on one address and serves each connection by a delegate, which closes the socket and throws
-// nothing for expected network errors. An exception is logged and ends only that connection.
-internal sealed class Listener : IDisposable
+// Listens on one address; connections wait in the backlog until Start. `serve` closes its socket and throws
+// nothing for expected network errors; an exception is logged and ends only that connection. `reject` closes
+// a connection for which there is no space, without waiting. Clients in `proxies` are exempt from the share of
+// one client, as loopback is.
+/// <exception cref="SocketException">The address cannot be bound.</exception>
+internal sealed class Listener(
+    Address address, int connectionsMax, Func<OpenConnection, Task> serve, Action<Socket> reject, ILogger log,
+    TrustedProxies? proxies = null) : IDisposable
 {
     // Linux limits this to net.core.somaxconn (4,096 by default); a burst waits here and is not rejected.
     private const int Backlog = 4096;
@@ -22,30 +27,13 @@ internal sealed class Listener : IDisposable
     // loop has stopped and the last connection has ended.
     private const int Accepting = 1 << 30;
 
-    private readonly Socket _socket;
-    private readonly Func<OpenConnection, Task> _serve;
-    private readonly Action<Socket> _reject;
-    private readonly int _connectionsMax;
-    private readonly ConnectionTable _table;
-    private readonly TrustedProxies _proxies;
-    private readonly ILogger _log;
+    private readonly Socket _socket = Bind(address.ToListen(), SocketType.Stream, ProtocolType.Tcp);
+    private readonly ConnectionTable _table = new(connectionsMax);
+    private readonly TrustedProxies _proxies = proxies ?? TrustedProxies.None;
     private readonly CancellationTokenSource _stopping = new();
     private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Task _accepting = Task.CompletedTask;
     private int _open = Accepting;
-
-    // Binds and listens; connections wait in the backlog until Start. `reject` closes a connection for
-    // which there is no space, without waiting. Clients in `proxies` are exempt from the share of one
-    // client, as loopback is.
-    /// <exception cref="SocketException">The address cannot be bound.</exception>
-    public Listener(
-        Address address, int connectionsMax, Func<OpenConnection, Task> serve, Action<Socket> reject,
-        ILogger log, TrustedProxies? proxies = null)
-    {
-        (_connectionsMax, _serve, _reject, _log) = (connectionsMax, serve, reject, log);
-        (_table, _proxies) = (new ConnectionTable(connectionsMax), proxies ?? TrustedProxies.None);
-        _socket = Bind(address.ToListen(), SocketType.Stream, ProtocolType.Tcp);
-    }
 
     /// <exception cref="SocketException">The address cannot be bound.</exception>
     public static Socket Bind(IPEndPoint at, SocketType type, ProtocolType protocol)
@@ -104,7 +92,7 @@ internal sealed class Listener : IDisposable
             try
             {
                 // Evicted connections have their descriptors until they have ended.
-                while (Connections >= _connectionsMax + (2 * ConnectionTable.Reserve))
+                while (Connections >= connectionsMax + (2 * ConnectionTable.Reserve))
                     await Task.Delay(1, _stopping.Token);
                 Socket socket = await _socket.AcceptAsync(_stopping.Token);
                 pause = TimeSpan.FromMilliseconds(10);
@@ -126,7 +114,7 @@ internal sealed class Listener : IDisposable
             catch (SocketException e)
             {
                 // Out of descriptors or memory: open connections continue, new ones wait in the backlog.
-                _log.LogWarning(
+                log.LogWarning(
                     "cannot accept connections ({Error}), retrying in {Pause} ms",
                     e.SocketErrorCode, pause.TotalMilliseconds);
                 await Task.Delay(pause);
@@ -139,12 +127,12 @@ internal sealed class Listener : IDisposable
     {
         try
         {
-            _reject(connection);
+            reject(connection);
         }
         catch (Exception e)
         {
             // A bug must not end more than this connection.
-            _log.LogError(e, "rejecting a connection failed unexpectedly");
+            log.LogError(e, "rejecting a connection failed unexpectedly");
             connection.Dispose();
         }
     }
@@ -155,12 +143,12 @@ internal sealed class Listener : IDisposable
         try
         {
             connection.Socket.NoDelay = true;
-            await _serve(connection);
+            await serve(connection);
         }
         catch (Exception e)
         {
             // A bug must not end more than this connection.
-            _log.LogError(e, "a connection failed unexpectedly");
+            log.LogError(e, "a connection failed unexpectedly");
             connection.Socket.Dispose();
         }
         finally

@@ -16,24 +16,20 @@ internal interface IEvictable
     bool TryEvict(long waitingSince);
 }
 
-internal sealed class OpenConnection
+internal sealed class OpenConnection(Socket socket, IPAddress peer, TrustedProxies proxies)
 {
-    public OpenConnection(Socket socket, IPAddress peer, TrustedProxies proxies)
-    {
-        Socket = socket;
-        Peer = ClientNetwork.Unmapped(peer);
-        Client = new Client(new ClientNetwork(Peer), IPAddress.IsLoopback(Peer) || proxies.Contains(Peer));
-    }
+    public Socket Socket => socket;
 
-    public Socket Socket { get; }
+    public IPAddress Peer { get; } = ClientNetwork.Unmapped(peer);
 
-    public IPAddress Peer { get; }
-
-    public Client Client { get; }
+    public Client Client { get; } = ClientOf(ClientNetwork.Unmapped(peer), proxies);
 
     // In one of the reserve places.
     public bool IsReserve { get; set; }
 
     // Null until it is served.
     public IEvictable? Session { get; set; }
+
+    private static Client ClientOf(IPAddress peer, TrustedProxies proxies) =>
+        new(new ClientNetwork(peer), IPAddress.IsLoopback(peer) || proxies.Contains(peer));
 }

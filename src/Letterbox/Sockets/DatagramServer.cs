@@ -18,8 +18,9 @@ using Microsoft.Extensions.Logging;
 
 namespace Letterbox.Sockets;
 
-/// <summary>Serves one UDP port. No datagram can end it.</summary>
-internal sealed class DatagramServer : IDisposable
+// Serves one UDP port; datagrams wait in the socket's buffer until Start. No datagram can end it.
+/// <exception cref="SocketException">The address cannot be bound.</exception>
+internal sealed class DatagramServer(SocketServer server, IPEndPoint at, ILogger log) : IDisposable
 {
     // Datagrams that are read in a row; then the loop pauses, if more are waiting.
     public const int BurstMax = 64;
@@ -30,20 +31,11 @@ internal sealed class DatagramServer : IDisposable
     private static readonly TimeSpan s_pauseAfterBurst = TimeSpan.FromMilliseconds(4);
     private static readonly TimeSpan s_pauseAfterError = TimeSpan.FromMilliseconds(10);
 
-    private readonly SocketServer _server;
-    private readonly Socket _socket;
-    private readonly ILogger _log;
-    private readonly SemaphoreSlim _capacity; // for datagrams without an answer
-    private Task _receiving = Task.CompletedTask;
+    private readonly Socket _socket = Listener.Bind(at, SocketType.Dgram, ProtocolType.Udp);
 
-    /// <summary>Binds; datagrams wait in the socket's buffer until <see cref="Start"/>.</summary>
-    /// <exception cref="SocketException">The address cannot be bound.</exception>
-    public DatagramServer(SocketServer server, IPEndPoint at, ILogger log)
-    {
-        (_server, _log) = (server, log);
-        _capacity = new SemaphoreSlim(server.Limits.DatagramsInFlightMax);
-        _socket = Listener.Bind(at, SocketType.Dgram, ProtocolType.Udp);
-    }
+    // For datagrams without an answer.
+    private readonly SemaphoreSlim _capacity = new(server.Limits.DatagramsInFlightMax);
+    private Task _receiving = Task.CompletedTask;
 
     public void Start(CancellationToken stop) =>
         _receiving = Background.Run("the datagram loop", () => ReceiveAsync(stop));
@@ -52,10 +44,10 @@ internal sealed class DatagramServer : IDisposable
     public async Task DrainAsync(TimeSpan timeout)
     {
         await _receiving;
-        using var deadline = new CancellationTokenSource(timeout, _server.Time);
+        using var deadline = new CancellationTokenSource(timeout, server.Time);
         try
         {
-            for (int i = 0; i < _server.Limits.DatagramsInFlightMax; i++)
+            for (int i = 0; i < server.Limits.DatagramsInFlightMax; i++)
                 await _capacity.WaitAsync(deadline.Token);
         }
         catch (OperationCanceledException)
@@ -79,7 +71,7 @@ internal sealed class DatagramServer : IDisposable
         {
             try
             {
-                if (burst == BurstMax) await Task.Delay(s_pauseAfterBurst, _server.Time, stop);
+                if (burst == BurstMax) await Task.Delay(s_pauseAfterBurst, server.Time, stop);
                 ValueTask<int> receiving =
                     _socket.ReceiveFromAsync(datagram, SocketFlags.None, sender, stop);
                 burst = receiving.IsCompleted && burst < BurstMax ? burst + 1 : 1;
@@ -96,14 +88,14 @@ internal sealed class DatagramServer : IDisposable
             catch (SocketException e)
             {
                 // The error of an earlier answer (port unreachable), or out of memory, which needs a pause.
-                _log.LogDebug("receiving a datagram failed: {Error}", e.SocketErrorCode);
-                await Task.Delay(s_pauseAfterError, _server.Time, stop)
+                log.LogDebug("receiving a datagram failed: {Error}", e.SocketErrorCode);
+                await Task.Delay(s_pauseAfterError, server.Time, stop)
                     .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
             catch (Exception e)
             {
                 // A bug must not end more than this datagram.
-                _log.LogError(e, "a datagram failed unexpectedly");
+                log.LogError(e, "a datagram failed unexpectedly");
             }
         }
     }
@@ -114,7 +106,7 @@ internal sealed class DatagramServer : IDisposable
         if (datagram.Length < Message.EncodedBytesMin) return null;
         // An answer is not answered: with a forged source two servers would answer each other forever.
         if (Answer.TryRead(datagram.TrimEnd((byte)'\n'), out _)) return null;
-        return MessageDecoder.DecodeDatagram(datagram, _server.Time);
+        return MessageDecoder.DecodeDatagram(datagram, server.Time);
     }
 
     private async Task AnswerAsync(Decoded decoded, int lengthMax, SocketAddress sender)
@@ -123,9 +115,9 @@ internal sealed class DatagramServer : IDisposable
         try
         {
             Receipt receipt = decoded.Status == DecodeStatus.Complete
-                ? await _server.Accept(decoded.Message!)
+                ? await server.Accept(decoded.Message!)
                 : Receipt.Rejected(decoded.Reason);
-            _server.Status.Record(receipt);
+            server.Status.Record(receipt);
             int length = Answer.Write(receipt, line);
             if (length > lengthMax && receipt.Kind != ReceiptKind.Stored)
             {
@@ -142,7 +134,7 @@ internal sealed class DatagramServer : IDisposable
         catch (Exception e)
         {
             // A bug must not end more than this datagram.
-            _log.LogError(e, "a datagram failed unexpectedly");
+            log.LogError(e, "a datagram failed unexpectedly");
         }
         finally
         {

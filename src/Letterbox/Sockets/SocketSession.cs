@@ -20,7 +20,8 @@ using Letterbox.Messages;
 
 namespace Letterbox.Sockets;
 
-internal sealed class SocketSession : IEvictable, IDisposable
+internal sealed class SocketSession(SocketServer server, Transport transport, CancellationToken stop)
+    : IEvictable, IDisposable
 {
     // Most messages fit; the buffer grows for longer ones, and for clients that send many at once.
     private const int BufferSize = 4096;
@@ -35,37 +36,23 @@ internal sealed class SocketSession : IEvictable, IDisposable
     // for a client that sends only invalid messages nothing else limits the queue.
     private const int AnswersPerYield = 64;
 
-    private readonly Transport _transport;
-    private readonly SocketServer _server;
-    private readonly SocketLimits _limits;
-    private readonly CancellationToken _stop;
-    private readonly MessageDecoder _decoder;
-    private readonly ReusableTimeout _receiveTimeout;
-    private readonly ReusableTimeout _sendTimeout;
-    private readonly Channel<ValueTask<Receipt>> _due;
-    private readonly MemoryBudget.Hold _partHeld; // an incomplete message
-    private readonly MemoryBudget.Hold _unreadHeld; // answers that the client does not read
+    private readonly SocketLimits _limits = server.Limits;
+    private readonly MessageDecoder _decoder = new(server.Time);
+    private readonly ReusableTimeout _receiveTimeout = new(server.Time, stop);
+    private readonly ReusableTimeout _sendTimeout = new(server.Time, CancellationToken.None);
+    private readonly MemoryBudget.Hold _partHeld = new(server.Memory, transport.Close);
+    private readonly MemoryBudget.Hold _unreadHeld = new(server.Memory, transport.Close);
     private readonly ByteBuffer _input = new(BufferSize);
+    private readonly Channel<ValueTask<Receipt>> _due = Channel.CreateBounded<ValueTask<Receipt>>(
+        new BoundedChannelOptions(server.Limits.InFlightMax) { SingleReader = true, SingleWriter = true });
+
     private byte[] _answers = [];
     private long _partialSince; // since when the input is an incomplete message
     private int _inFlight;
-    private long _waitingSince;
+    private long _waitingSince = server.Time.GetTimestamp();
     private volatile bool _unread; // a send is blocked
     private int _immediate; // answers without a commit
     private bool _filled; // the last receive filled the buffer: a larger one is needed
-
-    public SocketSession(SocketServer server, Transport transport, CancellationToken stop)
-    {
-        (_server, _transport, _stop, _limits) = (server, transport, stop, server.Limits);
-        (_partHeld, _unreadHeld) =
-            (new(server.Memory, transport.Close), new(server.Memory, transport.Close));
-        _decoder = new MessageDecoder(server.Time);
-        _receiveTimeout = new ReusableTimeout(server.Time, stop);
-        _sendTimeout = new ReusableTimeout(server.Time, CancellationToken.None);
-        _due = Channel.CreateBounded<ValueTask<Receipt>>(
-            new BoundedChannelOptions(_limits.InFlightMax) { SingleReader = true, SingleWriter = true });
-        _waitingSince = server.Time.GetTimestamp();
-    }
 
     // Serves until the client has ended or the stop, and closes the connection. Throws only what `accept`
     // does.
@@ -84,13 +71,13 @@ internal sealed class SocketSession : IEvictable, IDisposable
     {
         if (WaitingSince != waitingSince) return false;
         // A message that arrives at this moment is not answered, and its sender sends it again.
-        _transport.Close();
+        transport.Close();
         return true;
     }
 
     public void Dispose()
     {
-        _transport.Dispose();
+        transport.Dispose();
         _receiveTimeout.Dispose();
         _sendTimeout.Dispose();
         _input.Release();
@@ -104,7 +91,7 @@ internal sealed class SocketSession : IEvictable, IDisposable
         {
             while (await ReceiveAsync() is { } ending)
             {
-                if (ending == Ending.Quiet && _stop.IsCancellationRequested) return;
+                if (ending == Ending.Quiet && stop.IsCancellationRequested) return;
                 if (!await DecodeAsync(ending) || ending == Ending.Ended) return;
                 bool idle = ending == Ending.Quiet && _input.Length == 0 && Volatile.Read(ref _inFlight) == 0;
                 if (idle) return;
@@ -128,8 +115,8 @@ internal sealed class SocketSession : IEvictable, IDisposable
             _partHeld.Set(0);
             ValueTask<Receipt> receipt = decoded.Status switch
             {
-                DecodeStatus.Complete => _server.Accept(decoded.Message!),
-                DecodeStatus.StatusRequest => new(_server.Status.Describe()),
+                DecodeStatus.Complete => server.Accept(decoded.Message!),
+                DecodeStatus.StatusRequest => new(server.Status.Describe()),
                 _ => new(Receipt.Rejected(decoded.Reason)),
             };
             bool immediate = receipt.IsCompleted;
@@ -139,8 +126,8 @@ internal sealed class SocketSession : IEvictable, IDisposable
         }
 
         if (_input.Length == 0) return true;
-        if (_partialSince == 0) _partialSince = _server.Time.GetTimestamp();
-        if (_server.Time.GetElapsedTime(_partialSince) < _limits.MessageTimeout) return true;
+        if (_partialSince == 0) _partialSince = server.Time.GetTimestamp();
+        if (server.Time.GetElapsedTime(_partialSince) < _limits.MessageTimeout) return true;
         string reason = $"the message did not end within {_limits.MessageTimeout.TotalSeconds} s";
         await AnswerLaterAsync(new(Receipt.Rejected(reason)));
         return false;
@@ -160,12 +147,12 @@ internal sealed class SocketSession : IEvictable, IDisposable
         _input.Reserve(_filled && _input.Capacity < BufferSizeMax ? space + 1 : space);
         bool idle = _input.Length == 0;
         _partHeld.Set(idle ? 0 : _input.Capacity + SessionSize);
-        if (idle) Volatile.Write(ref _waitingSince, _server.Time.GetTimestamp());
+        if (idle) Volatile.Write(ref _waitingSince, server.Time.GetTimestamp());
         TimeSpan timeout = idle ? _limits.IdleTimeout : _limits.QuietTimeout;
         try
         {
             if (idle && _input.Capacity > BufferSize) await WaitWithoutBufferAsync(timeout);
-            int count = await _transport.ReceiveAsync(_input.Free, _receiveTimeout.In(timeout));
+            int count = await transport.ReceiveAsync(_input.Free, _receiveTimeout.In(timeout));
             _input.End += count;
             _filled = _input.Free.IsEmpty;
             return count > 0 ? Ending.Open : Ending.Ended;
@@ -187,7 +174,7 @@ internal sealed class SocketSession : IEvictable, IDisposable
         _input.Release();
         try
         {
-            await _transport.ReceiveAsync(Memory<byte>.Empty, _receiveTimeout.In(timeout));
+            await transport.ReceiveAsync(Memory<byte>.Empty, _receiveTimeout.In(timeout));
         }
         finally
         {
@@ -214,7 +201,7 @@ internal sealed class SocketSession : IEvictable, IDisposable
                     }
 
                     Receipt receipt = await due;
-                    _server.Status.Record(receipt);
+                    server.Status.Record(receipt);
                     length += Answer.Write(receipt, _answers.AsSpan(length));
                     Interlocked.Decrement(ref _inFlight);
                 }
@@ -228,7 +215,7 @@ internal sealed class SocketSession : IEvictable, IDisposable
         {
             // A bug in `accept`: the reading loop must end too.
             _due.Writer.TryComplete(e);
-            _transport.Close();
+            transport.Close();
             throw;
         }
         finally
@@ -252,7 +239,7 @@ internal sealed class SocketSession : IEvictable, IDisposable
             CancellationToken deadline = _sendTimeout.In(_limits.WriteTimeout);
             while (!bytes.IsEmpty)
             {
-                ValueTask<int> sending = _transport.SendAsync(bytes, deadline);
+                ValueTask<int> sending = transport.SendAsync(bytes, deadline);
                 // Until it continues the client may fill the input buffer and the queue of answers.
                 _unread = !sending.IsCompleted;
                 if (_unread)
@@ -262,7 +249,7 @@ internal sealed class SocketSession : IEvictable, IDisposable
         }
         catch (Exception e) when (IsExpectedEnd(e) || e is OperationCanceledException)
         {
-            _transport.Close();
+            transport.Close();
         }
 
         _unread = false;
@@ -273,17 +260,17 @@ internal sealed class SocketSession : IEvictable, IDisposable
     // can overtake the answers.
     private async Task LingerAsync()
     {
-        long start = _server.Time.GetTimestamp();
-        using var timeout = new CancellationTokenSource(_limits.LingerTimeout, _server.Time);
+        long start = server.Time.GetTimestamp();
+        using var timeout = new CancellationTokenSource(_limits.LingerTimeout, server.Time);
         try
         {
-            await _transport.EndSendingAsync(timeout.Token);
+            await transport.EndSendingAsync(timeout.Token);
             _input.Consume(_input.Length);
             _input.Reserve(1);
-            while (await _transport.ReceiveAsync(_input.Free, timeout.Token) > 0
-                && _server.Time.GetElapsedTime(start) < _limits.LingerMax)
+            while (await transport.ReceiveAsync(_input.Free, timeout.Token) > 0
+                && server.Time.GetElapsedTime(start) < _limits.LingerMax)
             {
-                if (!_stop.IsCancellationRequested) timeout.CancelAfter(_limits.LingerTimeout);
+                if (!stop.IsCancellationRequested) timeout.CancelAfter(_limits.LingerTimeout);
             }
         }
         catch (Exception e) when (IsExpectedEnd(e) || e is OperationCanceledException)
