@@ -35,6 +35,7 @@ internal static class StoreProcess
         var predecessor = new Predecessor(
             time, log, stop, static e => e is StoreException { InUse: true });
         await using var opener = new JournalOpener(OpenJournal, StopSignal.IsRestart, time, log);
+        using var receipts = new ReceiptLookup(settings.JournalPath);
         Relay? relay = null;
         using var collector = new IdleCollector();
         using var tls = MutualTls.Load(settings);
@@ -49,7 +50,10 @@ internal static class StoreProcess
             $"{settings.Socket}",
             () => new SocketServer(
                 settings.Socket, opener.AppendAsync, bounds, time, log, tls,
-                () => StateOf(opener, relay)),
+                () => StateOf(opener, relay))
+            {
+                Find = id => opener.Failure is null ? receipts.Find(id) : default,
+            },
             cancel => IsServedAsync(settings.Socket, tls, cancel));
 
         server.Start();

@@ -29,7 +29,7 @@ internal static class WebProcess
     public static async Task<int> RunAsync(Settings settings, ILoggerFactory logs, CancellationToken stop)
     {
         ILogger log = logs.CreateLogger("web"), linkLog = logs.CreateLogger("link");
-        TimeProvider time = TimeProvider.System;
+        TimeProvider time = LocalTime.Clock;
         var linkLimits = new LinkLimits { DrainTimeout = s_linkTimeout };
         using var collector = new IdleCollector();
         using var tls = MutualTls.Load(settings);
@@ -39,6 +39,7 @@ internal static class WebProcess
         using var site = new LetterboxSite(settings.Site, time, link.DeliverAsync, probe.AskAsync, log)
         {
             Limit = (request, bytes) => limiter.Acquire(request.Client, bytes),
+            FindReceipt = probe.FindAsync,
         };
         var limits = new HttpLimits { ContentMax = Message.EncodedBytesMax };
         using var server = new HttpServer(limits, time, site.AnswerAsync, site.Reject, site.Failure)

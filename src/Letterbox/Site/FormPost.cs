@@ -1,7 +1,7 @@
 // POST /message: from the content of the request to a message, to the store, and from the receipt to the
 // response.
 //
-//   Stored     303 to the thank-you page
+//   Stored     303 to the receipt; 201 for programs
 //   Rejected   422, the form again
 //   Later      503, the form again, same key
 //   429        the same, if the client exceeds its rate: nothing is stored

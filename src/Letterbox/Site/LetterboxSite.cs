@@ -3,7 +3,7 @@
 //   GET  /  /index.html             the index page         GET  /healthz   liveness
 //   GET  /message  /message.html    the form               GET  /readyz    readiness
 //   POST /message  /message.html    a message (FormPost)   GET  any file   of the site folder
-//   GET  /thanks?id=<receipt>       the thank-you page     OPTIONS *       the methods of the server
+//   GET  /receipt/<id>              the receipt            OPTIONS *       the methods of the server
 //
 // HEAD is allowed wherever GET is; the engine omits the content (RFC 9110 9.3.2).
 
@@ -22,6 +22,8 @@ internal sealed class LetterboxSite : IDisposable
     private static readonly (string, string) s_allowPost = ("Allow", "GET, HEAD, POST, OPTIONS");
     private static readonly Response s_options = Response.Create(204, [s_allowGet]);
     private static readonly Response s_optionsPost = Response.Create(204, [s_allowPost]);
+    private static readonly Response s_notModified = Response.Create(304, [ResponseFields.ReuseOnBack]);
+    private static readonly Response s_preconditionFailed = Response.Create(412, [], default);
     private static readonly Response s_alive = PlainText(200, "ok\n");
     private static readonly Response s_ready = PlainText(200, "ready\n");
     private static readonly Response s_notReady = PlainText(503, "not ready\n");
@@ -67,6 +69,9 @@ internal sealed class LetterboxSite : IDisposable
     /// <summary>How long the client of a request has to wait until it may store this many bytes.</summary>
     internal Func<Request, int, TimeSpan> Limit { get; init; } = static (_, _) => TimeSpan.Zero;
 
+    /// <summary>Asks the stores for the receipts that this process does not remember.</summary>
+    internal FindReceipt FindReceipt { get; init; } = static _ => default;
+
     /// <summary>Never throws for anything that a client can send.</summary>
     public ValueTask<Response> AnswerAsync(Request request)
     {
@@ -76,13 +81,13 @@ internal sealed class LetterboxSite : IDisposable
         bool form = path is "/message" or "/message.html";
         return request.Method switch
         {
-            Method.Get or Method.Head when path is "/readyz" && _files.Find(path) is null => ReadyAsync(),
-            Method.Get or Method.Head => new(Get(request, path, form)),
+            Method.Get or Method.Head => GetAsync(request, path, form),
             Method.Post when form => FormPost.AnswerAsync(request, _pages, _deliver, Limit, _time),
             Method.Unknown =>
                 new(Error(501, "This server does not support the method of the request.", request)),
             Method.Options when request.Path.SequenceEqual("*"u8) => new(s_optionsPost),
-            _ when !form && !Exists(path) && request.Method != Method.Connect => new(NotFound(request)),
+            _ when !form && !Exists(request, path) && request.Method != Method.Connect =>
+                new(NotFound(request)),
             Method.Options => new(form ? s_optionsPost : s_options),
             _ => new(Error(
                 405, "This address does not support the method of the request.", request,
@@ -123,33 +128,42 @@ internal sealed class LetterboxSite : IDisposable
             [("Content-Type", "text/plain; charset=utf-8"), ResponseFields.NoStore, ResponseFields.NoSniff],
             Encoding.UTF8.GetBytes(text));
 
-    private Response Get(Request request, ReadOnlySpan<char> path, bool form)
+    private ValueTask<Response> GetAsync(Request request, ReadOnlySpan<char> path, bool form)
     {
-        if (_files.Find(path) is { } asset) return asset.Answer(request);
-        if (form) return _pages.Form();
-        return path switch
-        {
-            "/healthz" => s_alive,
-            "/thanks" => Thanks(request),
-            _ => NotFound(request),
-        };
+        if (_files.Find(path) is { } asset) return new(asset.Answer(request));
+        if (form) return new(Form(request));
+        if (path is "/healthz") return new(s_alive);
+        if (path is "/readyz") return ReadyAsync();
+        return TryGetReceipt(request, path, out MessageKey id)
+            ? _pages.ReceiptAsync(id, FindReceipt, WantsJson(request))
+            : new(NotFound(request));
     }
 
-    private bool Exists(ReadOnlySpan<char> path) =>
-        _files.Find(path) is not null || path is "/healthz" or "/readyz" or "/thanks";
+    private bool Exists(Request request, ReadOnlySpan<char> path) =>
+        _files.Find(path) is not null || path is "/healthz" or "/readyz"
+        || TryGetReceipt(request, path, out _);
+
+    // Without validators: each form has another key.
+    private Response Form(Request request) => Preconditions.Evaluate(request) switch
+    {
+        Precondition.Failed => s_preconditionFailed,
+        Precondition.NotModified => s_notModified,
+        _ => _pages.Form(),
+    };
 
     // The reasons concern the operator: they are in the logs, and `letterbox health` asks the store for them.
     // Anyone can read this page, and behind a proxy on the same host every client has a loopback address.
     private async ValueTask<Response> ReadyAsync() =>
         (await _ready()).Reasons.Count == 0 ? s_ready : s_notReady;
 
-    private Response Thanks(Request request)
+    // /receipt/<id>; in earlier versions /thanks?id=<id>.
+    private static bool TryGetReceipt(Request request, ReadOnlySpan<char> path, out MessageKey id)
     {
-        ReadOnlySpan<byte> query = request.Query;
-        int end = query.IndexOf((byte)'&') is >= 0 and var and ? and : query.Length;
-        if (!query.StartsWith("id="u8) || !MessageKey.TryParse(query[3..end], out MessageKey id))
-            return NotFound(request);
-        return _pages.Thanks(id, WantsJson(request));
+        const string prefix = "/receipt/";
+        if (path.StartsWith(prefix)) return MessageKey.TryParse(path[prefix.Length..], out id);
+        id = default;
+        return path is "/thanks" && request.Query.StartsWith("id="u8)
+            && MessageKey.TryParse(request.Query[3..], out id);
     }
 
     private Response NotFound(Request request) => _pages.NotFound(WantsJson(request));

@@ -20,7 +20,7 @@ internal sealed class Pages
 
     // Made once; each message replaces the key.
     private static readonly Response s_stored = Response.Create(
-        303, [("Location", ThanksFor(default)), ResponseFields.NoStore, ResponseFields.NoSniff]);
+        303, [("Location", ReceiptOf(default)), ResponseFields.NoStore, ResponseFields.NoSniff]);
 
     private static readonly int s_storedId =
         s_stored.Head.Span.IndexOf(Encoding.ASCII.GetBytes(default(MessageKey).ToString()));
@@ -85,27 +85,28 @@ internal sealed class Pages
         "Your network has sent more than this site accepts at once. Your message is "
         + "not stored yet. Its text is below: press Send again in a moment.");
 
-    // The thank-you page, if this process stored the message; otherwise a page that confirms nothing.
-    public Response Thanks(MessageKey id, bool json)
+    // The receipt is the thank-you page: shown for a message that is stored, and for nothing else.
+    public async ValueTask<Response> ReceiptAsync(MessageKey id, FindReceipt find, bool json)
     {
-        bool stored = _receipts.TryFind(id, out DateTimeOffset date);
-        string receipt = id.ToString();
-        if (!json && !stored)
-            return Page(200, _files.Receipt, [ResponseFields.NoStore], ("receipt", receipt));
-        if (!stored) return Error(404, "This receipt is not known here.", json);
-        string iso = date.ToString("yyyy-MM-ddTHH:mm:sszzz", CultureInfo.InvariantCulture);
-        if (json) return Json(200, [], to => { to.WriteString("id", receipt); to.WriteString("date", iso); });
+        FoundReceipt found = _receipts.Find(id) ?? await find(id);
+        if (found.State == ReceiptState.Unknown)
+            return Error(404, "There is no record, or none any more, of a message with this number.", json);
+        if (!StoredMessage.TryParseDate(found.Date, out DateTime date))
+            return Error(503, "We cannot look up this receipt just now. Please try again in a moment.", json);
+        if (json) return Json(200, [], to => WriteReceipt(to, id, found));
         return Page(
             200, _files.Thanks, [ResponseFields.NoStore],
-            ("receipt", receipt), ("datetime", iso),
-            ("date", date.ToString("d MMMM yyyy, HH:mm 'UTC'zzz", CultureInfo.InvariantCulture)));
+            ("receipt", id.ToString()),
+            ("datetime", date.ToString("s", CultureInfo.InvariantCulture)),
+            ("date", date.ToString("d MMMM yyyy, HH:mm", CultureInfo.InvariantCulture)));
     }
 
-    /// <summary>303 to the thank-you page, so that a reload posts nothing (RFC 9110 15.4.4).</summary>
+    // 303 to the receipt, so that a reload posts nothing (RFC 9110 15.4.4); for programs 201 and the receipt.
     public Response Stored(MessageKey id, bool json)
     {
         _receipts.Add(id);
-        if (json) return Json(303, [("Location", ThanksFor(id))], to => to.WriteString("id", id.ToString()));
+        if (json && _receipts.Find(id) is { } stored)
+            return Json(201, [("Location", ReceiptOf(id))], to => WriteReceipt(to, id, stored));
         Span<byte> hex = stackalloc byte[MessageKey.HexLength];
         id.WriteHex(hex);
         return s_stored.With(s_storedId, hex);
@@ -175,7 +176,13 @@ internal sealed class Pages
             content.WrittenMemory);
     }
 
-    private static string ThanksFor(MessageKey id) => $"/thanks?id={id}";
+    private static void WriteReceipt(Utf8JsonWriter json, MessageKey id, FoundReceipt stored)
+    {
+        json.WriteString("id", id.ToString());
+        json.WriteString("date", stored.Date);
+    }
+
+    private static string ReceiptOf(MessageKey id) => $"/receipt/{id}";
 
     private Response Form(
         int status, Message message, string reason, params ReadOnlySpan<(string, string)> fields) => Form(

@@ -1,6 +1,7 @@
-// The messages that this process saw stored last: for these, and for no other key in its address, the
-// thank-you page may say so.
+// The messages that this process saw stored last. The page to which a browser is sent after its message is
+// answered from here, and only later visits ask the stores.
 
+using System.Globalization;
 using Letterbox.Messages;
 
 namespace Letterbox.Site;
@@ -8,7 +9,7 @@ namespace Letterbox.Site;
 /// <summary>Thread-safe.</summary>
 internal sealed class RecentReceipts(TimeProvider time)
 {
-    // About 1 MB. A browser asks at once after the 303; later only a reload does.
+    // About 1 MB.
     private const int Max = 16_384;
 
     private readonly Lock _gate = new();
@@ -26,8 +27,14 @@ internal sealed class RecentReceipts(TimeProvider time)
         }
     }
 
-    public bool TryFind(MessageKey id, out DateTimeOffset date)
+    // Null: not among the last.
+    public FoundReceipt? Find(MessageKey id)
     {
-        lock (_gate) return _dates.TryGetValue(id, out date);
+        lock (_gate)
+        {
+            if (!_dates.TryGetValue(id, out DateTimeOffset date)) return null;
+            string text = date.ToString(StoredMessage.DateFormat, CultureInfo.InvariantCulture);
+            return new FoundReceipt(ReceiptState.Stored, text);
+        }
     }
 }

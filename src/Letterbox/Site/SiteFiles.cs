@@ -25,7 +25,6 @@ internal sealed class SiteFiles
     {
         Form = TakeTemplate(files, "/message.html");
         Thanks = TakeTemplate(files, "/thanks.html");
-        Receipt = TakeTemplate(files, "/receipt.html");
         Error = TakeTemplate(files, "/error.html");
         foreach ((string path, Source file) in files)
         {
@@ -42,7 +41,6 @@ internal sealed class SiteFiles
 
     public Template Form { get; }
     public Template Thanks { get; }
-    public Template Receipt { get; }
     public Template Error { get; }
 
     public Asset? Find(ReadOnlySpan<char> path) => _byPath.TryGetValue(path, out Asset? asset) ? asset : null;

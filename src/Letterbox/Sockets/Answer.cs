@@ -9,6 +9,12 @@
 //    OK <notes>LF      OK ready                        messages are taken; notes are joined by "; "
 //    WAIT <reason>LF   WAIT the disk is nearly full    not now
 //
+// and to `?id=<id>`, whether the message of a receipt is stored:
+//
+//    OK <date>LF       OK 2022-10-29 20:20:58.020261
+//    NO <reason>LF     NO unknown receipt              not here, or no longer
+//    WAIT <reason>LF   WAIT the store is starting      cannot be answered now
+//
 // A reason is printable ASCII, at most 200 bytes, so that no client's bytes reach the terminal or log of
 // another program. Receipt.cs defines what the three answers promise.
 
@@ -26,6 +32,9 @@ internal static class Answer
     private const int ReasonMax = 200;
     private const string NoNotes = "ready";
     private const string BetweenNotes = "; ";
+
+    // Compared as a whole: a store of an earlier version takes the request for a message, and answers NO.
+    private const string UnknownReceipt = "NO unknown receipt";
 
     // Writes the line, of up to BytesMax bytes, and returns its length.
     public static int Write(in Receipt receipt, Span<byte> line)
@@ -88,6 +97,23 @@ internal static class Answer
         else if (!text.StartsWith("OK ", StringComparison.Ordinal)) return false;
         else if (text[3..] is not NoNotes) notes = text[3..].Split(BetweenNotes);
         return true;
+    }
+
+    public static Receipt Found(FoundReceipt found) => Receipt.Status(found.State switch
+    {
+        ReceiptState.Stored => $"OK {found.Date}",
+        ReceiptState.Unknown => UnknownReceipt,
+        _ => "WAIT the journal cannot be read now",
+    });
+
+    // Reads the answer to `?id=`, without its LF.
+    public static FoundReceipt ReadFound(ReadOnlySpan<byte> line)
+    {
+        string text = Encoding.ASCII.GetString(line);
+        if (text == UnknownReceipt) return new FoundReceipt(ReceiptState.Unknown);
+        bool stored = text.StartsWith("OK ", StringComparison.Ordinal)
+            && StoredMessage.TryParseDate(text[3..], out _);
+        return stored ? new FoundReceipt(ReceiptState.Stored, text[3..]) : default;
     }
 
     private static int WriteReason(string reason, Span<byte> line)

@@ -19,7 +19,7 @@
 // is valid JSON so far (pretty-printed JSON). Else the message ends there and is rejected, and the next line
 // is the next message.
 //
-// A message that is only `?` is a status request.
+// A message that is only `?` is a status request, and `?id=<24 hex digits>` asks for a receipt.
 //
 // A form without LF is ended by the end of the stream, or by a pause of its sender (Ending.Quiet). So a form
 // cut off by a crash looks complete. A stream whose first byte is LF announces that each of its forms ends
@@ -47,13 +47,15 @@ internal enum DecodeStatus
     NeedMore, // no complete message yet
     Complete, // a valid message
     StatusRequest,
+    ReceiptRequest,
     Rejected, // an invalid message; the next one can be found
     OutOfSync, // the start of the next message is unknown: the connection must be closed
 }
 
 // `Consumed` bytes are to be dropped, also with NeedMore. `Reason` is why a message is rejected, in one line.
 internal readonly record struct Decoded(
-    DecodeStatus Status, int Consumed, Message? Message = null, string Reason = "");
+    DecodeStatus Status, int Consumed, Message? Message = null, string Reason = "",
+    MessageKey Receipt = default);
 
 // Decodes one stream of messages; called with all bytes not yet consumed whenever some are added. No I/O.
 // Not thread-safe. A datagram is a stream too.
@@ -108,7 +110,8 @@ internal sealed class MessageDecoder(TimeProvider time)
         if (decoded.Status == DecodeStatus.NeedMore)
             return Rejected("the datagram is empty", datagram.Length);
         // Its answer is longer: with a forged source address that would amplify traffic.
-        if (decoded.Status == DecodeStatus.StatusRequest) return Rejected("ask over TCP", datagram.Length);
+        if (decoded.Status is DecodeStatus.StatusRequest or DecodeStatus.ReceiptRequest)
+            return Rejected("ask over TCP", datagram.Length);
         return datagram[decoded.Consumed..].TrimStart(" \t\r\n"u8).IsEmpty
             ? decoded
             : Rejected("the datagram holds more than one message", datagram.Length);
@@ -165,6 +168,8 @@ internal sealed class MessageDecoder(TimeProvider time)
         Message? message = null;
         ReadOnlySpan<byte> form = TrimLineEnd(encoded);
         if (form is [(byte)'?']) return new Decoded(DecodeStatus.StatusRequest, consumed);
+        if (form.StartsWith("?id="u8) && MessageKey.TryParse(form[4..], out MessageKey id))
+            return new Decoded(DecodeStatus.ReceiptRequest, consumed, Receipt: id);
         byte[] scratch = ArrayPool<byte>.Shared.Rent(encoded.Length);
         FieldError? error = encoded[0] == (byte)'{'
             ? MessageFields.ReadJson(encoded, scratch, out MessageFields fields)

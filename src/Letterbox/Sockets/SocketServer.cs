@@ -45,6 +45,9 @@ internal sealed class SocketServer : IDisposable
     public MemoryBudget Memory { get; }
     public StoreStatus Status { get; }
 
+    // Called on any thread; must not block.
+    public Func<MessageKey, FoundReceipt> Find { get; init; } = static _ => default;
+
     // With the actual port.
     public IPEndPoint EndPoint => _listener.EndPoint;
 

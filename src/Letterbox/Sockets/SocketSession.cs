@@ -117,6 +117,7 @@ internal sealed class SocketSession(SocketServer server, Transport transport, Ca
             {
                 DecodeStatus.Complete => server.Accept(decoded.Message!),
                 DecodeStatus.StatusRequest => new(server.Status.Describe()),
+                DecodeStatus.ReceiptRequest => new(Answer.Found(server.Find(decoded.Receipt))),
                 _ => new(Receipt.Rejected(decoded.Reason)),
             };
             bool immediate = receipt.IsCompleted;

@@ -19,7 +19,6 @@ public sealed partial class PageFileTests
         "message.html", "error", "id", "text-digest", "username", "message", "problem", "username-problem",
         "message-problem", "username-invalid", "message-invalid", "username-focus", "message-focus")]
     [InlineData("thanks.html", "receipt", "date", "datetime")]
-    [InlineData("receipt.html", "receipt")]
     [InlineData("error.html", "status", "title", "detail")]
     public void A_page_has_its_placeholders_and_no_other(string page, params string[] names) => Assert.Equal(
         names.Order(),
@@ -29,7 +28,6 @@ public sealed partial class PageFileTests
     [InlineData("index.html")]
     [InlineData("message.html")]
     [InlineData("thanks.html")]
-    [InlineData("receipt.html")]
     [InlineData("error.html")]
     public void A_page_holds_nothing_that_the_content_security_policy_forbids(string page)
     {
@@ -46,7 +44,6 @@ public sealed partial class PageFileTests
     [InlineData("index.html")]
     [InlineData("message.html")]
     [InlineData("thanks.html")]
-    [InlineData("receipt.html")]
     [InlineData("error.html")]
     [InlineData("style.css")]
     public void Whatever_a_page_refers_to_is_served(string file)
@@ -60,7 +57,6 @@ public sealed partial class PageFileTests
     [InlineData("index.html")]
     [InlineData("message.html")]
     [InlineData("thanks.html")]
-    [InlineData("receipt.html")]
     [InlineData("error.html")]
     public void A_page_says_its_language_its_title_and_what_it_is_and_leads_to_the_others(string page)
     {

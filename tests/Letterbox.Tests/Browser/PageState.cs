@@ -9,7 +9,10 @@ namespace Letterbox.Tests.Browser;
 internal static class PageState
 {
     public static string[] All { get; } =
-        ["index", "form", "422", "new message", "503", "thanks", "receipt", "404", "413"];
+    [
+        "index", "form", "422", "413", "503", "new message",
+        "thanks", "unknown receipt", "503 receipt", "404",
+    ];
 
     public const string Text = "Hello there.\nSecond line.";
 
@@ -22,11 +25,13 @@ internal static class PageState
             "new message" => static message => Receipt.Taken(message.Id),
             _ => static message => Receipt.Stored(message.Id),
         };
+        site.Find = _ =>
+            new FoundReceipt(state == "503 receipt" ? ReceiptState.Unavailable : ReceiptState.Unknown);
         string? path = state switch
         {
             "index" => "/",
             "form" => "/message",
-            "receipt" => $"/thanks?id={MessageKey.New(TimeProvider.System)}",
+            "unknown receipt" or "503 receipt" => $"/receipt/{MessageKey.New(TimeProvider.System)}",
             "404" => "/no-such-page",
             _ => null,
         };

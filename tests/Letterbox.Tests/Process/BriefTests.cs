@@ -130,7 +130,7 @@ public sealed partial class BriefTests
         using var form = new FormUrlEncodedContent([new("username", username), new("message", message)]);
         using HttpResponseMessage answer = await browser.PostAsync("/message", form);
         Assert.Equal(HttpStatusCode.SeeOther, answer.StatusCode);
-        return answer.Headers.Location!.ToString()["/thanks?id=".Length..];
+        return answer.Headers.Location!.ToString()["/receipt/".Length..];
     }
 
     [GeneratedRegex(@"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}$", RegexOptions.None, 1000)]

@@ -130,6 +130,6 @@ public sealed class ExhaustionTests : IDisposable
             "{\"username\":\"a\",\"message\":\"b\"}", null, "application/json");
         request.Headers.Accept.ParseAdd("application/json");
         using HttpResponseMessage also = await _client.SendAsync(request);
-        Assert.Equal(HttpStatusCode.SeeOther, also.StatusCode);
+        Assert.Equal(HttpStatusCode.Created, also.StatusCode);
     }
 }

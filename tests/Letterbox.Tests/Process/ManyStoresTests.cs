@@ -83,6 +83,30 @@ public sealed class ManyStoresTests
     }
 
     [Fact]
+    public async Task Each_web_process_confirms_what_another_one_stored_in_either_store_and_nothing_else()
+    {
+        string[] store = ["store", "--socket", "127.0.0.1:0"];
+        await using LetterboxProcess one = await LetterboxProcess.StartAsync(store);
+        await using LetterboxProcess two = await LetterboxProcess.StartAsync(store);
+        await using LetterboxProcess sender =
+            await LetterboxProcess.StartAsync(["web", "--socket", $"{two.Socket}"]);
+        await using LetterboxProcess web =
+            await LetterboxProcess.StartAsync(["web", "--socket", $"{one.Socket},{two.Socket}"]);
+        using var client = new HttpClient(
+            new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = false });
+        using var form = new FormUrlEncodedContent([new("username", "ann"), new("message", "hello")]);
+        var post = new Uri($"{sender.Http.ToUrl()}/message");
+        using HttpResponseMessage answer = await client.PostAsync(post, form);
+        var address = new Uri($"{web.Http.ToUrl()}{answer.Headers.Location}");
+        string receipt = await client.GetStringAsync(address);
+        Assert.Contains("Thank you. Your message is stored.", receipt, StringComparison.Ordinal);
+        Assert.DoesNotContain("hello", receipt, StringComparison.Ordinal);
+        using HttpResponseMessage unknown =
+            await client.GetAsync(new Uri($"{web.Http.ToUrl()}/receipt/deadbeefdeadbeefdeadbeef"));
+        Assert.Equal(HttpStatusCode.NotFound, unknown.StatusCode);
+    }
+
+    [Fact]
     public async Task Both_processes_speak_tls_with_certificates_and_a_client_without_one_is_rejected()
     {
         using var folder = new TempFolder();

@@ -56,7 +56,7 @@ public sealed class MessagePostTests : IAsyncDisposable
         using var response = await _site.PostAsync("username=a&message=b", mediaType: null);
         Assert.Equal(HttpStatusCode.SeeOther, response.StatusCode);
         Message message = Assert.Single(_site.Delivered);
-        Assert.Equal($"/thanks?id={message.Id}", response.Headers.Location!.ToString());
+        Assert.Equal($"/receipt/{message.Id}", response.Headers.Location!.ToString());
     }
 
     [Fact]
@@ -140,8 +140,12 @@ public sealed class MessagePostTests : IAsyncDisposable
     {
         const string body = $"{{\"username\":\"a\",\"message\":\"b\",\"id\":\"{Id}\"}}";
         using var response = await _site.PostAsync(body, Json, accept: Json);
-        Assert.Equal(HttpStatusCode.SeeOther, response.StatusCode);
-        Assert.Equal($"{{\"id\":\"{Id}\"}}", await response.Content.ReadAsStringAsync());
+        Assert.Equal(HttpStatusCode.Created, response.StatusCode);
+        Assert.Equal($"/receipt/{Id}", response.Headers.Location!.ToString());
+        string receipt = await response.Content.ReadAsStringAsync();
+        Assert.Matches($"^{{\"id\":\"{Id}\",\"date\":\"[0-9]{{4}}-[-0-9 :.]{{21}}\"}}$", receipt);
+        _site.Client.DefaultRequestHeaders.Add("Accept", Json);
+        Assert.Equal((HttpStatusCode.OK, receipt), await _site.GetAsync($"/receipt/{Id}"));
     }
 
     [Theory]
@@ -234,7 +238,7 @@ public sealed class MessagePostTests : IAsyncDisposable
     private void AssertStored(HttpResponseMessage response, string text)
     {
         Assert.Equal(HttpStatusCode.SeeOther, response.StatusCode);
-        Assert.Equal($"/thanks?id={Id}", response.Headers.Location!.ToString());
+        Assert.Equal($"/receipt/{Id}", response.Headers.Location!.ToString());
         Message message = Assert.Single(_site.Delivered);
         Assert.Equal((Id, "krabaton", text), (message.Id.ToString(), message.Username, message.Text));
     }

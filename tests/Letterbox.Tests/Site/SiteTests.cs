@@ -1,6 +1,7 @@
 // The pages and files: routing, errors, and a folder of custom files.
 
 using System.Net;
+using Letterbox.Messages;
 using Letterbox.Tests.Support;
 
 namespace Letterbox.Tests.Site;
@@ -14,6 +15,7 @@ public sealed class SiteTests
     [InlineData("/index.html", "text/html")]
     [InlineData("/message", "text/html")]
     [InlineData("/message.html", "text/html")]
+    [InlineData("/receipt/" + Receipt, "text/html")]
     [InlineData("/thanks?id=" + Receipt, "text/html")]
     [InlineData("/style.css", "text/css")]
     [InlineData("/logo.png", "image/png")]
@@ -27,6 +29,7 @@ public sealed class SiteTests
     public async Task Every_address_of_the_site_answers(string path, string mediaType)
     {
         await using var site = new SiteHost();
+        site.Find = static _ => new(ReceiptState.Stored, "2022-10-29 20:20:58.020261");
         using var response = await site.Client.GetAsync(path);
         Assert.Equal(HttpStatusCode.OK, response.StatusCode);
         Assert.Equal(mediaType, response.Content.Headers.ContentType!.MediaType);
@@ -43,7 +46,11 @@ public sealed class SiteTests
     [InlineData("/no/such/page")]
     [InlineData("/error.html")]
     [InlineData("/thanks.html")]
-    [InlineData("/receipt.html")]
+    [InlineData("/receipt")]
+    [InlineData("/receipt/")]
+    [InlineData("/receipt/nonsense")]
+    [InlineData("/receipt/65f0c0ffee0123456789abc")]
+    [InlineData("/receipt/65f0c0ffee0123456789abcd")]
     [InlineData("/thanks")]
     [InlineData("/thanks?id=nonsense")]
     [InlineData("/style.css/")]
@@ -69,6 +76,8 @@ public sealed class SiteTests
     [InlineData("DELETE", "/message", HttpStatusCode.MethodNotAllowed, "GET, HEAD, POST, OPTIONS")]
     [InlineData("POST", "/", HttpStatusCode.MethodNotAllowed, "GET, HEAD, OPTIONS")]
     [InlineData("PUT", "/style.css", HttpStatusCode.MethodNotAllowed, "GET, HEAD, OPTIONS")]
+    [InlineData("POST", "/receipt/65f0c0ffee0123456789abcd",
+        HttpStatusCode.MethodNotAllowed, "GET, HEAD, OPTIONS")]
     [InlineData("POST", "/nowhere", HttpStatusCode.NotFound, null)]
     [InlineData("BREW", "/", HttpStatusCode.NotImplemented, null)]
     [InlineData("OPTIONS", "/message", HttpStatusCode.NoContent, "GET, HEAD, POST, OPTIONS")]
@@ -81,6 +90,20 @@ public sealed class SiteTests
         Assert.Equal(status, response.StatusCode);
         ICollection<string> allowed = response.Content.Headers.Allow;
         Assert.Equal(allow, allowed.Count == 0 ? null : string.Join(", ", allowed));
+    }
+
+    [Theory]
+    [InlineData("If-Match", "\"x\"", HttpStatusCode.PreconditionFailed)]
+    [InlineData("If-Match", "*", HttpStatusCode.OK)]
+    [InlineData("If-None-Match", "*", HttpStatusCode.NotModified)]
+    [InlineData("If-None-Match", "\"x\"", HttpStatusCode.OK)]
+    [InlineData("If-Modified-Since", "Sun, 06 Nov 2044 08:49:37 GMT", HttpStatusCode.OK)]
+    [InlineData("If-Unmodified-Since", "Sun, 06 Nov 1994 08:49:37 GMT", HttpStatusCode.OK)]
+    public async Task The_form_has_no_validators(string name, string value, HttpStatusCode status)
+    {
+        await using var site = new SiteHost();
+        site.Client.DefaultRequestHeaders.TryAddWithoutValidation(name, value);
+        Assert.Equal(status, (await site.GetAsync("/message")).Status);
     }
 
     [Fact]

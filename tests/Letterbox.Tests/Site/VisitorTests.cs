@@ -20,34 +20,59 @@ public sealed class VisitorTests : IAsyncDisposable
 
     public ValueTask DisposeAsync() => _site.DisposeAsync();
 
-    [Fact]
-    public async Task A_receipt_that_was_not_given_here_is_not_confirmed()
+    [Theory]
+    [InlineData("/receipt/deadbeefdeadbeefdeadbeef", "Unknown", HttpStatusCode.NotFound)]
+    [InlineData("/thanks?id=deadbeefdeadbeefdeadbeef", "Unknown", HttpStatusCode.NotFound)]
+    [InlineData(
+        "/receipt/deadbeefdeadbeefdeadbeef", "Unavailable", HttpStatusCode.ServiceUnavailable)]
+    public async Task A_receipt_of_no_message_is_not_confirmed(
+        string path, string state, HttpStatusCode expected)
     {
-        var (status, page) = await _site.GetAsync("/thanks?id=deadbeefdeadbeefdeadbeef");
-        Assert.Equal(HttpStatusCode.OK, status);
-        Assert.Contains("deadbeefdeadbeefdeadbeef", page, StringComparison.Ordinal);
+        _site.Find = _ => new FoundReceipt(Enum.Parse<ReceiptState>(state));
+        var (status, page) = await _site.GetAsync(path);
+        Assert.Equal(expected, status);
         Assert.DoesNotContain("Thank you", page, StringComparison.OrdinalIgnoreCase);
         Assert.DoesNotContain("is stored", page, StringComparison.OrdinalIgnoreCase);
         Assert.DoesNotContain("is kept", page, StringComparison.OrdinalIgnoreCase);
         _site.Client.DefaultRequestHeaders.Add("Accept", "application/json");
-        Assert.Equal(HttpStatusCode.NotFound, (await _site.GetAsync("/thanks?id=" + Id)).Status);
+        Assert.Equal(expected, (await _site.GetAsync(path)).Status);
     }
 
     [Fact]
-    public async Task A_receipt_that_was_given_here_is_confirmed_with_its_first_date()
+    public async Task A_receipt_that_a_store_confirms_has_its_date()
     {
+        const string date = "2022-10-29 20:20:58.020261";
+        MessageKey? asked = null;
+        _site.Find = id =>
+        {
+            asked = id;
+            return new FoundReceipt(ReceiptState.Stored, date);
+        };
+        var (status, page) = await _site.GetAsync("/receipt/" + Id);
+        Assert.Equal((HttpStatusCode.OK, Id), (status, asked.ToString()));
+        Assert.Contains("Thank you. Your message is stored.", page, StringComparison.Ordinal);
+        Assert.Contains("2022-10-29T20:20:58\">29 October 2022, 20:20<", page, StringComparison.Ordinal);
+        _site.Client.DefaultRequestHeaders.Add("Accept", "application/json");
+        string json = (await _site.GetAsync("/receipt/" + Id)).Content;
+        Assert.Equal($"{{\"id\":\"{Id}\",\"date\":\"{date}\"}}", json);
+    }
+
+    [Fact]
+    public async Task The_receipt_of_a_message_that_was_just_stored_asks_no_store_and_keeps_its_first_date()
+    {
+        _site.Find = static _ => throw new InvalidOperationException();
         DateTimeOffset stored = _time.GetLocalNow();
         for (int i = 0; i < 2; i++)
         {
             using var response = await _site.PostAsync($"id={Id}&username=a&message=b");
-            Assert.Equal($"/thanks?id={Id}", response.Headers.Location!.ToString());
+            Assert.Equal($"/receipt/{Id}", response.Headers.Location!.ToString());
             _time.Advance(TimeSpan.FromHours(1));
         }
 
-        var (status, page) = await _site.GetAsync("/thanks?id=" + Id);
+        var (status, page) = await _site.GetAsync("/receipt/" + Id);
         Assert.Equal(HttpStatusCode.OK, status);
         Assert.Contains("Thank you. Your message is stored.", page, StringComparison.Ordinal);
-        Assert.Contains($"datetime=\"{stored:yyyy-MM-ddTHH:mm:sszzz}\"", page, StringComparison.Ordinal);
+        Assert.Contains($"datetime=\"{stored:s}\"", page, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -57,8 +82,7 @@ public sealed class VisitorTests : IAsyncDisposable
     {
         _site.Store = _ => receipt == "later" ? Receipt.Later(Secret) : Receipt.Rejected("no");
         using var response = await _site.PostAsync($"id={Id}&username=a&message=b");
-        string page = (await _site.GetAsync("/thanks?id=" + Id)).Content;
-        Assert.DoesNotContain("Thank you", page, StringComparison.Ordinal);
+        Assert.Equal(HttpStatusCode.NotFound, (await _site.GetAsync("/receipt/" + Id)).Status);
     }
 
     [Theory]

@@ -25,7 +25,10 @@ internal sealed class SiteHost : IAsyncDisposable
     {
         time ??= TimeProvider.System;
         _site = new LetterboxSite(
-            folder, time, Deliver, () => Task.FromResult(Readiness), log ?? NullLogger.Instance);
+            folder, time, Deliver, () => Task.FromResult(Readiness), log ?? NullLogger.Instance)
+        {
+            FindReceipt = id => new(Find(id)),
+        };
         _server = new HttpServer(new HttpLimits(), time, _site.AnswerAsync, _site.Reject, _site.Failure);
         _listener = new Listener(
             new Address("127.0.0.1", 0), 100, _server.ServeAsync, _server.RejectOverload,
@@ -48,6 +51,10 @@ internal sealed class SiteHost : IAsyncDisposable
 
     /// <summary>What the store's end says to the next message.</summary>
     public Func<Message, Receipt> Store { get; set; } = static message => Receipt.Stored(message.Id);
+
+    /// <summary>What the store's end answers to a request for a receipt.</summary>
+    public Func<MessageKey, FoundReceipt> Find { get; set; } =
+        static _ => new FoundReceipt(ReceiptState.Unknown);
 
     /// <summary>Whether the site is ready.</summary>
     public Readiness Readiness { get; set; } = new([], []);
