@@ -72,7 +72,8 @@ public sealed class ExhaustionTests : IDisposable
     [Fact]
     public async Task What_needs_a_descriptor_the_first_time_has_had_it_when_there_are_none_left()
     {
-        await using LetterboxProcess letterbox = await LetterboxProcess.StartAsync();
+        await using LetterboxProcess letterbox =
+            await LetterboxProcess.StartAsync(variables: new() { ["LETTERBOX_LOG"] = "debug" });
         await letterbox.Error.SeeAsync("connected to the store");
         using HttpPeer peer = await HttpPeer.ConnectAsync(letterbox.Http.Port);
         await peer.GetAsync("/healthz");
