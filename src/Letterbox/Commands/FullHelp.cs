@@ -5,6 +5,7 @@ using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using Letterbox.Configuration;
+using Letterbox.Hosting;
 
 namespace Letterbox.Commands;
 
@@ -63,7 +64,7 @@ internal sealed class FullHelp(HelpAction usage, IReadOnlyDictionary<string, Opt
 
     public override int Invoke(ParseResult parseResult)
     {
-        int width = CommandStreams.Columns ?? int.MaxValue;
+        int width = StandardStreams.Columns ?? int.MaxValue;
         usage.MaxWidth = width;
         Command command = parseResult.CommandResult.Command;
         foreach ((string variable, Option<string> option) in options)

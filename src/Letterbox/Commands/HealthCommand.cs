@@ -27,17 +27,18 @@ internal static class HealthCommand
     {
         using var tls = MutualTls.Load(settings);
         Result health = store ? await CheckStoreAsync(settings, tls) : await CheckWebAsync(settings.Http);
+        // The public page has neither reasons nor notes: they are for operators only.
+        var probe = new StoreProbe(settings.Stores, tls, new LinkLimits(), TimeProvider.System);
+        Readiness stores = await probe.AskAsync();
         if (health.Succeeded)
         {
             Console.WriteLine("healthy");
+            foreach (string note in stores.Notes) Console.WriteLine(DisplayText.Visible(note));
             return ExitStatus.Ok;
         }
 
         Console.Error.WriteLine($"letterbox: {DisplayText.Visible(health.Failure)}");
-        if (store) return ExitStatus.Failed;
-        // The public page does not give the reasons: they are for operators only.
-        var probe = new StoreProbe(settings.Stores, tls, new LinkLimits(), TimeProvider.System);
-        foreach (string reason in (await probe.AskAsync()).Reasons)
+        foreach (string reason in stores.Reasons)
             Console.Error.WriteLine($"letterbox: {DisplayText.Visible(reason)}");
         return ExitStatus.Failed;
     }

@@ -31,7 +31,7 @@ internal static class ImportCommand
     // Ctrl-C just ends the process: the import can be repeated.
     private static async Task<int> RunAsync(Settings settings, string file)
     {
-        await using Stream input = file == "-" ? CommandStreams.OpenInput() : File.OpenRead(file);
+        await using Stream input = file == "-" ? StandardStreams.OpenInput() : File.OpenRead(file);
         using MongoStore? mongo =
             MongoStore.Open(settings.MongoUri, settings.MongoDatabase, settings.MongoCollection);
         if (mongo is not null) return await RunAsync(ImportTarget.Mongo(mongo, LocalTime.Clock), input);

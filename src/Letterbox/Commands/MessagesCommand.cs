@@ -16,37 +16,18 @@ internal static class MessagesCommand
     public static Command Create(Func<ParseResult, Settings> read)
     {
         var follow = new Option<bool>("--follow") { Description = "Continue with new messages." };
-        var format = new Option<string?>("--format")
-        {
-            Description = "table, json (one object per line) or csv (for a spreadsheet, and for import).",
-            HelpName = "format",
-        };
+        Option<string?> format = CommandOption.Of<string>(
+            "--format", "format",
+            "table, json (one object per line) or csv (for a spreadsheet, and for import).");
         format.AcceptOnlyFromAmong(ListingFormat.Names);
-        var id = new Option<string?>("--id")
-        {
-            Description = "The whole message with this receipt number, or short id.",
-            HelpName = "id",
-        };
-        var since = new Option<string?>("--since")
-        {
-            Description = $"Messages received since then: {PointInTime.Expected}.",
-            HelpName = "when",
-        };
-        var until = new Option<string?>("--until")
-        {
-            Description = "Received before then.",
-            HelpName = "when",
-        };
-        var search = new Option<string?>("--search")
-        {
-            Description = "With this text in the message or the name, in upper or lower case.",
-            HelpName = "text",
-        };
-        var limit = new Option<int?>("--limit")
-        {
-            Description = "The newest ones only.",
-            HelpName = "number",
-        };
+        Option<string?> id = CommandOption.Of<string>(
+            "--id", "id", "The whole message with this receipt number, or short id.");
+        Option<string?> since = CommandOption.Of<string>(
+            "--since", "when", $"Messages received since then: {PointInTime.Expected}.");
+        Option<string?> until = CommandOption.Of<string>("--until", "when", "Received before then.");
+        Option<string?> search = CommandOption.Of<string>(
+            "--search", "text", "With this text in the message or the name, in upper or lower case.");
+        Option<int?> limit = CommandOption.Of<int?>("--limit", "number", "The newest ones only.");
         var journal = new Option<bool>("--journal")
         {
             Description = "Those in the journal, even if MongoDB is configured.",
@@ -69,11 +50,10 @@ internal static class MessagesCommand
     {
         using StopSignal stop = StopSignal.Listen();
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(stop.Token);
-        await using StreamWriter output = CommandStreams.OpenOutput(ended);
-        output.AutoFlush = follow;
+        await using TextWriter output = StandardStreams.OpenOutput(ended);
         ListingFormat lines = format is null && filter.Id is not null
             ? ListingFormat.Whole
-            : ListingFormat.For(format ?? "table", CommandStreams.Columns);
+            : ListingFormat.For(format ?? "table", StandardStreams.Columns);
         if (journal) settings = settings with { MongoUri = null };
         // A message whose key another document had was delivered under another key.
         if (MessageKey.TryParse(filter.Id, out MessageKey receipt) && File.Exists(settings.JournalPath))
@@ -183,8 +163,6 @@ internal static class MessagesCommand
                 await output.WriteAsync(format.Line(each.Current));
                 _written++;
             }
-
-            await output.FlushAsync(stop);
         }
     }
 }

@@ -111,10 +111,10 @@ internal static class QuarantineCommand
     }
 
     // False: the reader closed the pipe before the end.
-    private static bool Write(Action<StreamWriter> lines)
+    private static bool Write(Action<TextWriter> lines)
     {
         using var closed = new CancellationTokenSource();
-        using (StreamWriter output = CommandStreams.OpenOutput(closed)) lines(output);
+        lines(StandardStreams.OpenOutput(closed));
         return !closed.IsCancellationRequested;
     }
 

@@ -14,21 +14,12 @@ internal static class SendCommand
 
     public static Command Create(Func<ParseResult, Settings> read)
     {
-        var username = new Option<string?>("--username")
-        {
-            Description = "Name of the sender; at a terminal it is asked for.",
-            HelpName = "name",
-        };
-        var message = new Option<string?>("--message")
-        {
-            Description = "The message; if omitted, it is read from standard input.",
-            HelpName = "text",
-        };
-        var id = new Option<string?>("--id")
-        {
-            Description = "Key of the message, 24 hex digits; sending it again under its key is safe.",
-            HelpName = "id",
-        };
+        Option<string?> username = CommandOption.Of<string>(
+            "--username", "name", "Name of the sender; at a terminal it is asked for.");
+        Option<string?> message = CommandOption.Of<string>(
+            "--message", "text", "The message; if omitted, it is read from standard input.");
+        Option<string?> id = CommandOption.Of<string>(
+            "--id", "id", "Key of the message, 24 hex digits; sending it again under its key is safe.");
         var send = new Command("send", "Sends one message and prints \"OK id\" when it is stored.")
         {
             username, message, id,
@@ -43,19 +34,19 @@ internal static class SendCommand
         string failure;
         if (username is null)
         {
-            if (!CommandStreams.IsInputTerminal)
+            if (!StandardStreams.IsInputTerminal)
                 throw new SettingsException("--username is missing: expected the name of the sender");
             Console.Error.Write("Your name: ");
-            using Stream line = CommandStreams.OpenInput();
+            using Stream line = StandardStreams.OpenInput();
             if (!StrictText.TryReadLine(line, Message.EncodedBytesMax, out username, out failure))
                 return Reject($"NO username {failure}");
         }
 
         if (text is null)
         {
-            if (CommandStreams.IsInputTerminal)
+            if (StandardStreams.IsInputTerminal)
                 Console.Error.WriteLine("Your message; end it with Ctrl-D on an empty line:");
-            using Stream input = CommandStreams.OpenInput();
+            using Stream input = StandardStreams.OpenInput();
             if (!StrictText.TryRead(input, Message.EncodedBytesMax, out text, out failure))
                 return Reject($"NO message {failure}");
         }

@@ -109,6 +109,12 @@ public sealed class MessagesTests : IDisposable
             Assert.EndsWith("\nusername  krabaton\n\none\ntwo\n\n", end.Output);
         }
 
+        string first = new('a', 24);
+        Samples.Query(
+            _folder.File("letterbox.db"), $"INSERT INTO rekeyed (old, new) VALUES ('{first}', '{id}')");
+        Finished other = await LetterboxProcess.RunAsync(["messages", "--id", first], data: _folder.Path);
+        Assert.StartsWith($"id        {id}\n", other.Output);
+
         Finished none = await LetterboxProcess.RunAsync(
             ["messages", "--id", "ffffffffffffffffffffffff"], data: _folder.Path);
         Assert.Equal(
