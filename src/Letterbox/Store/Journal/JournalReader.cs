@@ -144,6 +144,11 @@ internal sealed class JournalReader : IStoredMessages
     public bool Holds(MessageKey id) => Read(() =>
         _file.Prepare("SELECT 1 FROM messages WHERE id = ?1").Bind(id.ToString()).Scalar() != 0);
 
+    // The message of a receipt, also if it has another key by now. Null: there is none, or it is damaged.
+    public StoredMessage? Find(MessageKey id) => Read(() =>
+        _file.Prepare($"SELECT {Row} FROM messages WHERE id = ?1").Bind(KeyOf(id).ToString())
+            .First(static row => TryReadEntry(row, out JournalEntry? entry) ? entry.Message : null));
+
     // The key that the message of a receipt has now.
     public MessageKey KeyOf(MessageKey id)
     {
