@@ -43,7 +43,6 @@ internal static class StoreProcess
             "the journal", opener.TryOpen,
             async cancel => Address.TryParse(OwnerAddress.Read(settings.Data) ?? "", out Address? owner)
                 && await IsServedAsync(owner, tls, cancel));
-        long before = journal?.LastSequence ?? 0;
         var bounds = new SocketLimits();
         bounds = bounds with { ConnectionsMax = DescriptorLimit.Connections(bounds.ConnectionsMax, log) };
         using SocketServer server = await predecessor.AcquireAsync(
@@ -76,7 +75,7 @@ internal static class StoreProcess
         int left = await server.DrainAsync(s_drainTimeout);
         await relayed;
         if (left > 0) log.LogWarning("{Left} connections did not end in time", left);
-        if (journal is not null) Report(settings, journal, taken: journal.LastSequence - before);
+        if (journal is { MissingFile: null }) Report(settings, journal);
         return ExitStatus.Ok;
 
         MessageJournal OpenJournal() => MessageJournal.Open(
@@ -97,11 +96,11 @@ internal static class StoreProcess
     }
 
     // For the person who stops it: where the messages are.
-    private static void Report(Settings settings, MessageJournal journal, long taken)
+    private static void Report(Settings settings, MessageJournal journal)
     {
         using JournalReader reader = JournalReader.Open(journal.Path);
         long waiting = journal.LastSequence - reader.ReadWatermark(), held = reader.CountQuarantine();
-        string messages = taken == 1 ? "1 message" : $"{taken} messages";
+        string messages = journal.Taken == 1 ? "1 message" : $"{journal.Taken} messages";
         string where = settings.MongoUri is null ? $", all in {Path.GetFullPath(journal.Path)}"
             : waiting + held == 0 ? ", all in MongoDB"
             : $"; in the journal, waiting for MongoDB: {waiting}, in quarantine: {held}";

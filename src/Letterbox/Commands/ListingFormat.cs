@@ -41,14 +41,14 @@ internal sealed record ListingFormat(string Head, Func<StoredMessage, string> Li
         _ => new ListingFormat(
             Row("id", "date", "username", "message", columns),
             message => Row(
-                message.Id.ToString()[^ShortIdLength..], message.Date[..DateColumns], message.Username,
-                message.Text, columns)),
+                message.Id.ToString()[^ShortIdLength..],
+                Seconds(message.Date), message.Username, message.Text, columns)),
     };
 
     public static ListingFormat Whole { get; } = new("", static message =>
         $"""
         id        {message.Id}
-        date      {message.Date}
+        date      {DisplayText.Visible(message.Date)}
         username  {DisplayText.Visible(message.Username)}
 
         {string.Join('\n', message.Text.ReplaceLineEndings("\n").Split('\n').Select(DisplayText.Visible))}
@@ -80,7 +80,14 @@ internal sealed record ListingFormat(string Head, Func<StoredMessage, string> Li
         rune.ToString().Select(static c => string.Create(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}")));
 
     private static string Csv(StoredMessage message, Func<string, string> show) => CsvFormat.Line(
-        message.Id.ToString(), message.Date, show(message.Username), show(message.Text));
+        message.Id.ToString(), show(message.Date), show(message.Username), show(message.Text));
+
+    // Another program's document may have any text as its date.
+    private static string Seconds(string date)
+    {
+        string shown = DisplayText.Visible(date);
+        return shown[..Math.Min(DateColumns, shown.Length)];
+    }
 
     private static string Row(string id, string date, string username, string text, int? columns)
     {

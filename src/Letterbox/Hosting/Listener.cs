@@ -10,8 +10,8 @@ namespace Letterbox.Hosting;
 
 // Listens on one address; connections wait in the backlog until Start. `serve` closes its socket and throws
 // nothing for expected network errors; an exception is logged and ends only that connection. `reject` closes
-// a connection for which there is no space, without waiting. Clients in `proxies` are exempt from the share of
-// one client, as loopback is.
+// a connection for which there is no space, without waiting. Clients in `proxies` are exempt from the share
+// of one client, as loopback is.
 /// <exception cref="SocketException">The address cannot be bound.</exception>
 internal sealed class Listener(
     Address address, int connectionsMax, Func<OpenConnection, Task> serve, Action<Socket> reject, ILogger log,

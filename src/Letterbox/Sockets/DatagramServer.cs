@@ -96,6 +96,8 @@ internal sealed class DatagramServer(SocketServer server, IPEndPoint at, ILogger
             {
                 // A bug must not end more than this datagram.
                 log.LogError(e, "a datagram failed unexpectedly");
+                await Task.Delay(s_pauseAfterError, server.Time, stop)
+                    .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
     }

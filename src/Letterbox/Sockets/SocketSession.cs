@@ -36,6 +36,9 @@ internal sealed class SocketSession(SocketServer server, Transport transport, Ca
     // for a client that sends only invalid messages nothing else limits the queue.
     private const int AnswersPerYield = 64;
 
+    // A queue of so many answers is kept while the connection is idle.
+    private const int InFlightKept = 64;
+
     private readonly SocketLimits _limits = server.Limits;
     private readonly MessageDecoder _decoder = new(server.Time);
     private readonly ReusableTimeout _receiveTimeout = new(server.Time, stop);
@@ -43,12 +46,12 @@ internal sealed class SocketSession(SocketServer server, Transport transport, Ca
     private readonly MemoryBudget.Hold _partHeld = new(server.Memory, transport.Close);
     private readonly MemoryBudget.Hold _unreadHeld = new(server.Memory, transport.Close);
     private readonly ByteBuffer _input = new(BufferSize);
-    private readonly Channel<ValueTask<Receipt>> _due = Channel.CreateBounded<ValueTask<Receipt>>(
-        new BoundedChannelOptions(server.Limits.InFlightMax) { SingleReader = true, SingleWriter = true });
+    private readonly Lock _queue = new();
+    private Channel<ValueTask<Receipt>> _due = NewQueue(server.Limits.InFlightMax);
 
     private byte[] _answers = [];
     private long _partialSince; // since when the input is an incomplete message
-    private int _inFlight;
+    private int _inFlight, _inFlightPeak;
     private long _waitingSince = server.Time.GetTimestamp();
     private volatile bool _unread; // a send is blocked
     private int _immediate; // answers without a commit
@@ -99,7 +102,7 @@ internal sealed class SocketSession(SocketServer server, Transport transport, Ca
         }
         finally
         {
-            _due.Writer.TryComplete();
+            lock (_queue) _due.Writer.TryComplete();
         }
     }
 
@@ -136,8 +139,27 @@ internal sealed class SocketSession(SocketServer server, Transport transport, Ca
 
     private ValueTask AnswerLaterAsync(ValueTask<Receipt> receipt)
     {
-        Interlocked.Increment(ref _inFlight);
-        return _due.Writer.WriteAsync(receipt);
+        lock (_queue)
+        {
+            _inFlightPeak = Math.Max(_inFlightPeak, Interlocked.Increment(ref _inFlight));
+            return _due.Writer.WriteAsync(receipt);
+        }
+    }
+
+    private static Channel<ValueTask<Receipt>> NewQueue(int max) => Channel.CreateBounded<ValueTask<Receipt>>(
+        new BoundedChannelOptions(max) { SingleReader = true, SingleWriter = true });
+
+    // A queue that has grown keeps its memory: an idle connection gets a new one.
+    private void ReleaseQueue()
+    {
+        if (_inFlightPeak <= InFlightKept) return;
+        lock (_queue)
+        {
+            // Completed already: the reading loop has ended.
+            if (_inFlight > 0 || !_due.Writer.TryComplete()) return;
+            _due = NewQueue(_limits.InFlightMax);
+            _inFlightPeak = 0;
+        }
     }
 
     // Null: the connection is closed.
@@ -210,6 +232,7 @@ internal sealed class SocketSession(SocketServer server, Transport transport, Ca
                 if (length > 0) await SendAsync(_answers.AsMemory(0, length));
                 length = 0;
                 ReleaseAnswers();
+                ReleaseQueue();
             }
         }
         catch (Exception e)

@@ -71,7 +71,7 @@ public sealed class ListingTests : IDisposable
     {
         const string hostile = "\u001b]0;x\u0007\u009b\u202e\u2066\u200f\ufeff\u2028\U000E0041 text";
         ListingFormat lines = format == "whole" ? ListingFormat.Whole : ListingFormat.For(format, 200);
-        string shown = lines.Head + lines.Line(Stored(hostile, hostile));
+        string shown = lines.Head + lines.Line(Stored(hostile, hostile) with { Date = hostile });
         foreach (Rune rune in shown.EnumerateRunes())
         {
             bool acts = Rune.GetUnicodeCategory(rune) is UnicodeCategory.Control or UnicodeCategory.Format
@@ -84,6 +84,12 @@ public sealed class ListingTests : IDisposable
         using JsonDocument json = JsonDocument.Parse(shown);
         Assert.Equal(hostile, json.RootElement.GetProperty("message").GetString());
     }
+
+    [Fact]
+    public void A_message_without_a_date_is_listed() => Assert.EndsWith(
+        "text\n",
+        ListingFormat.For("table", null).Line(Stored("text") with { Date = "" }),
+        StringComparison.Ordinal);
 
     [Fact]
     public void A_whole_message_has_its_lines_and_every_field() => Assert.Equal(
@@ -205,7 +211,7 @@ public sealed class ListingTests : IDisposable
     public async Task A_database_that_fails_in_the_middle_is_reported_after_what_was_listed()
     {
         await using var server = new ScriptedMongo { PageMax = 10 };
-        var settings = new Settings { Data = _folder.Path, MongoUri = server.ImpatientUri };
+        var settings = new Settings { Data = _folder.Path, MongoUri = server.Uri };
         using MongoStore store = MongoStore.Open(server.Uri, "letterbox", "messages");
         Assert.True(store.Insert(MongoMessages.Batch(30)).Stored);
         server.Next("getMore", MongoFault.CommandError(96, "operation failed"));

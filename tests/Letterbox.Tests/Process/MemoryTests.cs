@@ -36,6 +36,29 @@ public sealed class MemoryTests
         { "store", 6000, Repeat("?\n", 3000) },
     };
 
+    [Fact]
+    public async Task Answers_that_were_read_leave_nothing_behind_on_an_idle_connection()
+    {
+        await using LetterboxProcess letterbox = await LetterboxProcess.StartAsync();
+        // The answers after the first wait for its commit.
+        byte[] lines = Encoding.Latin1.GetBytes("username=a&message=b\n" + Repeat("?\n", 1023));
+        var sockets = new Socket[6000];
+        var many = new ParallelOptions { MaxDegreeOfParallelism = 16 };
+        await Parallel.ForAsync(0, sockets.Length, many, async (i, _) =>
+        {
+            Socket socket = sockets[i] = await SendAsync(letterbox.Socket.Port, lines);
+            byte[] answers = new byte[8192];
+            for (int read = 0; read < 1024;)
+            {
+                int count = await socket.ReceiveAsync(answers);
+                Assert.NotEqual(0, count);
+                read += answers.AsSpan(0, count).Count((byte)'\n');
+            }
+        });
+        Assert.InRange(Megabytes(letterbox.Child("store"), "VmHWM"), 1, MegabytesMax);
+        foreach (Socket socket in sockets) socket.Dispose();
+    }
+
     [Theory]
     [MemberData(nameof(Floods))]
     public async Task A_flood_is_held_within_the_bound_and_given_back(string role, int clients, string bytes)

@@ -197,7 +197,10 @@ internal static class JournalFile
     private static void CheckExists(string path)
     {
         if (!File.Exists(path))
-            throw new StoreException($"there is no journal at {path}: no message was ever stored here");
+        {
+            throw new StoreException(
+                $"there is no journal at {path}: nothing was stored there yet, or it was moved");
+        }
     }
 
     // While the owner is running the log has been checked, and changes.

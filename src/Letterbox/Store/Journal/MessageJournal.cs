@@ -12,6 +12,7 @@ namespace Letterbox.Store.Journal;
 internal sealed class MessageJournal : IAsyncDisposable
 {
     private readonly TimeProvider _time;
+    private readonly long _opened;
     private readonly JournalLock _lock;
     private readonly JournalCapacity _capacity;
     private readonly GroupCommit _commits;
@@ -24,6 +25,7 @@ internal sealed class MessageJournal : IAsyncDisposable
         (Path, _lock, _time, _log) = (path, owned, time, log);
         _capacity = new JournalCapacity(path, bounds, time);
         Writer = new JournalWriter(path, time, log);
+        _opened = Writer.LastSequence;
         Notes = [.. LogCheck.Kept(path).Select(static kept =>
             $"the journal's log was damaged and is kept as {System.IO.Path.GetFileName(kept)}: see the log")];
         _commits = new GroupCommit(Commit, Committed, () => CheckFiles(), log);
@@ -36,6 +38,9 @@ internal sealed class MessageJournal : IAsyncDisposable
 
     // The number of the newest message; 0 for none.
     public long LastSequence => Writer.LastSequence;
+
+    // The messages since this process opened the journal.
+    public long Taken => LastSequence - _opened;
 
     // Why messages cannot be stored now, for anyone to read; null when they can.
     public string? Failure => _missingFile ?? _commits.Failure;

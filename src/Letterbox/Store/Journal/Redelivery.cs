@@ -8,7 +8,6 @@
 // The keys stay the same, so MongoDB ignores what it still has. Purged messages cannot be delivered again;
 // quarantined ones are.
 
-
 namespace Letterbox.Store.Journal;
 
 // For any process, whether the owner of the journal is running or not.

@@ -111,13 +111,15 @@ public sealed class RedeliveryTests : IAsyncDisposable
             INSERT INTO deliveries (seq, at) SELECT i, 1 FROM n
             """);
         Task<long> request = Task.Run(() => Redelivery.Request(_host.Journal.Path, default));
-        while (!request.IsCompleted)
+        int stored = 1;
+        for (; !request.IsCompleted; stored++)
         {
             Receipt receipt = await _host.Journal.AppendAsync(Samples.Message("meanwhile"));
             Assert.Equal(ReceiptKind.Stored, receipt.Kind);
         }
 
-        Assert.Equal(1, await request);
+        // Those that were stored before it counted are below the greatest delivery too.
+        Assert.InRange(await request, 1, stored);
         Assert.Equal(0, _host.Watermark);
     }
 
