@@ -16,7 +16,7 @@ internal sealed partial class JournalLock : IDisposable
 {
     public const string Name = "letterbox.lock";
 
-    private const int Exclusive = 2, NoWait = 4;
+    private const int Exclusive = 2, NoWait = 4, Unlock = 8;
 
     private readonly SafeFileHandle? _folder;
     private FileStream? _file;
@@ -57,8 +57,17 @@ internal sealed partial class JournalLock : IDisposable
 
     public void Dispose()
     {
+        // Not only closed: a process that is being started has copies of all descriptors, and with them of
+        // the locks, until it executes its program.
+        Release(_file?.SafeFileHandle);
+        Release(_folder);
         _file?.Dispose();
         _folder?.Dispose();
+    }
+
+    private static void Release(SafeFileHandle? file)
+    {
+        if (file is not null && !OperatingSystem.IsWindows()) _ = FLock(file, Unlock);
     }
 
     // While the folder is locked no other process uses the file.

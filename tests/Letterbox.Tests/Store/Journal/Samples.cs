@@ -28,22 +28,8 @@ internal static class Samples
     /// A journal in that folder, with a clock that does not advance and a new log unless they are given.
     /// </summary>
     public static MessageJournal OpenJournal(
-        TempFolder folder, ManualTime? time = null, RecordingLog? log = null)
-    {
-        for (int attempt = 0; ; attempt++)
-        {
-            try
-            {
-                return MessageJournal.Open(folder.Path, time ?? new ManualTime(), log ?? new RecordingLog());
-            }
-            catch (StoreException e) when (e.InUse && attempt < 1000)
-            {
-                // A process that another test is starting has copies of all descriptors, and with them of
-                // the locks, until it executes its program.
-                Thread.Sleep(5);
-            }
-        }
-    }
+        TempFolder folder, ManualTime? time = null, RecordingLog? log = null) =>
+        MessageJournal.Open(folder.Path, time ?? new ManualTime(), log ?? new RecordingLog());
 
     /// <summary>Stores messages in order, each with its number as text.</summary>
     public static async Task<Message[]> FillAsync(MessageJournal journal, int count)
