@@ -5,7 +5,7 @@
 //    Kubernetes     LETTERBOX_SERVICE_HOST=10.0.0.7    LETTERBOX_WEB_SERVICE_PORT_HTTP=3000
 //    and Docker     LETTERBOX_PORT=tcp://10.0.0.7:3000    LETTERBOX_PORT_3000_TCP_ADDR=10.0.0.7
 //    Docker links   LETTERBOX_NAME=/web/letterbox    LETTERBOX_ENV_PATH=/usr/bin
-//    tests          LETTERBOX_TEST_MONGODB_URI
+//    tests, benches LETTERBOX_TEST_MONGODB_URI, LETTERBOX_PERF_BUILD
 
 using System.Text.RegularExpressions;
 
@@ -18,7 +18,8 @@ internal static partial class UnknownVariables
     // The value of X_PORT is a URL there, that of a mistyped setting is a number.
     [GeneratedRegex(
         @"^LETTERBOX_(\w+_)?(SERVICE_HOST=|SERVICE_PORT(_\w+)?=|PORT(_\d+_(TCP|UDP|SCTP))?=(tcp|udp|sctp)://"
-        + @"|PORT_\d+_(TCP|UDP|SCTP)_(PROTO|PORT|ADDR)=|NAME=/|ENV_\w+=)|^LETTERBOX_TEST_",
+        + @"|PORT_\d+_(TCP|UDP|SCTP)_(PROTO|PORT|ADDR)=|NAME=/|ENV_\w+=)"
+        + "|^LETTERBOX_(TEST|TORTURE|SIMULATION|FUZZ|BACKLOG|PERF)_",
         RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
     private static partial Regex Foreign();
 

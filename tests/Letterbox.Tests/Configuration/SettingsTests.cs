@@ -126,6 +126,8 @@ public sealed class SettingsTests
     [InlineData("LETTERBOX_NAME=/web/letterbox")]
     [InlineData("LETTERBOX_ENV_PATH=/usr/bin")]
     [InlineData("LETTERBOX_TEST_MONGODB_URI=mongodb://host")]
+    [InlineData("LETTERBOX_PERF_BUILD=/tmp/build")]
+    [InlineData("LETTERBOX_SIMULATION_SEED=7")]
     [InlineData("LETTERBOX_SUPERVISED=1")]
     [InlineData("LETTERBOX_HTTP=anything")]
     [InlineData("LETTERBOXES=1")]
